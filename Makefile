@@ -1,0 +1,77 @@
+# Everything a person types. `make` alone says what there is.
+PYTHON ?= python3
+PORT ?= 5000
+Q ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DATABASE := sqlite:///mlflow.db
+
+# No tool here reports home.
+export DO_NOT_TRACK := 1
+export DVC_NO_ANALYTICS := 1
+export HF_HUB_DISABLE_TELEMETRY := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+# What is typed as Q reaches a command as one argument, whatever is in it.
+export Q := $(value Q)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo search ui test check format lock clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
+		printf '  make %-9s%s\n' "$$name" "$$what"; done
+
+setup: $(READY)  ## a virtual environment in .venv with everything the demo and the tests need
+
+# torch goes in by pip, alone: pip takes a CPU wheel where the machine offers one (find-links or an extra index), the
+# registry's build elsewhere. uv sees neither offer, but installs the rest in a tenth of pip's time.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "reeltrace needs Python 3.11 or newer, this is " \
+		+ sys.version.split()[0] + "; name another: make $(or $(MAKECMDGOALS),setup) PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock uv torch
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --requirement requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup  ## from videos to a score: the whole pipeline on a corpus made here; what is done is not done again
+	@PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
+
+search: setup  ## ranked videos for words: make search Q="a flood in the harbour"
+	@test -n "$$Q" || { echo 'say what to search for: make search Q="a flood in the harbour"' >&2; exit 2; }
+	@$(BIN)/reeltrace search "$$Q"
+
+ui: setup  ## MLflow's page over all runs on http://127.0.0.1:5000 (another port: PORT=5001)
+	@echo "MLflow: http://127.0.0.1:$(PORT) (ctrl-c ends it)"
+	@$(BIN)/mlflow server --backend-store-uri "$${MLFLOW_TRACKING_URI:-$(DATABASE)}" --host 127.0.0.1 --port $(PORT)
+
+test: setup  ## the tests, without network
+	@PATH="$(CURDIR)/$(BIN):$$PATH" HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+
+check: setup  ## lint, format, types and import contracts
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup  ## bring the code into the format that check wants
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+# Resolved anew from pyproject.toml's ranges, beside the torch that the lock names (raise it there first).
+lock:  ## make requirements.lock again from pyproject.toml's ranges
+	rm -rf .venv-lock
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check uv "torch==$$(sed -n 's/^torch==//p' requirements.lock)"
+	.venv-lock/bin/uv pip install --python .venv-lock/bin/python --requirement pyproject.toml --extra demo --extra dev
+	{ sed -n '/^#/p' requirements.lock; .venv-lock/bin/uv pip freeze --python .venv-lock/bin/python \
+		| grep -vE '^(pip|triton|nvidia-.*|cuda-.*)==' | sed 's/^\(torch==[^+]*\)+.*/\1/'; } > .venv-lock/lock
+	mv .venv-lock/lock requirements.lock
+	rm -rf .venv-lock
+
+clean:  ## remove the environment and tool caches; results, runs and finished items stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info

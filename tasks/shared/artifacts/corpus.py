@@ -1,0 +1,136 @@
+"""The corpus artifact: videos, queries and judgments, as every later stage reads them.
+
+`results/corpus/manifest.parquet`, `queries.parquet`, `qrels.train.trec`, `qrels.test.trec`. The schema, its
+writer and its readers are here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+
+from tasks.shared.errors import UserError
+from tasks.shared.files import read_parquet, write_parquet, write_text
+
+Split = Literal["train", "test"]
+SPLITS: tuple[Split, ...] = ("train", "test")
+
+
+@dataclass(frozen=True)
+class Video:
+    """One video file. `path` is as seen from the workspace root; text fields are None where unknown."""
+
+    video_id: str
+    path: str
+    sha256: str
+    bytes: int
+    duration: float | None  # seconds; None where the container doesn't say and could not be probed
+    title: str | None
+    description: str | None
+    caption: str | None
+    language: str | None  # ISO 639-1
+    video_type: str | None  # professional, edited, raw
+    split: Split
+    event: str | None  # what happened, where the source knows it; lets an audit see same-event negatives
+
+
+@dataclass(frozen=True)
+class Query:
+    """One query. `type` says which modality answers it where the source knows: base, description, speech, ocr."""
+
+    query_id: str
+    text: str
+    language: str | None
+    type: str | None
+    split: Split
+    event: str | None
+
+
+@dataclass(frozen=True)
+class Judgment:
+    """One line of qrels: how relevant a video is to a query (0 is judged not relevant)."""
+
+    query_id: str
+    video_id: str
+    relevance: int
+
+
+Qrels = dict[str, dict[str, int]]  # query id -> video id -> relevance
+
+VIDEO_SCHEMA = pa.schema(
+    [
+        ("video_id", pa.string()),
+        ("path", pa.string()),
+        ("sha256", pa.string()),
+        ("bytes", pa.int64()),
+        ("duration", pa.float64()),
+        ("title", pa.string()),
+        ("description", pa.string()),
+        ("caption", pa.string()),
+        ("language", pa.string()),
+        ("video_type", pa.string()),
+        ("split", pa.string()),
+        ("event", pa.string()),
+    ]
+)
+QUERY_SCHEMA = pa.schema([(name, pa.string()) for name in ("query_id", "text", "language", "type", "split", "event")])
+
+
+def write_videos(path: Path, videos: Iterable[Video]) -> None:
+    """Write the manifest table, sorted by video id."""
+    rows = [asdict(video) for video in sorted(videos, key=lambda video: video.video_id)]
+    write_parquet(path, pa.Table.from_pylist(rows, schema=VIDEO_SCHEMA))
+
+
+def write_queries(path: Path, queries: Iterable[Query]) -> None:
+    """Write the query table, sorted by query id."""
+    rows = [asdict(query) for query in sorted(queries, key=lambda query: query.query_id)]
+    write_parquet(path, pa.Table.from_pylist(rows, schema=QUERY_SCHEMA))
+
+
+def write_qrels(path: Path, judgments: Iterable[Judgment]) -> None:
+    """Write TREC qrels (`query 0 video relevance`), sorted by query then video."""
+    ordered = sorted(judgments, key=lambda judgment: (judgment.query_id, judgment.video_id))
+    write_text(path, "".join(f"{j.query_id} 0 {j.video_id} {j.relevance}\n" for j in ordered))
+
+
+def read_videos(path: Path, split: Split | None = None) -> list[Video]:
+    """Videos in id order, of one split where one is named."""
+    videos = [Video(**row) for row in read_parquet(path, VIDEO_SCHEMA).to_pylist()]
+    return [video for video in videos if split is None or video.split == split]
+
+
+def read_queries(path: Path, split: Split | None = None) -> list[Query]:
+    """Queries in id order, of one split where one is named."""
+    queries = [Query(**row) for row in read_parquet(path, QUERY_SCHEMA).to_pylist()]
+    return [query for query in queries if split is None or query.split == split]
+
+
+def read_qrels(path: Path) -> Qrels:
+    """TREC qrels as query id -> video id -> relevance.
+
+    Raises UserError where a line does not have four fields or its relevance is no whole number.
+    """
+    qrels: Qrels = defaultdict(dict)
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        fields = line.split()
+        try:
+            query_id, _, video_id, relevance = fields
+            qrels[query_id][video_id] = int(relevance)
+        except ValueError:
+            raise UserError(
+                f"{path}:{number}: not a TREC judgment: {line!r}; write `query 0 video relevance`"
+            ) from None
+    return dict(qrels)
+
+
+def positives_of(qrels: Qrels, query_id: str) -> list[str]:
+    """Ids of the videos judged relevant (above 0) to a query, sorted."""
+    return sorted(video for video, relevance in qrels.get(query_id, {}).items() if relevance > 0)

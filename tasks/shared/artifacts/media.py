@@ -1,0 +1,101 @@
+"""The extract artifact: of every video one strip of frames, one audio track, and a table of both.
+
+`results/extract/media.parquet`; `frames/<video_id>.png` (or `.jpg`): the sampled frames side by side in one row;
+`audio/<video_id>.flac`: 16 kHz mono, absent where the video has no audio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.errors import UserError
+from tasks.shared.files import read_parquet, write_parquet
+
+if TYPE_CHECKING:
+    import numpy as np
+
+SAMPLE_RATE = 16_000
+FOLDER = RESULTS / "extract"
+TABLE = "media.parquet"
+
+
+@dataclass(frozen=True)
+class Media:
+    """What extraction got out of one video. A modality that the video lacks has no file (None)."""
+
+    video_id: str
+    frames: str | None  # path under the extract folder
+    frames_sha256: str | None
+    times: list[float]  # seconds of each sampled frame from the video's start
+    source_frames: int  # frames the video has
+    width: int  # of the video as shown, rotation applied; 0 without picture
+    height: int
+    audio: str | None  # path under the extract folder
+    audio_sha256: str | None
+    audio_seconds: float
+
+
+MEDIA_SCHEMA = pa.schema(
+    [
+        ("video_id", pa.string()),
+        ("frames", pa.string()),
+        ("frames_sha256", pa.string()),
+        ("times", pa.list_(pa.float64())),
+        ("source_frames", pa.int64()),
+        ("width", pa.int64()),
+        ("height", pa.int64()),
+        ("audio", pa.string()),
+        ("audio_sha256", pa.string()),
+        ("audio_seconds", pa.float64()),
+    ]
+)
+
+
+def write_media(folder: Path, media: Iterable[Media]) -> None:
+    """Write the table into the extract folder, sorted by video id."""
+    rows = [asdict(one) for one in sorted(media, key=lambda one: one.video_id)]
+    write_parquet(folder / TABLE, pa.Table.from_pylist(rows, schema=MEDIA_SCHEMA))
+
+
+def read_media(folder: Path = FOLDER) -> dict[str, Media]:
+    """Media by video id, in id order. A video that failed in extraction is not there."""
+    return {row["video_id"]: Media(**row) for row in read_parquet(folder / TABLE, MEDIA_SCHEMA).to_pylist()}
+
+
+def read_frames(media: Media, folder: Path = FOLDER) -> np.ndarray | None:
+    """Frames as uint8 (T, H, W, 3) RGB, or None where the video has no picture."""
+    if media.frames is None:
+        return None
+    import numpy as np
+    from PIL import Image
+
+    try:
+        with Image.open(folder / media.frames) as image:
+            strip = np.asarray(image.convert("RGB"))
+    except OSError as error:
+        raise UserError(f"{folder / media.frames}: cannot be read ({error}); restore it with `dvc checkout`") from None
+    count = len(media.times)
+    height, width = strip.shape[0], strip.shape[1] // count
+    return np.ascontiguousarray(strip.reshape(height, count, width, 3).swapaxes(0, 1))
+
+
+def read_audio(media: Media, folder: Path = FOLDER) -> np.ndarray | None:
+    """The track as float32 (samples,) at 16 kHz in [-1, 1), or None where the video has none."""
+    if media.audio is None:
+        return None
+    import av
+    import numpy as np
+
+    try:
+        with av.open(str(folder / media.audio)) as container:
+            parts = [frame.to_ndarray().reshape(-1) for frame in container.decode(audio=0)]
+    except (av.FFmpegError, OSError) as error:
+        raise UserError(f"{folder / media.audio}: cannot be read ({error}); restore it with `dvc checkout`") from None
+    samples: np.ndarray = np.concatenate(parts).astype(np.float32) / 32768.0
+    return samples

@@ -1,0 +1,129 @@
+"""What the base and train artifacts hold, and the systems that follow from them.
+
+`results/base/model.json` names the starting model: a directory (for the embedded default `results/base/model`) or a
+hub id with a revision, and for a published retriever the adapter that it starts from.
+`results/train/trained.json` says whether there was anything to train on; where there was, `results/train/adapter/`
+is the PEFT directory. That adapter is complete by itself: training goes on from the base's adapter where there is
+one, so the tuned model is the model with the trained adapter in place of the base's, never both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.errors import UserError
+from tasks.shared.files import files_under, read_json, sha256_file, sha256_json, write_json
+
+MODEL = "model.json"
+TRAINED = "trained.json"
+ADAPTER = "adapter"
+
+
+@dataclass(frozen=True)
+class BaseModel:
+    """The starting model: directory or hub id, revision of a hub id, and the adapter on it, named the same way."""
+
+    model: str
+    revision: str | None = None
+    adapter: str | None = None
+    adapter_revision: str | None = None
+
+
+@dataclass(frozen=True)
+class Training:
+    """Whether an adapter was trained, and if not, why."""
+
+    trained: bool
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class System:
+    """A retriever that can encode: its name (`tuned` or `base`) and the weights that make it."""
+
+    name: str
+    model: str
+    revision: str | None
+    adapter: str | None
+    adapter_revision: str | None
+
+    def digest(self) -> str:
+        """sha256 that identifies the weights, wherever they lie.
+
+        A directory counts by its files, a hub id by the commit its revision stands for. Raises UserError where
+        a name is neither a directory nor to be had from the hub.
+        """
+        weights = [weights_digest(self.model, self.revision, "config.json")]
+        if self.adapter is not None:
+            weights.append(weights_digest(self.adapter, self.adapter_revision, "adapter_config.json"))
+        return sha256_json(weights)
+
+
+def weights_digest(name: str, revision: str | None, config: str) -> str:
+    """Identity of a directory of weights (over its files' names and sha256) or of a hub id (`id@commit`).
+
+    `config` is a small file that every such repository has: fetching it tells the commit, also from the cache.
+    """
+    folder = Path(name)
+    if folder.is_dir():
+        return sha256_json({path.relative_to(folder).as_posix(): sha256_file(path) for path in files_under(folder)})
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        cached = Path(hf_hub_download(name, config, revision=revision))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"model {name}: no such directory, and not to be had from the hub ({reason}); "
+            "give a directory, or a hub id with its revision"
+        ) from None
+    return f"{name}@{cached.parent.name}"
+
+
+def write_base(folder: Path, base: BaseModel) -> None:
+    """Write `model.json` into the base stage's folder."""
+    write_json(folder / MODEL, asdict(base))
+
+
+def read_base(root: Path = RESULTS) -> BaseModel:
+    """The starting model of a results folder; what lies under `results/` is found where that folder is."""
+    path = root / "base" / MODEL
+    try:
+        base = BaseModel(**read_json(path))
+    except TypeError as error:
+        raise UserError(f"{path} is not as this version writes it ({error}); run `dvc repro -f base`") from None
+    return BaseModel(_placed(base.model, root), base.revision, base.adapter, base.adapter_revision)
+
+
+def _placed(name: str, root: Path) -> str:
+    path = Path(name)
+    return str(root / path.relative_to(RESULTS)) if RESULTS in path.parents else name
+
+
+def write_training(folder: Path, training: Training) -> None:
+    """Write `trained.json` into the train stage's folder."""
+    write_json(folder / TRAINED, asdict(training))
+
+
+def read_training(root: Path = RESULTS) -> Training:
+    """Whether a results folder holds a trained adapter. UserError where it says so and the adapter is not there."""
+    path = root / "train" / TRAINED
+    try:
+        training = Training(**read_json(path))
+    except TypeError as error:
+        raise UserError(f"{path} is not as this version writes it ({error}); run `dvc repro -f train`") from None
+    if training.trained and not (root / "train" / ADAPTER).is_dir():
+        raise UserError(f"{root / 'train' / ADAPTER} is missing; restore it with `dvc checkout` or `dvc repro`")
+    return training
+
+
+def systems(root: Path = RESULTS) -> list[System]:
+    """The systems a results folder holds, the final one first: tuned where an adapter was trained, then base."""
+    base = read_base(root)
+    found = [System("base", base.model, base.revision, base.adapter, base.adapter_revision)]
+    if read_training(root).trained:
+        found.insert(0, System("tuned", base.model, base.revision, str(root / "train" / ADAPTER), None))
+    return found

@@ -1,0 +1,63 @@
+"""The transcribe artifact: `results/transcribe/transcripts.parquet`, one row a video that has audio."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.files import read_parquet, write_parquet
+
+FOLDER = RESULTS / "transcribe"
+TABLE = "transcripts.parquet"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of speech: start and end in seconds, and its words."""
+
+    start: float
+    end: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What was said in one video; empty text and no language where no speech was found."""
+
+    video_id: str
+    text: str
+    language: str | None  # as the recogniser heard it
+    language_probability: float
+    segments: list[Segment]
+
+
+TRANSCRIPT_SCHEMA = pa.schema(
+    [
+        ("video_id", pa.string()),
+        ("text", pa.string()),
+        ("language", pa.string()),
+        ("language_probability", pa.float64()),
+        (
+            "segments",
+            pa.list_(pa.struct([("start", pa.float64()), ("end", pa.float64()), ("text", pa.string())])),
+        ),
+    ]
+)
+
+
+def write_transcripts(folder: Path, transcripts: Iterable[Transcript]) -> None:
+    """Write the table into the transcribe folder, sorted by video id."""
+    rows = [asdict(one) for one in sorted(transcripts, key=lambda one: one.video_id)]
+    write_parquet(folder / TABLE, pa.Table.from_pylist(rows, schema=TRANSCRIPT_SCHEMA))
+
+
+def read_transcripts(folder: Path = FOLDER) -> dict[str, Transcript]:
+    """Transcripts by video id, in id order; videos without audio are not there."""
+    rows = read_parquet(folder / TABLE, TRANSCRIPT_SCHEMA).to_pylist()
+    return {
+        row["video_id"]: Transcript(**{**row, "segments": [Segment(**one) for one in row["segments"]]}) for row in rows
+    }

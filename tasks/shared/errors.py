@@ -1,0 +1,27 @@
+"""The one exception that stands for a user's mistake, and the one fault of a machine that a user can mend."""
+
+from __future__ import annotations
+
+import errno
+
+
+class UserError(Exception):
+    """Something the user can mend: a wrong param, a missing file, bad data.
+
+    The message is one line that says what is wrong, with which item, and what to do. Entry points print it
+    without a stack trace and exit with 2.
+    """
+
+
+def disk_full(error: BaseException | None) -> bool:
+    """Whether an error, or what caused it, is a full disk or quota.
+
+    Libraries written in Rust and C++ raise their own classes, where only the system's words are left.
+    """
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if "No space left on device" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -1,0 +1,90 @@
+"""Models by the name that params give them: in an installed package, in a directory, or on the Hugging Face hub."""
+
+from __future__ import annotations
+
+import errno
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.shared.errors import UserError
+from tasks.shared.files import files_under, sha256_file, sha256_json
+
+PACKAGE = "package:"
+PATH_MARKS = ("/", "./", "../", "~")
+
+
+@dataclass(frozen=True)
+class Model:
+    """Where a model is to be loaded from.
+
+    Attributes:
+        name: as params have it; for messages.
+        location: a directory, or a hub id.
+        revision: of a hub id; None for a directory, whose files are what they are.
+    """
+
+    name: str
+    location: str
+    revision: str | None
+
+    def digest(self) -> str:
+        """What decides its weights: for a directory the sha256 over its files' names and bytes, for a hub id its
+        name and revision (nothing is downloaded to know it)."""
+        folder = Path(self.location)
+        if self.revision is not None:
+            return f"{self.location}@{self.revision}"
+        files = {path.relative_to(folder).as_posix(): sha256_file(path) for path in files_under(folder)}
+        return sha256_json(files)
+
+
+def resolve_model(name: str, revision: str | None, section: str) -> Model:
+    """Where the model named in params is.
+
+    Args:
+        name: `package:NAME` (the folder `model` of an installed package), a directory, or a hub id.
+        revision: commit, tag or branch of a hub id.
+        section: of params.yaml, for messages: `transcribe`, `retriever`, ...
+
+    Raises UserError for a package that is not installed, a path that is no directory, and a hub id without a
+    revision: what it stands for could change between two runs, and neither would know.
+    """
+    if name.startswith(PACKAGE):
+        return Model(name, str(_in_package(name.removeprefix(PACKAGE), section)), None)
+    if name and Path(name).is_dir():
+        return Model(name, name, None)
+    if not name or name.startswith(PATH_MARKS) or name in (".", ".."):
+        raise UserError(f"{section}.model: no model at {name!r}; give a directory, a hub id or {PACKAGE}NAME")
+    if revision is None:
+        raise UserError(
+            f"{section}.model: {name} is no directory here, so it is on the hub: set {section}.revision to the commit "
+            "to use"
+        )
+    return Model(name, name, revision)
+
+
+@contextmanager
+def loading(model: Model, section: str) -> Iterator[None]:
+    """Turn what a library raises while it loads a model into one clear line; a full disk stays what it is."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        at = f" at revision {model.revision}" if model.revision else ""
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise UserError(f"{section}.model: {model.name}{at} cannot be loaded: {reason}") from error
+
+
+def _in_package(package: str, section: str) -> Path:
+    spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError(
+            f"{section}.model: the package {package} is not installed; run `pip install {package.replace('_', '-')}`"
+        )
+    folder = Path(spec.submodule_search_locations[0]) / "model"
+    if not folder.is_dir():
+        raise UserError(f"{section}.model: the package {package} has no folder `model`; name another")
+    return folder

@@ -1,0 +1,190 @@
+"""params.yaml, typed and checked before any work: one section a stage, and three that stages share.
+
+An unknown key, a missing key or a wrong type is one line that names the key.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tasks.shared.errors import UserError
+
+PARAMS_FILE = Path("params.yaml")
+
+Modality = Literal["text", "video", "audio"]
+TextField = Literal["caption", "title", "description", "transcript"]
+
+
+class Section(BaseModel):
+    """A section of params.yaml: frozen, nothing unknown, no silent conversion of types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Run(Section):
+    """What every stage obeys."""
+
+    seed: int
+    threads: int = Field(ge=1)  # of torch, BLAS and Whisper; part of what decides the bytes
+    workers: int = Field(ge=1)  # processes for decoding
+    max_failed_fraction: float = Field(ge=0, le=1)
+
+
+class Document(Section):
+    """What a document is to every system: the text baselines read the same text as the model."""
+
+    text: list[TextField] = Field(min_length=1)
+    modalities: list[Modality] = Field(min_length=1)
+    max_text_tokens: int = Field(ge=1)  # of the text part alone, query or document
+
+
+class Retriever(Section):
+    """The text retriever that mines negatives and is the dense baseline."""
+
+    model: str
+    revision: str | None
+    query_prompt: str
+    document_prompt: str
+    dimensions: int | None  # Matryoshka truncation
+    trust_remote_code: bool
+
+
+class Corpus(Section):
+    source: Literal["demo", "folder", "multivent"]
+    path: str  # what the source reads; DVC watches it
+    train_events: int = Field(ge=1)  # demo only
+    test_events: int = Field(ge=1)  # demo only
+
+
+class Extract(Section):
+    frames: int = Field(ge=1)
+    size: int = Field(ge=28, multiple_of=28)  # pixels a side; the vision tower merges 28 x 28 into a token
+    format: Literal["png", "jpeg"]
+    max_audio_seconds: int = Field(ge=1)
+
+
+class Transcribe(Section):
+    model: str
+    revision: str | None
+    language: str | None  # None: detected for each video
+    compute_type: str
+    beam_size: int = Field(ge=1)
+
+
+class Mine(Section):
+    source: Literal["dense", "bm25", "random"]
+    depth: int = Field(ge=1)
+    keep: int = Field(ge=0)
+    relative_margin: float | None  # drop what scores above (1 - margin) of the weakest positive
+
+
+class Base(Section):
+    source: Literal["tiny", "pretrained"]
+    model: str | None  # pretrained: hub id or directory
+    revision: str | None
+    adapter: str | None  # pretrained: a published adapter to start from
+    adapter_revision: str | None
+    steps: int = Field(ge=1)  # tiny only, as all that follows
+    batch_size: int = Field(ge=2)
+    learning_rate: float = Field(gt=0)
+    temperature: float = Field(gt=0)
+
+
+class Train(Section):
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=1)  # queries a step
+    mini_batch_size: int = Field(ge=1)  # what memory holds at once; the loss sees the whole batch
+    negatives: int = Field(ge=0)
+    temperature: float = Field(gt=0)
+    learning_rate: float = Field(gt=0)
+    warmup_ratio: float = Field(ge=0, le=1)
+    lora_r: int = Field(ge=1)
+    lora_alpha: int = Field(ge=1)
+    lora_dropout: float = Field(ge=0, lt=1)
+    save_steps: int = Field(ge=1)
+
+
+class Encode(Section):
+    batch_size: int = Field(ge=1)
+
+
+class Evaluate(Section):
+    depth: int = Field(ge=100)  # ranks kept in a run
+    bootstrap: int = Field(ge=100)
+    permutations: int = Field(ge=100)
+
+
+class Report(Section):
+    sample_queries: int = Field(ge=1)
+    results: int = Field(ge=1)
+
+
+class Params(Section):
+    run: Run
+    document: Document
+    retriever: Retriever
+    corpus: Corpus
+    extract: Extract
+    transcribe: Transcribe
+    mine: Mine
+    base: Base
+    train: Train
+    encode: Encode
+    evaluate: Evaluate
+    report: Report
+
+    def section(self, dotted: str) -> Any:
+        """The value at `train` or `run.seed`, as plain data."""
+        value: Any = self.model_dump(mode="json")
+        for key in dotted.split("."):
+            value = value[key]
+        return value
+
+
+def load_params(path: Path = PARAMS_FILE) -> Params:
+    """Read and check params.yaml. Raises UserError that names the first wrong key and what is wrong with it."""
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; run from the project's root") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from None
+    if not isinstance(raw, dict):
+        raise UserError(f"{path}: expected sections, found {type(raw).__name__}")
+    try:
+        return Params.model_validate(raw)
+    except ValidationError as error:
+        raise UserError(f"{path}: {'; '.join(_explain(problem) for problem in error.errors()[:3])}") from None
+
+
+def _explain(problem: Any) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {key}; {_meant(problem['loc'])}"
+    if problem["type"] == "missing":
+        return f"{key} is missing; add it"
+    hint = (
+        "; write 0.0001 or 1.0e-4, not 1e-4" if problem["type"] == "float_type" and _exponent(problem["input"]) else ""
+    )
+    return f"{key} = {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}{hint}"
+
+
+def _meant(location: tuple[str, ...]) -> str:
+    section: Any = Params if len(location) == 1 else Params.model_fields[location[0]].annotation
+    close = get_close_matches(str(location[-1]), section.model_fields, n=1)
+    return f"did you mean {close[0]}?" if close else "remove it"
+
+
+def _exponent(value: object) -> bool:
+    """Whether a text is a number that YAML 1.1 does not read as one: an exponent without point or sign."""
+    try:
+        return isinstance(value, str) and isinstance(float(value), float)
+    except ValueError:
+        return False

@@ -1,0 +1,88 @@
+"""The DAG as dvc.yaml states it, and DVC's own hashes of files and folders.
+
+dvc.yaml is the only statement of the DAG: stages ask here what they read, and so does the audit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.errors import UserError
+from tasks.shared.files import CHUNK, files_under
+from tasks.shared.params import Params
+
+DVC_FILE = Path("dvc.yaml")
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    """A stage of dvc.yaml with its `${...}` filled in: dependencies, params keys, and outputs."""
+
+    name: str
+    deps: tuple[Path, ...]
+    params: tuple[str, ...]
+    outs: tuple[Path, ...]
+
+    @property
+    def inputs(self) -> list[Path]:
+        """Dependencies that are artifacts of earlier stages."""
+        return [dep for dep in self.deps if RESULTS in dep.parents]
+
+    @property
+    def code(self) -> list[Path]:
+        """Source files among the dependencies."""
+        return [
+            file for dep in self.deps if dep.parts[0] == "tasks" for file in files_under(dep) if file.suffix == ".py"
+        ]
+
+
+def read_stages(params: Params, path: Path = DVC_FILE) -> dict[str, StageSpec]:
+    """Stages of dvc.yaml in the order written. Raises UserError where the file is missing."""
+    try:
+        stages: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; run from the project's root") from None
+    return {
+        name: StageSpec(
+            name,
+            tuple(Path(_filled(dep, params)) for dep in stage.get("deps", [])),
+            tuple(stage.get("params", [])),
+            tuple(
+                Path(next(iter(out)) if isinstance(out, dict) else out)
+                for kind in ("outs", "metrics", "plots")
+                for out in stage.get(kind, [])
+            ),
+        )
+        for name, stage in stages.items()
+    }
+
+
+def _filled(text: str, params: Params) -> str:
+    return re.sub(r"\$\{([\w.]+)\}", lambda match: str(params.section(match[1])), text)
+
+
+def dvc_hash(path: Path) -> str:
+    """The md5 that DVC 3 records in dvc.lock for a file or (ending in `.dir`) a folder."""
+    if path.is_file():
+        return _md5_file(path)
+    entries = [
+        {"md5": _md5_file(file), "relpath": file.relative_to(path).as_posix()}
+        for file in sorted(files_under(path), key=lambda file: file.relative_to(path).as_posix())
+    ]
+    return hashlib.md5(json.dumps(entries, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
+
+
+def _md5_file(path: Path) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    with path.open("rb") as stream:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
