@@ -80,7 +80,7 @@ class Mine(Section):
     source: Literal["dense", "bm25", "random"]
     depth: int = Field(ge=1)
     keep: int = Field(ge=0)
-    relative_margin: float | None  # drop what scores above (1 - margin) of the weakest positive
+    relative_margin: float | None = Field(ge=0, le=1)  # drop what scores above (1 - margin) of the weakest positive
 
 
 class Base(Section):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -153,10 +154,10 @@ def _glyph(letter: str, width: int, height: int) -> Image.Image:
 
 @lru_cache(maxsize=1)
 def _font() -> ImageFont.FreeTypeFont:
-    """The monospaced face that matplotlib carries: the same on every machine."""
-    import matplotlib
-
-    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSansMono-Bold.ttf"
+    """The monospaced face that matplotlib carries, the same on every machine; importing it would take a second."""
+    package = find_spec("matplotlib")
+    assert package is not None and package.origin is not None
+    path = Path(package.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSansMono-Bold.ttf"
     return ImageFont.truetype(str(path), 120, layout_engine=ImageFont.Layout.BASIC)
 
 

@@ -1,0 +1,179 @@
+"""Training examples of the tiny base: one modality each, with the English caption that a teacher reads.
+
+As in the pairwise first stage of the published recipe, an example is a text, a clip or a sound, never two together:
+bringing modalities together is what the train stage has to teach. Events come from the demo's world, in combinations
+that the demo does not use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import count
+from typing import TypeVar
+
+import numpy as np
+
+from tasks.omni.item import Item
+from tasks.omni.prompt import BEFORE, QUERY_PREFIX, ROLE
+from tasks.world import scenes, sentences
+from tasks.world.chance import rng_for
+from tasks.world.events import Combo, Event, random_event
+from tasks.world.lexicon import COLOURS, KINDS, LANDMARKS, LANGUAGES, OBJECTS, PLACES, ROLES, SIGN_WORDS, SOUNDS, THINGS
+from tasks.world.sounds import synthesise
+from tasks.world.speech import SAMPLE_RATE, speak
+
+T = TypeVar("T")
+
+FRAMES = (2, 2, 2, 6)  # mostly the shortest clips: every frame costs, and few show all there is
+RENDERED = BEFORE.replace("<|im_start|>", "").replace("<|im_end|>", "") + ROLE
+SOUND_SECONDS = 2.0
+SPEECH_SECONDS = 4.0
+
+# what a single word of a caption is called in English, by the field of an event that it stands for
+PARTS: Mapping[str, Mapping[str, str]] = {
+    "kind": {name: words["en"] for name, words in KINDS.items()},
+    "place": {name: words["en"] for name, words in PLACES.items()},
+    "colour": {name: f"something {words['en']}" for name, words in COLOURS.items()},
+    "object": {name: words["en"] for name, words in OBJECTS.items()},
+    "landmark": {name: words["en"] for name, words in LANDMARKS.items()},
+    "sound": {name: words["en"] for name, words in SOUNDS.items()},
+    "role": {name: words["en"] for name, words in ROLES.items()},
+    "thing": {name: words["en"] for name, words in THINGS.items()},
+    "sign": {word: f"the word {word}" for word in SIGN_WORDS},
+}
+
+
+@dataclass(frozen=True)
+class Example:
+    """An item, an English caption of one thing it is about, and the parts of the event that it gives away."""
+
+    item: Item
+    caption: str
+    parts: Mapping[str, tuple[str, ...]]  # field of the event -> ids in PARTS
+
+
+def captions(event: Event) -> dict[str, str]:
+    """The English sentences that stand for what an event is, shows, says, and has written and sounding in it."""
+    plain = rng_for(0, "caption")  # one wording for all
+    return {
+        "topic": sentences.query(event, "base", "en", plain),
+        "scene": sentences.scene_text(event, "en", plain),
+        "speech": sentences.query(event, "speech", "en", plain),
+        "sign": sentences.query(event, "ocr", "en", plain),
+        "sound": sentences.sound_text(event, "en", plain),
+    }
+
+
+def base_events(seed: int, count: int, taken: frozenset[Combo]) -> list[Event]:
+    """`count` events that share no combination with the demo's."""
+    rng = rng_for(seed, "base", "events")
+    return [random_event(rng, taken) for _ in range(count)]
+
+
+def text_example(event: Event, rng: np.random.Generator) -> Example:
+    """A query, or what a document says, in any of the six languages."""
+    language = _one_of(rng, LANGUAGES)
+    queries: dict[str, tuple[str, tuple[str, ...]]] = {  # query type -> caption, fields
+        "base": ("topic", ("kind", "place")),
+        "speech": ("speech", ("role", "thing")),
+        "ocr": ("sign", ("sign",)),
+        "description": ("scene", ("colour", "object", "landmark")),
+    }
+    sort = _one_of(rng, (*sentences.QUERY_TYPES, "scene", "metadata", "narration"))
+    if sort in sentences.QUERY_TYPES:
+        text = QUERY_PREFIX + sentences.query(event, sort, language, rng)
+        caption, fields = queries[sort]
+    elif sort == "scene":
+        text = QUERY_PREFIX + sentences.scene_text(event, language, rng)
+        caption, fields = queries["description"]
+    elif sort == "metadata":
+        text = f"{sentences.title(event, language, rng)}\t{sentences.description(event, language, rng)}"
+        caption, fields = queries["base"]
+    else:
+        text = sentences.narration(event, language, rng)
+        caption, fields = _one_of(rng, (queries["base"], queries["speech"]))
+        fields = (*queries["base"][1], *queries["speech"][1])
+    return Example(Item(text=text), captions(event)[caption], _parts(event, *fields))
+
+
+def video_example(event: Event, rng: np.random.Generator, size: int) -> Example:
+    """A short clip; its caption says what is seen or what the sign says."""
+    sign = bool(rng.random() < 0.85)
+    clip = scenes.draw_clip(
+        event, _one_of(rng, FRAMES), size, size, style=_one_of(rng, scenes.STYLES), rng=rng, show_sign=sign
+    )
+    caption = captions(event)["sign" if sign and rng.random() < 0.5 else "scene"]
+    fields = ("kind", "colour", "object", "landmark", *(("sign",) if sign else ()))
+    return Example(Item(frames=clip), caption, _parts(event, *fields))
+
+
+def sound_example(event: Event, rng: np.random.Generator) -> Example:
+    """A sound of the event."""
+    sound = synthesise(event.sound, SOUND_SECONDS, rng)
+    return Example(Item(audio=sound), captions(event)["sound"], _parts(event, "sound"))
+
+
+def speech_example(event: Event, rng: np.random.Generator) -> Example:
+    """A narrator saying what happened where, or who asks for what, in any of the six languages.
+
+    Half of the time the event's sound goes on under the voice.
+    """
+    language = _one_of(rng, LANGUAGES)
+    if rng.random() < 0.4:
+        text, caption, fields = sentences.intro(event, language, rng), "topic", ("kind", "place")
+    else:
+        text, caption, fields = sentences.speech_text(event, language, rng), "speech", ("role", "thing")
+    voice = speak(text, language, rate=int(rng.integers(150, 180)), pitch=int(rng.integers(30, 60)))
+    voice = voice[: int(SPEECH_SECONDS * SAMPLE_RATE)]
+    if rng.random() < 0.5:
+        under = synthesise(event.sound, len(voice) / SAMPLE_RATE + 0.1, rng)[: len(voice)]
+        voice = voice + under * np.float32(rng.uniform(0.05, 0.2))
+    return Example(Item(audio=voice), captions(event)[caption], _parts(event, *fields))
+
+
+def batches(events: list[Event], seed: int, batch_size: int, frame_size: int) -> Iterator[list[Example]]:
+    """Endless batches, one modality each: twice the size for texts, which are short and have the most to tell apart."""
+
+    def clips(event: Event, rng: np.random.Generator) -> Example:
+        return video_example(event, rng, frame_size)
+
+    cycle: tuple[tuple[Callable[[Event, np.random.Generator], Example], int], ...] = (
+        (text_example, 2 * batch_size),
+        (clips, batch_size),
+        (speech_example, batch_size),
+        (clips, batch_size),
+        (text_example, 2 * batch_size),
+        (clips, batch_size),
+        (speech_example, batch_size),
+        (sound_example, batch_size // 2),
+    )
+    for step in count():
+        rng = rng_for(seed, "base", "batch", step)
+        make, size = cycle[step % len(cycle)]
+        yield [make(events[int(rng.integers(len(events)))], rng) for _ in range(size)]
+
+
+def tokenizer_texts(events: list[Event], seed: int) -> Iterator[str]:
+    """Sentences of every sort in every language, for the tokenizer to learn from.
+
+    The prompt's own words come with each, so that they become whole tokens and not half of every short text.
+    """
+    rng = rng_for(seed, "base", "tokenizer")
+    for event in events:
+        for language in LANGUAGES:
+            yield RENDERED
+            yield sentences.title(event, language, rng)
+            yield sentences.description(event, language, rng)
+            yield sentences.narration(event, language, rng)
+            for kind in sentences.QUERY_TYPES:
+                yield QUERY_PREFIX + sentences.query(event, kind, language, rng)
+
+
+def _parts(event: Event, *fields: str) -> dict[str, tuple[str, ...]]:
+    values = {field: getattr(event, field) for field in fields}
+    return {field: value if isinstance(value, tuple) else (value,) for field, value in values.items()}
+
+
+def _one_of(rng: np.random.Generator, choices: tuple[T, ...]) -> T:
+    return choices[int(rng.integers(len(choices)))]

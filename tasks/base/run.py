@@ -1,0 +1,88 @@
+"""The base stage: the model that training starts from.
+
+`pretrained` names one (a hub id with its revision, or a directory, with or without a published adapter) and does
+nothing else. `tiny`, the embedded default, builds a Thinker of a few million weights from a seed and trains it one
+modality at a time on generated examples, as OmniEmbed-v0.1 was trained on pairs of modalities: no example shares an
+event with the demo, though its words, places and things do come from the same closed vocabulary.
+
+Writes `results/base/model.json`; for `tiny` also `model/` and `loss.csv`.
+"""
+
+from __future__ import annotations
+
+import csv
+from io import StringIO
+from pathlib import Path
+
+from tasks.shared.artifacts.models import BaseModel, write_base
+from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.errors import UserError
+from tasks.shared.files import write_text
+from tasks.shared.stage import StageRun
+
+EVENTS = 1000  # base events; more of them would only cost the teacher time
+
+
+def run(stage: StageRun) -> None:
+    """Name the base, and make it where it is the tiny one."""
+    params = stage.params.base
+    if params.source == "pretrained":
+        if params.model is None:
+            raise UserError("base.source is pretrained and base.model names nothing; give a hub id or a directory")
+        if not Path(params.model).is_dir() and params.revision is None:
+            raise UserError(
+                f"base.model {params.model} has no base.revision; pin the commit, so the score can be had again"
+            )
+        write_base(stage.out, BaseModel(params.model, params.revision, params.adapter, params.adapter_revision))
+        stage.counts = {"steps": 0}
+        return
+    history = _make_tiny(stage)
+    table = StringIO()
+    writer = csv.DictWriter(table, ["step", "modality", "loss"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({**entry, "loss": f"{entry['loss']:.6g}"} for entry in history)
+    write_text(stage.out / "loss.csv", table.getvalue())
+    write_base(stage.out, BaseModel((RESULTS / stage.spec.name / "model").as_posix()))
+    for entry in history:
+        stage.tracker.metrics({f"base/loss/{entry['modality']}": float(entry["loss"])}, step=int(entry["step"]))
+    stage.counts = {"steps": len(history), "examples": len(history) * params.batch_size}
+    stage.artifacts = ["loss.csv"]
+
+
+def _make_tiny(stage: StageRun) -> list[dict[str, float | str]]:
+    import torch
+
+    from tasks.base.examples import PARTS, base_events, batches, captions, tokenizer_texts
+    from tasks.base.learn import learn
+    from tasks.base.teacher import Targets
+    from tasks.omni.tiny import TinyConfig, build_tiny
+    from tasks.shared.retrieval.dense import DenseRetriever
+    from tasks.world.cast import cast_events
+    from tasks.world.events import taken_by
+
+    params, seed = stage.params.base, stage.params.run.seed
+    torch.set_num_threads(stage.params.run.threads)
+    torch.use_deterministic_algorithms(True)
+    torch.manual_seed(seed)
+
+    demo = cast_events(seed, stage.params.corpus.train_events, stage.params.corpus.test_events)
+    events = base_events(seed, EVENTS, taken_by(demo.all()))
+    sentences = sorted({caption for event in events for caption in captions(event).values()})
+    names = {field: list(words.values()) for field, words in PARTS.items()}
+    teacher = DenseRetriever(stage.params.retriever)
+    vectors = teacher.encode_documents([*sentences, *(name for field in names.values() for name in field)])
+
+    config = TinyConfig()
+    model = build_tiny(tokenizer_texts(events[:400], seed), seed=seed, config=config, device="cpu")
+    targets = Targets(sentences, names, vectors, config.hidden)
+    examples = batches(events, seed, params.batch_size, stage.params.extract.size)
+    history = learn(
+        model,
+        examples,
+        targets,
+        steps=params.steps,
+        learning_rate=params.learning_rate,
+        temperature=params.temperature,
+    )
+    model.save(str(stage.out / "model"), create_model_card=False)
+    return history

@@ -1,0 +1,130 @@
+"""What must hold of every corpus, whatever its source."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from tasks.corpus.source import Source
+from tasks.shared.artifacts.corpus import Judgment, Query, Video
+from tasks.shared.errors import UserError
+
+MAX_ID_BYTES = 200  # an id becomes a file's name, with room for a suffix
+VIDEO_TYPES = ("professional", "edited", "raw")
+LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")  # ISO 639 as in BCP 47
+
+
+def checked(source: Source) -> Source:
+    """The source with repeated judgments taken once. Raises UserError, one line, for the first thing wrong."""
+    _videos(source.videos)
+    _queries(source.queries)
+    judgments = _once(source.judgments)
+    _known(judgments, source.videos, source.queries)
+    _no_leak(judgments, source.videos, source.queries)
+    return replace(source, judgments=judgments)
+
+
+def _videos(videos: Sequence[Video]) -> None:
+    if not videos:
+        raise UserError("the corpus has no videos; look at corpus.path and corpus.source in params.yaml")
+    seen: dict[str, Video] = {}
+    for video in videos:
+        _id("video id", video.video_id, f" of {video.path}")
+        if other := seen.get(video.video_id):
+            raise UserError(
+                f"video id {video.video_id} is that of {other.path} and of {video.path}; rename one or give it an id"
+            )
+        seen[video.video_id] = video
+        where = f"video {video.video_id}"
+        _language(where, video.language)
+        if video.video_type is not None and video.video_type not in VIDEO_TYPES:
+            raise UserError(f"{where}: video_type {video.video_type!r} is none of {', '.join(VIDEO_TYPES)}")
+        _text(where, video.title, video.description, video.caption, video.event)
+    if all(video.split == "train" for video in videos):
+        raise UserError("every video is in the train split: nothing would be indexed or scored; add test videos")
+
+
+def _queries(queries: Sequence[Query]) -> None:
+    seen: set[str] = set()
+    for query in queries:
+        _id("query id", query.query_id)
+        where = f"query {query.query_id}"
+        if query.query_id in seen:
+            raise UserError(f"{where} occurs twice; give every query an id of its own")
+        seen.add(query.query_id)
+        if not query.text.strip():
+            raise UserError(f"{where} has no text; write it or remove the query")
+        _language(where, query.language)
+        _text(where, query.text, query.type, query.event)
+
+
+def _once(judgments: Sequence[Judgment]) -> list[Judgment]:
+    found: dict[tuple[str, str], Judgment] = {}
+    for one in judgments:
+        if one.relevance < 0:
+            raise UserError(f"query {one.query_id}, video {one.video_id}: relevance {one.relevance} is below 0")
+        other = found.setdefault((one.query_id, one.video_id), one)
+        if other != one:
+            raise UserError(
+                f"query {one.query_id}, video {one.video_id}: judged {other.relevance} and {one.relevance}; keep one"
+            )
+    return list(found.values())
+
+
+def _known(judgments: Sequence[Judgment], videos: Sequence[Video], queries: Sequence[Query]) -> None:
+    for what, named, known in (
+        ("queries", [one.query_id for one in judgments], {query.query_id for query in queries}),
+        ("videos", [one.video_id for one in judgments], {video.video_id for video in videos}),
+    ):
+        if unknown := [name for name in dict.fromkeys(named) if name not in known]:
+            raise UserError(
+                f"judgments name {len(unknown)} unknown {what}, the first is {unknown[0]}; "
+                f"add the {what} or remove these judgments"
+            )
+
+
+def _no_leak(judgments: Sequence[Judgment], videos: Sequence[Video], queries: Sequence[Query]) -> None:
+    """A judged video, relevant or not, is in the split of its query."""
+    of_video = {video.video_id: video.split for video in videos}
+    of_query = {query.query_id: query.split for query in queries}
+    leaks = [one for one in judgments if of_query[one.query_id] != of_video[one.video_id]]
+    if leaks:
+        one = leaks[0]
+        raise UserError(
+            f"{len(leaks)} judgments cross the splits, the first: {of_query[one.query_id]} query {one.query_id} judges "
+            f"{one.video_id}, which is in {of_video[one.video_id]}; put both into one split"
+        )
+
+
+def _id(what: str, value: str, of: str = "") -> None:
+    wrong = (
+        "is empty" if not value
+        else f"is longer than {MAX_ID_BYTES} bytes" if len(value.encode(errors="replace")) > MAX_ID_BYTES
+        else "has / or \\" if re.search(r"[/\\]", value)
+        else "has .. or begins with a dot" if ".." in value or value.startswith(".")
+        else "has white space or unprintable characters" if " " in value or not value.isprintable()
+        else None
+    )  # fmt: skip
+    if wrong:
+        raise UserError(f"{what} {value[:80]!r}{of} {wrong}; use letters, digits, dot, dash and underscore")
+
+
+def _language(where: str, language: str | None) -> None:
+    if language is not None and not LANGUAGE.fullmatch(language):
+        raise UserError(f"{where}: language {language!r} is no code like en or zh; write ISO 639-1")
+
+
+def _text(where: str, *texts: str | None) -> None:
+    for text in texts:
+        try:
+            (text or "").encode()
+        except UnicodeEncodeError:
+            raise UserError(f"{where}: text with half a surrogate pair, which is no Unicode; mend it") from None
+
+
+def bytes_in_both_splits(videos: Iterable[Video]) -> int:
+    """How many test videos have the very bytes of a train video: copies that ids cannot show."""
+    videos = list(videos)
+    train = {video.sha256 for video in videos if video.split == "train"}
+    return sum(video.split == "test" and video.sha256 in train for video in videos)

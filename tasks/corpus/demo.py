@@ -1,0 +1,108 @@
+"""The demo corpus: a small imitation of MultiVENT 2.0, drawn, spoken and encoded on the spot from a seed.
+
+What it is not: real footage. Its events are combinations from closed vocabularies (`tasks.world.lexicon`), its
+pictures are drawings and its voices synthetic, so scores on it say that the pipeline works, not how well it would
+do on the world's videos.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from tasks.corpus.demo_plan import Plan, plan_videos
+from tasks.shared.artifacts.corpus import Judgment, Query, Video
+from tasks.shared.files import sha256_file
+from tasks.shared.progress import progress
+from tasks.world.cast import Cast, cast_events
+from tasks.world.chance import rng_for
+from tasks.world.lexicon import LANGUAGE_NAMES, LANGUAGES
+from tasks.world.sentences import QUERY_TYPES, query
+
+
+def write_demo(
+    out: Path, *, seed: int, train_events: int = 32, test_events: int = 32, workers: int = 2
+) -> tuple[list[Video], list[Query], list[Judgment]]:
+    """Make the demo's files under `out/videos` and return its three tables; paths are relative to `out`.
+
+    Equal arguments give equal bytes, whatever `workers`. Raises UserError where more events are asked for than
+    there are combinations.
+    """
+    cast = cast_events(seed, train_events, test_events)
+    plans = plan_videos(seed, cast)
+    (out / "videos").mkdir(parents=True, exist_ok=True)
+    spawned = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=spawned, initializer=_hush) as pool:
+        made = pool.map(partial(_make, out), plans, chunksize=4)
+        videos = list(progress(made, "corpus", total=len(plans)))
+    queries = _queries(seed, cast)
+    return videos, queries, _judgments(plans, queries)
+
+
+def _hush() -> None:
+    os.environ["SVT_LOG"] = "1"  # the AV1 encoder else tells its settings on standard error for every file
+
+
+def _make(out: Path, plan: Plan) -> Video:
+    from tasks.corpus.demo_media import make_file
+
+    path = out / plan.path
+    make_file(plan, path)
+    return Video(
+        video_id=plan.video_id,
+        path=plan.path,
+        sha256=sha256_file(path),
+        bytes=path.stat().st_size,
+        duration=None if plan.broken else _duration(path),
+        title=plan.title,
+        description=plan.description,
+        caption=plan.caption,
+        language=plan.language,
+        video_type=plan.style,
+        split=plan.split,
+        event=plan.event.event_id,
+    )
+
+
+def _duration(path: Path) -> float | None:
+    import av
+
+    with av.open(str(path)) as container:
+        return None if container.duration is None else round(container.duration / av.time_base, 3)
+
+
+def _queries(seed: int, cast: Cast) -> list[Query]:
+    """One query of each type an event; languages turn so that every type is asked in all six."""
+    queries = []
+    numbered = enumerate((split, event) for split, events in cast.queried.items() for event in events)
+    for index, (split, event) in numbered:
+        for turn, type in enumerate(QUERY_TYPES):
+            language = LANGUAGES[(index + turn) % len(LANGUAGES)]
+            query_id = f"demo_{LANGUAGE_NAMES[language]}_{index:03d}_{type}_0"
+            text = query(event, type, language, rng_for(seed, "query", query_id))
+            queries.append(Query(query_id, text, language, type, split, event.event_id))
+    return queries
+
+
+def _judgments(plans: list[Plan], queries: list[Query]) -> list[Judgment]:
+    """Relevance 1 for the videos of a query's event in which its answer really is."""
+    by_event: dict[str, list[Plan]] = {}
+    for plan in plans:
+        by_event.setdefault(plan.event.event_id, []).append(plan)
+    return [
+        Judgment(asked.query_id, plan.video_id, 1)
+        for asked in queries
+        for plan in by_event[str(asked.event)]
+        if _answers(plan, asked.type)
+    ]
+
+
+def _answers(plan: Plan, type: str | None) -> bool:
+    """Whether a video holds what a query of a type asks for; a broken one is about its event and shows nothing."""
+    if type == "base":
+        return True
+    in_media = {"description": True, "speech": plan.payload, "ocr": plan.sign}
+    return not plan.broken and in_media[str(type)]

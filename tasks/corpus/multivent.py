@@ -1,0 +1,198 @@
+"""MultiVENT 2.0 as its authors publish it (on request, so nothing of it is here).
+
+What is expected under `corpus.path`; a part of the tars is enough, as long as every judged video is among them:
+
+    multivent_2_train_queries.csv       Query_id,query
+    multivent_2_train_judgments.jsonl   {"query_id": ..., "doc_id": ..., "relevance": 1}
+    multivent_2_test_queries.csv
+    multivent_2_test_judgments.jsonl    may also have video_language and video_type, which are taken over
+    train/000000.tar ...                tars of 100: {id}.mp4, and {id}.json with `caption` and
+                                        `yt_meta_dict.info.{id,title,description}`; {id}.m4a is not needed
+    test/000000.tar ...                 {id}.mp4; captions in a csv `video_id,text` whose video_id may be a path
+
+Tars may lie deeper under train/ and test/, be compressed, or be unpacked there already. Any of the four tables may be
+missing. What else lies beside (features, `multivent_2_ids.csv`) is not read. Tars are unpacked once into the item
+store; the stage's manifest names the digests of the tables, and the words of every json are in the video manifest.
+
+Queries carry their language and type in their id: `internvid_english_sports_pov_base_0`. Paper: arXiv 2410.11619.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from tasks.corpus.fingerprints import fingerprints
+from tasks.corpus.source import VIDEO_SUFFIXES, Source, directory
+from tasks.corpus.tables import read_json_rows, read_rows, relevance_of
+from tasks.corpus.unpack import left_out, unpacked
+from tasks.shared.artifacts.corpus import SPLITS, Judgment, Query, Split, Video
+from tasks.shared.errors import UserError
+from tasks.shared.progress import progress
+
+TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
+KEPT = (*VIDEO_SUFFIXES, ".json", ".csv")
+LANGUAGES = {"arabic": "ar", "chinese": "zh", "english": "en", "korean": "ko", "russian": "ru", "spanish": "es"}
+VIDEO_TYPES = {"professional": "professional", "edited": "edited", "raw": "raw", "pov": "raw"}
+QUERY_LANGUAGE = re.compile(rf"(?:^|_)({'|'.join(LANGUAGES)})(?=_|$)")
+QUERY_TYPE = re.compile(r"_(base|description|speech|ocr)(?:_\d+)?$")
+
+
+@dataclass
+class Files:
+    """Files of one split: videos by id, and what describes them."""
+
+    videos: dict[str, Path] = field(default_factory=dict)
+    metadata: dict[str, Path] = field(default_factory=dict)
+    captions: list[Path] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+
+
+def read_multivent(path: Path, workers: int) -> Source:
+    """Read MultiVENT 2.0 laid out as above. Raises UserError for what is missing, malformed or damaged."""
+    directory(path)
+    folders: dict[Split, Path] = {split: path / split for split in SPLITS if (path / split).is_dir()}
+    if not folders:
+        raise UserError(f"{path} has neither train/ nor test/; set corpus.path to the top of MultiVENT 2.0")
+    queries, judgments, read = [], [], []
+    described: dict[str, dict[str, str]] = {}
+    for split in SPLITS:
+        if (table := path / f"multivent_2_{split}_queries.csv").is_file():
+            queries += read_queries(table, split)
+            read.append(table)
+        if (table := path / f"multivent_2_{split}_judgments.jsonl").is_file():
+            judgments += _read_judgments(table, described)
+            read.append(table)
+    videos: list[Video] = []
+    ignored: list[str] = []
+    for split, folder in folders.items():
+        files = find_files(folder, workers)
+        videos += _videos(files, described, split, workers)
+        read += files.captions
+        ignored += files.ignored
+    if not videos:
+        raise UserError(f"{path}: no videos in the tars or folders of {' and '.join(folders)}; download some")
+    return Source(videos, queries, judgments, read, ignored)
+
+
+def read_queries(path: Path, split: Split) -> list[Query]:
+    """Queries of one split; language and type come from the id where it names them."""
+    queries = []
+    for row in read_rows(path, ("Query_id", "query")):
+        query_id = row.required("Query_id")
+        language, kind = QUERY_LANGUAGE.search(query_id), QUERY_TYPE.search(query_id)
+        queries.append(
+            Query(
+                query_id,
+                row.required("query"),
+                LANGUAGES[language[1]] if language else None,
+                kind[1] if kind else None,
+                split,
+                event=None,
+            )
+        )
+    return queries
+
+
+def find_files(folder: Path, workers: int) -> Files:
+    """Sort the files of a split, those in its tars included. Raises UserError where two videos have one name."""
+    found = Files()
+    tars = []
+    for file in sorted(folder.rglob("*")):
+        if file.name.startswith("."):
+            found.ignored.append(file.as_posix())
+        elif file.name.endswith(TAR_SUFFIXES) and file.is_file():
+            tars.append(file)
+        elif file.is_file():
+            _sort(found, file, file.as_posix())
+    for tar, place in unpacked(tars, KEPT, workers).items():
+        for file in sorted(place.iterdir()):
+            if not file.name.startswith("."):
+                _sort(found, file, f"{tar}:{file.name}")
+        found.ignored += [f"{tar}:{name}" for name in left_out(place)]
+    for video_id in sorted(found.metadata.keys() - found.videos.keys()):
+        found.ignored.append(found.metadata.pop(video_id).name)
+    return found
+
+
+def _sort(found: Files, file: Path, name: str) -> None:
+    if file.suffix.lower() in VIDEO_SUFFIXES:
+        if other := found.videos.get(file.stem):
+            raise UserError(f"video {file.stem} is there twice: {other} and {file}; keep one")
+        found.videos[file.stem] = file
+    elif file.suffix == ".json":
+        found.metadata[file.stem] = file
+    elif file.suffix == ".csv":
+        found.captions.append(file)
+    else:
+        found.ignored.append(name)
+
+
+def _videos(files: Files, described: Mapping[str, Mapping[str, str]], split: Split, workers: int) -> Iterable[Video]:
+    captions = _captions(files.captions)
+    marks = fingerprints(list(files.videos.values()), workers)
+    for video_id, file in progress(files.videos.items(), f"{split} metadata", len(files.videos)):
+        words = _metadata(files.metadata[video_id], video_id) if video_id in files.metadata else {}
+        yield Video(
+            video_id=video_id,
+            path=file.as_posix(),
+            sha256=marks[file].sha256,
+            bytes=marks[file].bytes,
+            duration=marks[file].duration,
+            title=words.get("title"),
+            description=words.get("description"),
+            caption=words.get("caption") or captions.get(video_id) or None,
+            language=described.get(video_id, {}).get("language"),
+            video_type=described.get(video_id, {}).get("video_type"),
+            split=split,
+            event=None,
+        )
+
+
+def _captions(tables: Iterable[Path]) -> dict[str, str]:
+    """Captions by video id; several rows of one video are joined in their order."""
+    texts: dict[str, list[str]] = {}
+    for table in tables:
+        for row in read_rows(table):
+            video_id = PurePosixPath(row.required("video_id")).name.removesuffix(".mp4")
+            if "text" not in row.fields:
+                raise UserError(f"{row.where}: not a table of captions: no column text; take {table.name} away")
+            texts.setdefault(video_id, []).append(row.fields["text"] or "")
+    return {video_id: " ".join(" ".join(parts).split()) for video_id, parts in texts.items()}
+
+
+def _metadata(path: Path, video_id: str) -> dict[str, str | None]:
+    """Caption, title and description; values that are no text (missing ones are sometimes NaN) count as absent."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON ({error}); unpack or download it again") from None
+    content = content if isinstance(content, dict) else {}
+    info = (content.get("yt_meta_dict") or {}).get("info") or {}
+    if info.get("id", video_id) != video_id:
+        raise UserError(f"{path} describes video {info['id']}, not {video_id}; download it again")
+    words = {"caption": content.get("caption"), "title": info.get("title"), "description": info.get("description")}
+    return {name: text.strip() or None if isinstance(text, str) else None for name, text in words.items()}
+
+
+def _read_judgments(path: Path, described: dict[str, dict[str, str]]) -> list[Judgment]:
+    judgments = []
+    for where, row in read_json_rows(path):
+        query_id, video_id = row.get("query_id"), row.get("doc_id")
+        if not isinstance(query_id, str) or not isinstance(video_id, str):
+            raise UserError(f"{where}: needs query_id and doc_id as text; mend or remove the line")
+        judgments.append(Judgment(query_id, video_id, relevance_of(where, row.get("relevance"))))
+        described.setdefault(video_id, {}).update(_described(row))
+    return judgments
+
+
+def _described(row: Mapping[str, Any]) -> dict[str, str]:
+    """Language and type of the judged video, where the line has them in words that are known."""
+    language, kind = str(row.get("video_language")).lower(), str(row.get("video_type")).lower()
+    found = {"language": LANGUAGES.get(language) or (language if language in LANGUAGES.values() else None)}
+    found["video_type"] = VIDEO_TYPES.get(kind)
+    return {name: value for name, value in found.items() if value}

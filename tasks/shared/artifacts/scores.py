@@ -1,0 +1,189 @@
+"""The evaluate artifact: rankings, what they score for every query, and the numbers made of that.
+
+`results/evaluate/runs/<system>.trec`, `per_query.parquet`, `metrics.json`, `systems.csv`. The schema, its writers
+and its readers are here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.errors import UserError
+from tasks.shared.files import read_json, read_parquet, write_json, write_parquet, write_text
+
+FOLDER = RESULTS / "evaluate"
+RUNS = "runs"
+PER_QUERY = "per_query.parquet"
+METRICS = "metrics.json"
+SYSTEMS_TABLE = "systems.csv"
+
+SYSTEMS = ("tuned", "base", "text_dense", "bm25")  # in the order that people read them
+HEADLINE = "nDCG@10"
+MEASURES = (HEADLINE, "nDCG", "AP", "RR", "R@10", "R@100")  # names of ir_measures
+
+Run = dict[str, dict[str, float]]  # query id -> video id -> score, best first
+
+
+@dataclass(frozen=True)
+class QueryScores:
+    """What one system scores for one query, by measure."""
+
+    query_id: str
+    system: str
+    values: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The tuned system against another, over the same queries.
+
+    Attributes:
+        difference: mean nDCG@10 of tuned less that of the other.
+        p: two-sided, of the paired randomisation test.
+        p_holm: the same, corrected for the number of systems compared (Holm).
+    """
+
+    difference: float
+    p: float
+    p_holm: float
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Part of the queries: how many, and by system `{"nDCG@10": mean, "interval": [low, high]}`."""
+
+    count: int
+    systems: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What `metrics.json` holds. Means are over the queries that have a relevant video.
+
+    Attributes:
+        queries: how many of them there are; queries_without_positives: how many were left out.
+        videos: size of the collection that was ranked.
+        systems: by system and measure, the mean.
+        intervals: by system and measure, 95 % bootstrap interval [low, high]; nDCG@10 only.
+        tests: tuned against every other system, by its name.
+        slices: by facet (query_language, query_type, video_language, video_type) and value.
+        note: why there are no numbers, where there are none.
+        retriever: model, revision and digest of the dense text baseline; None where it was not needed.
+    """
+
+    queries: int
+    videos: int
+    queries_without_positives: int = 0
+    systems: dict[str, dict[str, float]] = field(default_factory=dict)
+    intervals: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    tests: dict[str, Comparison] = field(default_factory=dict)
+    slices: dict[str, dict[str, Slice]] = field(default_factory=dict)
+    note: str | None = None
+    retriever: dict[str, str | None] | None = None
+
+
+def write_run(folder: Path, system: str, run: Run) -> None:
+    """Write `runs/<system>.trec`: `query Q0 video rank score system`, queries by id, videos best first.
+
+    Scores are written with as many digits as tell any two float32 apart, so who reads and sorts them again finds
+    the order written: by score, and equal scores by video id, both descending, as trec_eval does.
+    """
+    lines = []
+    for query_id in sorted(run):
+        for rank, (video_id, score) in enumerate(run[query_id].items(), start=1):
+            lines.append(f"{query_id} Q0 {video_id} {rank} {_shortest(score)} {system}\n")
+    write_text(folder / RUNS / f"{system}.trec", "".join(lines))
+
+
+def _shortest(score: float) -> str:
+    import numpy as np
+
+    return np.format_float_positional(np.float32(score), trim="0")
+
+
+def read_run(system: str, folder: Path = FOLDER) -> Run:
+    """A run as written. Raises UserError where the file is missing or a line does not have six fields."""
+    path = folder / RUNS / f"{system}.trec"
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; run `dvc repro` to make it") from None
+    run: Run = {}
+    for number, line in enumerate(lines, start=1):
+        if not line:
+            continue
+        try:
+            query_id, _, video_id, _, score, _ = line.split()
+            run.setdefault(query_id, {})[video_id] = float(score)
+        except ValueError:
+            raise UserError(f"{path}:{number}: not a line of a TREC run; restore it with `dvc checkout`") from None
+    return run
+
+
+PER_QUERY_SCHEMA = pa.schema(
+    [("query_id", pa.string()), ("system", pa.string()), *((name, pa.float64()) for name in MEASURES)]
+)
+
+
+def write_per_query(folder: Path, scores: Iterable[QueryScores]) -> None:
+    """Write a row for every query and system, sorted by query id, systems in the order of `SYSTEMS`."""
+    ordered = sorted(scores, key=lambda one: (one.query_id, SYSTEMS.index(one.system)))
+    rows = [{"query_id": one.query_id, "system": one.system, **one.values} for one in ordered]
+    write_parquet(folder / PER_QUERY, pa.Table.from_pylist(rows, schema=PER_QUERY_SCHEMA))
+
+
+def read_per_query(folder: Path = FOLDER) -> list[QueryScores]:
+    """Per-query scores in the order written."""
+    return [
+        QueryScores(row["query_id"], row["system"], {name: row[name] for name in MEASURES})
+        for row in read_parquet(folder / PER_QUERY, PER_QUERY_SCHEMA).to_pylist()
+    ]
+
+
+def write_scores(folder: Path, scores: Scores) -> None:
+    """Write `metrics.json`, and `systems.csv` with a row a system for plots."""
+    write_json(folder / METRICS, asdict(scores))
+    write_text(folder / SYSTEMS_TABLE, _systems_csv(scores.systems, scores.intervals))
+
+
+def _systems_csv(systems: Mapping[str, Mapping[str, float]], intervals: Mapping[str, Mapping[str, list[float]]]) -> str:
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["system", *MEASURES, "low", "high"])
+    for name, values in systems.items():
+        table.writerow([name, *(values[measure] for measure in MEASURES), *intervals[name][HEADLINE]])
+    return text.getvalue()
+
+
+def read_scores(folder: Path = FOLDER) -> Scores:
+    """The numbers of `metrics.json`, systems in the order of `SYSTEMS`."""
+    path = folder / METRICS
+    raw = read_json(path)
+    try:
+        scores = Scores(**raw)
+        return Scores(
+            **{
+                **raw,
+                "systems": _in_order(scores.systems),
+                "intervals": _in_order(scores.intervals),
+                "tests": _in_order({name: Comparison(**one) for name, one in raw["tests"].items()}),
+                "slices": {
+                    facet: {value: Slice(**one) for value, one in values.items()}
+                    for facet, values in raw["slices"].items()
+                },
+            }
+        )
+    except (TypeError, KeyError, AttributeError) as error:
+        raise UserError(f"{path} is not as this version writes it ({error}); run `dvc repro -f evaluate`") from None
+
+
+def _in_order(by_system: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: by_system[name] for name in SYSTEMS if name in by_system}

@@ -1,0 +1,96 @@
+"""Exact search: every query against every document by inner product, in the order in which trec_eval ranks.
+
+trec_eval sorts by score and, where scores are equal, by document id, both descending. A ranking made here is in
+that order, so no rank depends on how documents were stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from tasks.shared.artifacts.scores import Run
+from tasks.shared.artifacts.vectors import Vectors
+from tasks.shared.errors import UserError
+from tasks.shared.progress import progress
+
+CHUNK = 1 << 22  # numbers of documents' vectors held as float64 at once: 32 MiB
+QUERIES = 512  # scored at once
+
+
+def search(queries: Vectors, documents: Vectors, depth: int, chunk: int = CHUNK) -> Run:
+    """The `depth` documents with the highest inner product with each query.
+
+    Scores are float32. Products are summed in float64, where products of float32 are exact, and rounded once, so
+    a score depends on the two vectors and not on what BLAS does with the shape of a chunk or the number of threads
+    (but for sums that lie within 1e-16 of the middle between two float32).
+
+    Args:
+        queries: float32 (q, dim).
+        documents: float32 (n, dim), in any order.
+        depth: the length of a ranking; shorter where there are fewer documents.
+        chunk: how many numbers of documents' vectors to hold as float64 at once.
+
+    Raises UserError where the dimensions differ or a vector is not finite.
+    """
+    if not documents.ids or not queries.ids:
+        return {query_id: {} for query_id in queries.ids}
+    _check(queries, documents)
+    # highest id first: a stable sort by score then leaves equal scores in the order wanted
+    order = sorted(range(len(documents.ids)), key=lambda row: documents.ids[row], reverse=True)
+    rows = max(1, chunk // documents.values.shape[1])
+    best = np.empty((len(queries.ids), 0), np.float32)
+    found = np.empty((len(queries.ids), 0), np.int64)
+    for start in progress(range(0, len(order), rows), "search", unit="chunk"):
+        positions = np.arange(start, min(start + rows, len(order)))
+        scores = _products(queries.values, documents.values[[order[position] for position in positions]])
+        scores = np.concatenate([best, scores], axis=1)
+        places = np.concatenate([found, np.broadcast_to(positions, (len(queries.ids), len(positions)))], axis=1)
+        top = np.argsort(-scores, axis=1, kind="stable")[:, :depth]
+        best, found = np.take_along_axis(scores, top, axis=1), np.take_along_axis(places, top, axis=1)
+    return {
+        query_id: {documents.ids[order[place]]: float(score) for place, score in zip(places, scores, strict=True)}
+        for query_id, places, scores in zip(queries.ids, found.tolist(), best.tolist(), strict=True)
+    }
+
+
+def similarities(queries: Vectors, documents: Vectors, wanted: Mapping[str, Iterable[str]]) -> Run:
+    """Inner products of single pairs, computed as `search` does: by query id, of the documents wanted for it.
+
+    A document that has no vector is left out.
+    """
+    if not documents.ids or not queries.ids:
+        return {query_id: {} for query_id in queries.ids}
+    _check(queries, documents)
+    row_of = {document_id: row for row, document_id in enumerate(documents.ids)}
+    found: Run = {}
+    for query_id, vector in zip(queries.ids, queries.values, strict=True):
+        named = [document_id for document_id in wanted.get(query_id, ()) if document_id in row_of]
+        scores = _products(vector[None], documents.values[[row_of[document_id] for document_id in named]])[0]
+        found[query_id] = dict(zip(named, scores.tolist(), strict=True))
+    return found
+
+
+def ranked(ids: Sequence[str], scores: np.ndarray, depth: int) -> dict[str, float]:
+    """The `depth` best of scored documents: `ids` in descending order, `scores` (n,) beside them."""
+    top = np.argsort(-scores, kind="stable")[:depth]
+    return {ids[place]: float(scores[place]) for place in top}
+
+
+def _products(queries: np.ndarray, documents: np.ndarray) -> np.ndarray:
+    wide = documents.astype(np.float64).T
+    blocks = [queries[start : start + QUERIES].astype(np.float64) @ wide for start in range(0, len(queries), QUERIES)]
+    return np.concatenate([block.astype(np.float32) for block in blocks])
+
+
+def _check(queries: Vectors, documents: Vectors) -> None:
+    if queries.values.shape[1] != documents.values.shape[1]:
+        raise UserError(
+            f"queries have {queries.values.shape[1]} dimensions and documents {documents.values.shape[1]}: "
+            "they are of different encoders; encode both again"
+        )
+    for vectors in (queries, documents):
+        wrong = np.flatnonzero(~np.isfinite(vectors.values).all(axis=1))
+        if wrong.size:
+            raise UserError(f"the vector of {vectors.ids[wrong[0]]} is not finite; look at the encoder that made it")

@@ -1,0 +1,46 @@
+"""What training reads: a row for every judged pair, with the query's hard negatives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tasks.shared.artifacts.negatives import MinedQuery
+
+
+@dataclass(frozen=True)
+class Row:
+    """A training query, one of its positives, and as many negatives as every other row has."""
+
+    query_id: str
+    positive: str
+    negatives: tuple[str, ...]
+
+
+def training_rows(
+    mined: Iterable[MinedQuery], usable: Sequence[str], negatives: int, seed: int
+) -> tuple[list[Row], int]:
+    """A row for every query and positive, and how many negatives had to be drawn at random.
+
+    Args:
+        mined: training queries with positives and mined negatives, best first.
+        usable: ids of the training videos that can be read; others are passed over.
+        negatives: how many a row has. Where mining found fewer, the rest is drawn from `usable`, positives apart,
+            seeded by the query so that other queries change nothing; fewer where there are no more videos.
+    """
+    known = set(usable)
+    groups = []
+    drawn = 0
+    for one in mined:
+        hard = [negative.video_id for negative in one.negatives if negative.video_id in known][:negatives]
+        others = sorted(known - set(one.positives) - set(hard))
+        short = min(negatives - len(hard), len(others))
+        if short > 0:
+            rng = np.random.default_rng([seed, *one.query_id.encode()])
+            hard += [others[index] for index in rng.choice(len(others), size=short, replace=False)]
+            drawn += short
+        groups += [(one.query_id, positive, tuple(hard)) for positive in one.positives if positive in known]
+    width = min((len(hard) for _, _, hard in groups), default=0)
+    return [Row(query, positive, hard[:width]) for query, positive, hard in groups], drawn

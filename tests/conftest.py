@@ -1,0 +1,138 @@
+"""What tests share: a workspace of their own to run stages in, and tiny real video files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tasks.shared.artifacts.publish import read_manifest
+from tasks.shared.stage import StageRun, run_stage
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A project folder in a temporary place; the test's working directory."""
+
+    root: Path
+
+    def set_params(self, changes: Mapping[str, Any]) -> None:
+        """Change params.yaml by dotted keys: `set_params({"corpus.source": "folder"})`."""
+        path = self.root / "params.yaml"
+        params = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for dotted, value in changes.items():
+            *sections, key = dotted.split(".")
+            section = params
+            for name in sections:
+                section = section[name]
+            section[key] = value
+        path.write_text(yaml.safe_dump(params, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+    def run(self, stage: str, work: Callable[[StageRun], None], components: tuple[str, ...] = ()) -> dict[str, Any]:
+        """Run a stage's work in this process, as its program does; its manifest. Raises what the work raises."""
+        run_stage(stage, work, components)
+        return read_manifest(stage)
+
+    def program(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `python -m ...` here as a user would; look at its returncode, stdout and stderr."""
+        return subprocess.run(
+            [sys.executable, "-m", *arguments], cwd=self.root, capture_output=True, text=True, check=False
+        )
+
+
+@pytest.fixture(scope="session")
+def mlflow_database(request: pytest.FixtureRequest) -> Path:
+    """An empty MLflow database, kept by pytest between sessions because its migrations take many seconds."""
+    from mlflow import MlflowClient
+
+    path = request.config.cache.mkdir(f"mlflow-{version('mlflow')}") / "mlflow.db"
+    if not path.exists():
+        fresh = path.with_name(f"{os.getpid()}.db")
+        MlflowClient(f"sqlite:///{fresh}").search_experiments()
+        fresh.replace(path)
+    return path
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlflow_database: Path) -> Workspace:
+    """A copy of dvc.yaml and params.yaml with `tasks` beside them, its own item store and MLflow database."""
+    root = tmp_path / "workspace"
+    root.mkdir()
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy(REPOSITORY / name, root / name)
+    (root / "tasks").symlink_to(REPOSITORY / "tasks")
+    shutil.copy(mlflow_database, tmp_path / "mlflow.db")
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    monkeypatch.setenv("REELTRACE_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TOKENIZERS_PARALLELISM"):
+        monkeypatch.setenv(name, os.environ.get(name, "2"))  # a stage sets these; this puts them back afterwards
+    return Workspace(root)
+
+
+def make_video(
+    path: Path,
+    *,
+    frames: int = 12,
+    size: tuple[int, int] = (64, 48),
+    fps: int = 12,
+    audio_seconds: float = 0.0,
+    codec: str = "libx264",
+    audio_codec: str = "aac",
+    seed: int = 0,
+) -> Path:
+    """Write a tiny real video: frame i is grey level 16 + 8 i with a block of colour of its own, sound a 440 Hz tone.
+
+    Args:
+        path: where; the suffix chooses the container.
+        frames: how many; 0 writes a file with sound only.
+        size: width and height in pixels, even numbers.
+        fps: frames a second.
+        audio_seconds: length of the tone, 48 kHz mono; 0 writes no audio stream.
+        codec: libx264, libvpx-vp9, mpeg4, ...
+        audio_codec: aac, libopus, ...
+        seed: another seed gives another picture, so other bytes.
+    """
+    import av
+    import numpy as np
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    width, height = size
+    rng = np.random.default_rng(seed)
+    with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:
+        video = audio = None
+        if frames:
+            video = container.add_stream(codec, rate=fps)
+            video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+        if audio_seconds:
+            audio = container.add_stream(audio_codec, rate=48_000, layout="mono")
+        for index in range(frames if video is not None else 0):
+            picture = np.full((height, width, 3), min(16 + 8 * index, 240), np.uint8)
+            picture[: height // 2, : width // 2] = rng.integers(0, 255, 3, np.uint8)
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = index, Fraction(1, fps)
+            container.mux(video.encode(frame))
+        if video is not None:
+            container.mux(video.encode())
+        if audio is not None:
+            count = round(48_000 * audio_seconds)
+            wave = (0.3 * np.sin(2 * np.pi * 440 * np.arange(count) / 48_000)).astype(np.float32)
+            for start in range(0, count, 960):
+                frame = av.AudioFrame.from_ndarray(wave[None, start : start + 960], format="fltp", layout="mono")
+                frame.sample_rate, frame.pts, frame.time_base = 48_000, start, Fraction(1, 48_000)
+                container.mux(audio.encode(frame))
+            container.mux(audio.encode())
+    return path
