@@ -7,6 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DATABASE := sqlite:///mlflow.db
+TABLE := from tasks.evaluate.table import table; from tasks.shared.artifacts.scores import read_scores; \
+	scores = read_scores(); print(table(scores) if scores.systems else scores.note)
 
 # No tool here reports home.
 export DO_NOT_TRACK := 1
@@ -40,6 +42,8 @@ $(READY): requirements.lock pyproject.toml
 
 demo: setup  ## from videos to a score: the whole pipeline on a corpus made here; what is done is not done again
 	@PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
+	@echo && $(BIN)/python -c "$(TABLE)" && echo
+	@echo 'The whole story: results/report/report.html. Runs: make ui. Search: make search Q="..."'
 
 search: setup  ## ranked videos for words: make search Q="a flood in the harbour"
 	@test -n "$$Q" || { echo 'say what to search for: make search Q="a flood in the harbour"' >&2; exit 2; }

@@ -34,7 +34,8 @@ def learn(
     Matrices are optimised by Muon (Jordan et al. 2024), which reads words in pictures after a tenth of the steps
     AdamW needs; embeddings, convolutions, norms and biases by AdamW.
     """
-    matrices, others = [], []
+    matrices: list[torch.nn.Parameter] = []
+    others: list[torch.nn.Parameter] = []
     for name, weight in model.named_parameters():
         (matrices if weight.ndim == 2 and "embed_tokens" not in name else others).append(weight)
     optimizers: list[torch.optim.Optimizer] = [

@@ -70,9 +70,10 @@ def _make_tiny(stage: StageRun) -> list[dict[str, float | str]]:
     sentences = sorted({caption for event in events for caption in captions(event).values()})
     names = {field: list(words.values()) for field, words in PARTS.items()}
     teacher = DenseRetriever(stage.params.retriever)
-    vectors = teacher.encode_documents([*sentences, *(name for field in names.values() for name in field)])
+    words = [*sentences, *(name for field in names.values() for name in field)]
+    vectors = teacher.documents({str(number): text for number, text in enumerate(words)}).values
 
-    config = TinyConfig()
+    config = TinyConfig(hidden=192, layers=2, mlp=512, vision_depth=3, vocab_size=3000)
     model = build_tiny(tokenizer_texts(events[:400], seed), seed=seed, config=config, device="cpu")
     targets = Targets(sentences, names, vectors, config.hidden)
     examples = batches(events, seed, params.batch_size, stage.params.extract.size)

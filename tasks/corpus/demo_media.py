@@ -62,7 +62,7 @@ def _speech(plan: Plan, rng: np.random.Generator) -> Wave:
 def _soundtrack(plan: Plan, speech: Wave, seconds: float, rng: np.random.Generator) -> Wave:
     """Speech over the event's sound, which is quieter where somebody speaks; raw ones hiss."""
     sound = synthesise(plan.event.sound, seconds, rng)
-    loud = {"professional": 0.03, "edited": 0.05, "raw": 0.10}[plan.style] if plan.spoken else 0.7
+    loud = {"professional": 0.02, "edited": 0.05, "raw": 0.10}[plan.style] if plan.spoken else 0.7
     mix = loud * sound
     spoken = speech[: len(mix)]
     mix[: len(spoken)] += 0.75 * spoken

@@ -110,7 +110,7 @@ class Train(Section):
 
 
 class Encode(Section):
-    batch_size: int = Field(ge=1)
+    dtype: Literal["float32", "bfloat16"]  # of weights and sums; vectors are written in float32
 
 
 class Evaluate(Section):

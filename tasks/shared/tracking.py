@@ -58,7 +58,10 @@ class Tracker:
             self._log("log_artifact", str(path))
 
     def register(self, artifact: str, tags: Mapping[str, str]) -> None:
-        """Make an artifact of this run a version of the registered model, with the alias `latest`."""
+        """Make an artifact of this run a version of the registered model.
+
+        MLflow itself keeps the alias `latest` on the newest version, and refuses to have it set.
+        """
 
         client, run_id = self._client, self.run_id
         if client is None or run_id is None:
@@ -68,8 +71,7 @@ class Tracker:
             if not client.search_registered_models(filter_string=f"name = '{REGISTERED_MODEL}'"):
                 client.create_registered_model(REGISTERED_MODEL)
             source = f"{client.get_run(run_id).info.artifact_uri}/{artifact}"
-            made = client.create_model_version(REGISTERED_MODEL, source, run_id=run_id, tags=dict(tags))
-            client.set_registered_model_alias(REGISTERED_MODEL, "latest", made.version)
+            client.create_model_version(REGISTERED_MODEL, source, run_id=run_id, tags=dict(tags))
 
         self._guard(call)
 

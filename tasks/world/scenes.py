@@ -80,12 +80,10 @@ def draw_frame(
     *,
     shot: Shot,
     show_sign: bool = True,
-    show_scene: bool = True,
 ) -> Frame:
     """The picture at `t` in [0, 1] of a clip, uint8 (height, width, 3). The same arguments give the same bytes."""
     picture = background(event.kind, width, height, int(t * CYCLES * PHASES) % PHASES).copy()
-    if show_scene:
-        _place_scene(picture, event, t, shot)
+    _place_scene(picture, event, t, shot)
     if show_sign:
         plate = _plate(event.sign, width, height, shot.plate)
         picture.paste(plate, (round(shot.sign_dx * width), height - plate.height + round(shot.sign_dy * height)))
@@ -103,12 +101,11 @@ def draw_clip(
     style: Style,
     rng: np.random.Generator,
     show_sign: bool = True,
-    show_scene: bool = True,
 ) -> NDArray[np.uint8]:
     """Frames evenly through a clip, uint8 (frames, height, width, 3)."""
     shot = make_shot(style, rng)
     times = [(index + 0.5) / frames for index in range(frames)]
-    drawn = [draw_frame(event, t, width, height, shot=shot, show_sign=show_sign, show_scene=show_scene) for t in times]
+    drawn = [draw_frame(event, t, width, height, shot=shot, show_sign=show_sign) for t in times]
     return np.stack(drawn)
 
 

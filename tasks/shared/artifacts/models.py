@@ -14,7 +14,8 @@ from pathlib import Path
 
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.errors import UserError
-from tasks.shared.files import files_under, read_json, sha256_file, sha256_json, write_json
+from tasks.shared.files import read_json, sha256_json, write_json
+from tasks.shared.models import Model
 
 MODEL = "model.json"
 TRAINED = "trained.json"
@@ -50,37 +51,24 @@ class System:
     adapter_revision: str | None
 
     def digest(self) -> str:
-        """sha256 that identifies the weights, wherever they lie.
+        """sha256 that identifies the weights, wherever they lie: directories by their files, hub ids by their revision.
 
-        A directory counts by its files, a hub id by the commit its revision stands for. Raises UserError where
-        a name is neither a directory nor to be had from the hub.
+        Raises UserError where a name is neither a directory nor a hub id with a revision.
         """
-        weights = [weights_digest(self.model, self.revision, "config.json")]
+        weights = [_weights(self.model, self.revision, "base.model", "base.revision")]
         if self.adapter is not None:
-            weights.append(weights_digest(self.adapter, self.adapter_revision, "adapter_config.json"))
+            weights.append(_weights(self.adapter, self.adapter_revision, "base.adapter", "base.adapter_revision"))
         return sha256_json(weights)
 
 
-def weights_digest(name: str, revision: str | None, config: str) -> str:
-    """Identity of a directory of weights (over its files' names and sha256) or of a hub id (`id@commit`).
-
-    `config` is a small file that every such repository has: fetching it tells the commit, also from the cache.
-    """
-    folder = Path(name)
-    if folder.is_dir():
-        return sha256_json({path.relative_to(folder).as_posix(): sha256_file(path) for path in files_under(folder)})
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        cached = Path(hf_hub_download(name, config, revision=revision))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = " ".join(str(error).split())[:200]
+def _weights(name: str, revision: str | None, param: str, revision_param: str) -> str:
+    if Path(name).is_dir():
+        return Model(name, name, None).digest()
+    if revision is None:
         raise UserError(
-            f"model {name}: no such directory, and not to be had from the hub ({reason}); "
-            "give a directory, or a hub id with its revision"
-        ) from None
-    return f"{name}@{cached.parent.name}"
+            f"{param}: {name} is no directory here, so it is on the hub: set {revision_param} to its commit"
+        )
+    return Model(name, name, revision).digest()
 
 
 def write_base(folder: Path, base: BaseModel) -> None:

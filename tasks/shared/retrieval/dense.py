@@ -45,7 +45,9 @@ class DenseRetriever:
             )
         full = self._encoder.get_embedding_dimension()
         if params.dimensions is not None and not 1 <= params.dimensions <= (full or params.dimensions):
-            raise UserError(f"retriever.dimensions = {params.dimensions}: the model has {full}; name 1 to {full}, or null")
+            raise UserError(
+                f"retriever.dimensions = {params.dimensions}: the model has {full}; name 1 to {full}, or null"
+            )
 
     def identity(self) -> dict[str, str | None]:
         """The model as params name it, its revision, and what decides its weights."""

@@ -1,0 +1,95 @@
+"""One video to a folder of the item store: `frames.png` (or `.jpg`), `audio.flac`, and `item.json` about both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from tasks.extract.container import UnreadableVideoError, check_whole
+from tasks.extract.picture import read_picture
+from tasks.extract.sound import read_sound, write_flac
+from tasks.shared.artifacts.media import SAMPLE_RATE, Media
+from tasks.shared.files import link_or_copy, read_json, sha256_file, write_json
+from tasks.shared.params import Extract
+
+SUFFIXES = {"png": ".png", "jpeg": ".jpg"}
+ITEM, AUDIO = "item.json", "audio.flac"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A video as the manifest has it, and how to extract it."""
+
+    path: Path
+    sha256: str
+    bytes: int
+    params: Extract
+
+
+def extract(source: Source, folder: Path) -> None:
+    """Fill `folder` from a video.
+
+    Raises what the readers raise, and UnreadableVideoError for a file that is not the one the manifest describes:
+    everything that follows is keyed by that digest.
+    """
+    _check_unchanged(source)
+    check_whole(source.path)
+    params = source.params
+    picture = read_picture(source.path, params.frames, params.size)
+    sound = read_sound(source.path, params.max_audio_seconds)
+    if picture is None and sound is None:
+        raise UnreadableVideoError("neither picture nor sound in it")
+    item: dict[str, Any] = {
+        "frames": None, "frames_sha256": None, "times": [], "source_frames": 0, "width": 0, "height": 0,
+        "audio": None, "audio_sha256": None, "audio_seconds": 0.0,
+    }  # fmt: skip
+    if picture is not None:
+        strip = folder / f"frames{SUFFIXES[params.format]}"
+        _write_strip(strip, picture.frames, params.format)
+        item |= {
+            "frames": strip.name,
+            "frames_sha256": sha256_file(strip),
+            "times": picture.times,
+            "source_frames": picture.source_frames,
+            "width": picture.width,
+            "height": picture.height,
+        }
+    if sound is not None:
+        write_flac(folder / AUDIO, sound)
+        item |= {
+            "audio": AUDIO,
+            "audio_sha256": sha256_file(folder / AUDIO),
+            "audio_seconds": len(sound) / SAMPLE_RATE,
+        }
+    write_json(folder / ITEM, item)
+
+
+def assemble(video_id: str, entry: Path, out: Path) -> Media:
+    """Put a finished item's files into the extract folder under the video's id."""
+    item = read_json(entry / ITEM)
+    for kind in ("frames", "audio"):
+        if name := item[kind]:
+            item[kind] = f"{kind}/{video_id}{Path(name).suffix}"
+            link_or_copy(entry / name, out / item[kind])
+    return Media(video_id=video_id, **item)
+
+
+def _check_unchanged(source: Source) -> None:
+    if not source.path.is_file():
+        raise UnreadableVideoError(f"{source.path} is gone since the corpus stage; put it back or run `dvc repro`")
+    if source.path.stat().st_size != source.bytes or sha256_file(source.path) != source.sha256:
+        raise UnreadableVideoError(f"{source.path} has changed since the corpus stage; run `dvc repro`")
+
+
+def _write_strip(path: Path, frames: np.ndarray, form: str) -> None:
+    """Frames uint8 (n, h, w, 3) side by side in one row. JPEG keeps full colour resolution, so that no frame's
+    colour runs far into the next."""
+    image = Image.fromarray(np.concatenate(list(frames), axis=1))
+    if form == "png":
+        image.save(path, "PNG", compress_level=6)
+    else:
+        image.save(path, "JPEG", quality=95, subsampling=0)

@@ -1,0 +1,66 @@
+"""The extract stage: frames and the audio track of every video in the corpus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import PIL
+
+from tasks.extract import container, item, picture, sound
+from tasks.extract.item import Source, assemble, extract
+from tasks.shared.artifacts import media
+from tasks.shared.artifacts.corpus import read_videos
+from tasks.shared.artifacts.media import write_media
+from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.engine import Job, process
+from tasks.shared.errors import UserError
+from tasks.shared.failures import refuse_too_many, write_failures
+from tasks.shared.items import ItemStore, code_digest
+from tasks.shared.params import Extract
+from tasks.shared.stage import StageRun
+
+JPEG_WIDEST = 65_500  # pixels, libjpeg's limit
+
+
+def run(stage: StageRun) -> None:
+    """Extract every video; what was extracted before with these params is taken from the item store."""
+    params = stage.params.extract
+    check(params)
+    videos = read_videos(RESULTS / "corpus" / "manifest.parquet")
+    store = ItemStore(
+        "extract",
+        {
+            "params": params.model_dump(),
+            "versions": [av.__version__, av.ffmpeg_version_info, PIL.__version__],
+            "code": code_digest(container, item, picture, sound, media),
+        },
+    )
+    jobs = [
+        Job(video.video_id, store.key(video.sha256), Source(Path(video.path), video.sha256, video.bytes, params))
+        for video in videos
+    ]
+    outcome = process("extract", store, jobs, extract, workers=stage.params.run.workers)
+    extracted = [assemble(video_id, entry, stage.out) for video_id, entry in outcome.done.items()]
+    refuse_too_many(outcome.failures, len(videos), stage.params.run.max_failed_fraction, "extract")
+    write_media(stage.out, extracted)
+    write_failures(stage.out, outcome.failures)
+    stage.counts = {
+        "videos": len(videos),
+        "extracted": len(extracted),
+        "failed": len(outcome.failures),
+        "silent": sum(one.audio is None for one in extracted),
+        "without_picture": sum(one.frames is None for one in extracted),
+    }
+    # how much of it was done before depends on the store, not on the inputs: no matter for the manifest
+    stage.metrics = {"items/reused": outcome.reused, "items/decoded": len(extracted) - outcome.reused}
+
+
+def check(params: Extract) -> None:
+    """Raise UserError where a strip would be wider than a JPEG can be."""
+    width = params.frames * params.size
+    if params.format == "jpeg" and width > JPEG_WIDEST:
+        raise UserError(
+            f"extract.frames x extract.size is a strip of {width} pixels, more than JPEG's {JPEG_WIDEST}; "
+            "set extract.format to png"
+        )

@@ -1,0 +1,7 @@
+"""`python -m tasks.mine`"""
+
+from tasks.mine.run import run
+from tasks.shared.stage import main
+
+if __name__ == "__main__":
+    main("mine", run, components=("bm25s", "numpy", "sentence-transformers", "torch", "transformers"))

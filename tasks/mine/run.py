@@ -1,0 +1,99 @@
+"""The mine stage: hard negatives for every training query that has a judged positive.
+
+Queries search the transcripts of the training videos, as the recipe does (a retriever over speech alone); a video
+in which nothing was said can be no candidate of `dense` and `bm25`, and a positive without a transcript has no score
+for the margin. `random` draws from all training videos. Fewer candidates than `mine.keep` stay fewer, and are
+counted as short.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tasks.mine import sources
+from tasks.mine.filtering import mined, threshold
+from tasks.mine.sources import Candidates
+from tasks.shared.artifacts.corpus import Query, Video, positives_of, read_qrels, read_queries, read_videos
+from tasks.shared.artifacts.negatives import FILE, MinedQuery, write_negatives
+from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.transcripts import read_transcripts
+from tasks.shared.errors import UserError
+from tasks.shared.files import write_json
+from tasks.shared.params import Params
+from tasks.shared.stage import StageRun
+
+CORPUS = RESULTS / "corpus"
+
+
+def run(stage: StageRun) -> None:
+    """Write `negatives.jsonl`, and `retriever.json`: the model that mined them (null where none did)."""
+    params = stage.params.mine
+    if params.source == "random" and params.relative_margin is not None:
+        raise UserError("mine.relative_margin goes by scores, and source random has none; set it to null")
+    videos = read_videos(CORPUS / "manifest.parquet", "train")
+    queries = read_queries(CORPUS / "queries.parquet", "train")
+    qrels = read_qrels(CORPUS / "qrels.train.trec")
+    judged = {query.query_id: ids for query in queries if (ids := positives_of(qrels, query.query_id))}
+    if unjudged := len(queries) - len(judged):
+        print(f"mine: {unjudged} of {len(queries)} training queries have no judged positive and are left out")
+    wanted = [query for query in queries if query.query_id in judged]
+    candidates = _candidates(wanted, videos, judged, stage.params)
+    found = [
+        mined(
+            query.query_id,
+            judged[query.query_id],
+            candidates.rankings.get(query.query_id, {}),
+            threshold(candidates.positives.get(query.query_id, {}).values(), params.relative_margin),
+            params.keep,
+        )
+        for query in wanted
+    ]
+    write_negatives(stage.out / FILE.name, found)
+    write_json(stage.out / "retriever.json", candidates.retriever)
+    stage.artifacts = [FILE.name]
+    stage.counts = _counts(found, wanted, videos, params.keep) | {
+        "without_positives": unjudged,
+        "without_threshold": _unscored(candidates, judged) if params.relative_margin is not None else 0,
+    }
+
+
+def _candidates(
+    wanted: Sequence[Query], videos: Sequence[Video], judged: Mapping[str, Sequence[str]], params: Params
+) -> Candidates:
+    queries = {query.query_id: query.text for query in wanted}
+    if params.mine.source == "random":
+        return sources.random(queries, [video.video_id for video in videos], params.mine.depth, params.run.seed)
+    transcripts = read_transcripts()
+    texts = {
+        video.video_id: text
+        for video in videos
+        if video.video_id in transcripts and (text := " ".join(transcripts[video.video_id].text.split()))
+    }
+    if not queries or not texts:  # no model is loaded for nothing
+        return Candidates({}, {})
+    mine = sources.dense if params.mine.source == "dense" else sources.bm25
+    return mine(queries, texts, judged, params)
+
+
+def _unscored(candidates: Candidates, judged: Mapping[str, Sequence[str]]) -> int:
+    """Queries of which no positive has a transcript: nothing is dropped by the margin there."""
+    return sum(not candidates.positives.get(query_id) for query_id in judged)
+
+
+def _counts(found: Sequence[MinedQuery], wanted: Sequence[Query], videos: Sequence[Video], keep: int) -> dict[str, int]:
+    event_of = {video.video_id: video.event for video in videos}
+    asked = {query.query_id: query.event for query in wanted}
+    dropped = [one.reason for query in found for one in query.dropped]
+    return {
+        "queries": len(found),
+        "negatives": sum(len(one.negatives) for one in found),
+        "dropped_positive": dropped.count("positive"),
+        "dropped_margin": dropped.count("margin"),
+        "short": sum(len(one.negatives) < keep for one in found),
+        # of the event asked for, and not judged: kept, but each may be a false negative
+        "same_event": sum(
+            asked[query.query_id] is not None and event_of[one.video_id] == asked[query.query_id]
+            for query in found
+            for one in query.negatives
+        ),
+    }

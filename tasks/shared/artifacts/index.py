@@ -1,0 +1,232 @@
+"""The index artifact: a LanceDB table of videos to search, and the content manifest that identifies it.
+
+`results/encode/lancedb/` holds the table `videos` of the final system. Its bytes differ from build to build, so
+`index.manifest.json` beside it states its content: sha256 over vectors and over the other columns, rows, dimension,
+metric, how it is searched, and the checkpoint that made it. Search is exact: there is no approximate index.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import pyarrow as pa
+
+from tasks.shared.artifacts.corpus import Video
+from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.transcripts import Transcript
+from tasks.shared.artifacts.vectors import Vectors
+from tasks.shared.errors import UserError
+from tasks.shared.files import canonical_json, read_json, write_json
+
+if TYPE_CHECKING:
+    import numpy as np
+    from lancedb.query import LanceVectorQueryBuilder
+    from lancedb.table import Table
+
+FOLDER = RESULTS / "encode"
+DATABASE = "lancedb"
+MANIFEST = "index.manifest.json"
+TABLE = "videos"
+TAG = "published"
+METRIC: Literal["dot"] = "dot"  # vectors have length 1, so this is the cosine
+EXCERPT = 300  # characters of the transcript kept to show
+
+PAYLOAD = pa.schema(
+    [
+        ("video_id", pa.string()),
+        ("title", pa.string()),
+        ("description", pa.string()),
+        ("language", pa.string()),
+        ("video_type", pa.string()),
+        ("path", pa.string()),
+        ("duration", pa.float64()),
+        ("split", pa.string()),
+        ("transcript", pa.string()),
+    ]
+)
+FILTERS = ("language", "video_type")
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How the vectors were made, and so how a query's must be."""
+
+    system: str
+    checkpoint: str  # System.digest()
+    dtype: str
+    max_text_tokens: int
+
+
+@dataclass(frozen=True)
+class IndexManifest:
+    """What the table holds; equal content gives an equal manifest."""
+
+    table: str
+    rows: int
+    dimension: int
+    metric: str
+    search: str  # exact
+    encoding: Encoding
+    vectors_sha256: str
+    payload_sha256: str
+    filters: dict[str, dict[str, int]]  # by column: its values and how many videos have each
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A found video: rank from 1, inner product with the query, and what is known about it."""
+
+    rank: int
+    score: float
+    video_id: str
+    title: str | None
+    description: str | None
+    language: str | None
+    video_type: str | None
+    path: str
+    duration: float | None
+    split: str
+    transcript: str | None
+
+
+def write_index(
+    folder: Path,
+    vectors: Vectors,
+    videos: Iterable[Video],
+    transcripts: Mapping[str, Transcript],
+    encoding: Encoding,
+) -> IndexManifest:
+    """Write table and manifest into a folder without one: one writer, one version, tagged `published`.
+
+    The manifest describes what is read back from the table. Raises UserError where a vector's id is no video's.
+    """
+    import lancedb
+
+    known = {video.video_id: video for video in videos}
+    strangers = [video_id for video_id in vectors.ids if video_id not in known]
+    if strangers:
+        raise UserError(f"vector of {strangers[0]}, which is no video of the corpus; run `dvc repro -f encode`")
+    rows = [_row(known[video_id], transcripts.get(video_id)) for video_id in vectors.ids]
+    columns = pa.Table.from_pylist(rows, schema=PAYLOAD)
+    flat = pa.array(vectors.values.astype("float32", copy=False).reshape(-1), type=pa.float32())
+    column = pa.FixedSizeListArray.from_arrays(flat, vectors.values.shape[1])
+    table = lancedb.connect(str(folder / DATABASE)).create_table(TABLE, data=columns.append_column("vector", column))
+    table.tags.create(TAG, table.version)
+    manifest = describe(table.to_arrow(), encoding)
+    write_json(folder / MANIFEST, asdict(manifest))
+    return manifest
+
+
+def _row(video: Video, transcript: Transcript | None) -> dict[str, Any]:
+    row = {name: getattr(video, name) for name in PAYLOAD.names if name != "transcript"}
+    return row | {"transcript": transcript.text[:EXCERPT] if transcript and transcript.text else None}
+
+
+def describe(table: pa.Table, encoding: Encoding) -> IndexManifest:
+    """The manifest of a table's content, whatever the order of its rows."""
+    import numpy as np
+
+    table = table.sort_by("video_id")
+    ids = table.column("video_id").to_pylist()
+    column = table.column("vector").combine_chunks()
+    values = np.asarray(column.flatten(), dtype="<f4").reshape(len(ids), -1)
+    vectors = hashlib.sha256()
+    for video_id, vector in zip(ids, values, strict=True):
+        vectors.update(video_id.encode() + b"\0" + vector.tobytes())
+    payload = hashlib.sha256()
+    for row in table.select(PAYLOAD.names).to_pylist():
+        payload.update(canonical_json(row).encode() + b"\n")
+    counts = {name: Counter(table.column(name).drop_null().to_pylist()) for name in FILTERS}
+    return IndexManifest(
+        table=TABLE,
+        rows=len(ids),
+        dimension=column.type.list_size,
+        metric=METRIC,
+        search="exact",
+        encoding=encoding,
+        vectors_sha256=vectors.hexdigest(),
+        payload_sha256=payload.hexdigest(),
+        filters={name: dict(sorted(found.items())) for name, found in counts.items()},
+    )
+
+
+def read_index_manifest(folder: Path = FOLDER) -> IndexManifest:
+    """The content manifest; UserError where there is none, or another version wrote it."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise UserError(f"no index in {folder}; run `dvc repro` to make one, or name another with --index")
+    fields = read_json(path)
+    try:
+        return IndexManifest(**fields | {"encoding": Encoding(**fields["encoding"])})
+    except (TypeError, KeyError) as error:
+        raise UserError(f"{path} is not as this version writes it ({error}); run `dvc repro -f encode`") from None
+
+
+class Index:
+    """A published index, open for search.
+
+    Raises UserError where the table is missing or has other rows than its manifest says.
+    """
+
+    def __init__(self, folder: Path = FOLDER) -> None:
+        self.manifest = read_index_manifest(folder)
+        self._table = _open(folder / DATABASE)
+        rows = self._table.count_rows()
+        if rows != self.manifest.rows:
+            raise UserError(
+                f"{folder / DATABASE} has {rows} rows and its manifest {self.manifest.rows}; restore it with "
+                "`dvc checkout`, or make it again with `dvc repro -f encode`"
+            )
+
+    def search(self, query: np.ndarray, k: int, filters: Mapping[str, str | None] | None = None) -> list[Hit]:
+        """The k videos with the highest inner product, best first; equal scores by id, descending.
+
+        Args:
+            query: float32 (dimension,), of length 1.
+            k: how many; fewer where fewer videos pass the filters.
+            filters: by column (`FILTERS`), the value a video must have; None does not filter.
+
+        Raises UserError for a query of another dimension or a value that no video has.
+        """
+        from lancedb.expr import col, lit
+
+        if query.shape != (self.manifest.dimension,):
+            raise UserError(f"the index has {self.manifest.dimension} dimensions, the query {query.shape[-1]}")
+        search = cast("LanceVectorQueryBuilder", self._table.search(query, vector_column_name="vector"))
+        search = search.distance_type(METRIC).bypass_vector_index().limit(k)
+        wanted = {name: value for name, value in (filters or {}).items() if value is not None}
+        self.check(wanted)
+        conditions = [col(name) == lit(value) for name, value in wanted.items()]
+        for condition in conditions[1:]:
+            conditions[0] = conditions[0] & condition
+        if conditions:
+            search = search.where(conditions[0], prefilter=True)
+        found = search.select([*PAYLOAD.names, "_distance"]).to_arrow().to_pylist()
+        scored = [(1.0 - row.pop("_distance"), row) for row in found]  # Lance's distance is 1 - inner product
+        scored.sort(key=lambda pair: (pair[0], pair[1]["video_id"]), reverse=True)
+        return [Hit(rank=rank, score=score, **row) for rank, (score, row) in enumerate(scored, start=1)]
+
+    def check(self, filters: Mapping[str, str]) -> None:
+        """Raise UserError for a filter on a value that no video of the index has."""
+        for name, value in filters.items():
+            present = self.manifest.filters[name]
+            if value not in present:
+                there = ", ".join(f"{one} ({count})" for one, count in present.items()) or "none at all"
+                raise UserError(f"no video has {name.replace('_', ' ')} {value!r}; there are: {there}")
+
+
+def _open(database: Path) -> Table:
+    import lancedb
+
+    if not (database / f"{TABLE}.lance").is_dir():
+        raise UserError(f"{database} has no table {TABLE}; restore it with `dvc checkout` or `dvc repro`")
+    try:
+        return lancedb.connect(str(database)).open_table(TABLE)
+    except (RuntimeError, ValueError, OSError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{database} cannot be opened ({reason}); make it again with `dvc repro -f encode`") from None

@@ -1,0 +1,7 @@
+"""`python -m tasks.transcribe`"""
+
+from tasks.shared.stage import main
+from tasks.transcribe.run import run
+
+if __name__ == "__main__":
+    main("transcribe", run, components=("ctranslate2", "faster-whisper", "onnxruntime"))

@@ -1,0 +1,78 @@
+"""Speech recognition by Whisper in CTranslate2 (faster-whisper), made as repeatable as it can be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks.shared.artifacts.transcripts import Segment
+from tasks.shared.errors import UserError
+from tasks.shared.models import Model, loading
+from tasks.shared.params import Transcribe
+
+if TYPE_CHECKING:
+    import numpy as np
+
+NEEDED = ("model.bin", "tokenizer.json")  # without the second, faster-whisper goes to the hub for another's
+
+
+class Recogniser:
+    """A loaded Whisper model.
+
+    Raises UserError where the model cannot be loaded, or cannot do what `transcribe` in params asks.
+    """
+
+    def __init__(self, model: Model, params: Transcribe, threads: int) -> None:
+        if model.revision is None:
+            for name in NEEDED:
+                if not (Path(model.location) / name).is_file():
+                    raise UserError(f"transcribe.model: {model.name} is no faster-whisper model: it has no {name}")
+        from faster_whisper import WhisperModel
+
+        with loading(model, "transcribe"):
+            self._whisper = WhisperModel(
+                model.location,
+                device="auto",
+                compute_type=params.compute_type,
+                cpu_threads=threads,
+                num_workers=1,
+                revision=model.revision,
+            )
+        known = self._whisper.supported_languages
+        if params.language is not None and params.language not in known:
+            raise UserError(
+                f"transcribe.language: {model.name} does not know {params.language!r}, only {', '.join(known[:12])}"
+                f"{', ...' if len(known) > 12 else ''}; set one of them, or null"
+            )
+        self._params = params
+
+    def listen(self, samples: np.ndarray) -> tuple[list[Segment], str | None, float]:
+        """What is said in a track.
+
+        Args:
+            samples: float32 (samples,), 16 kHz, in [-1, 1].
+
+        Returns:
+            Segments of speech in order, their language, and how probable that one is (1 where it was given or the
+            model knows one only). No segments, None and 0 where nothing is said.
+        """
+        from faster_whisper.vad import get_speech_timestamps
+
+        if not get_speech_timestamps(samples):  # a multilingual model would name a language, or fail, over nothing
+            return [], None, 0.0
+        found, info = self._whisper.transcribe(
+            samples,
+            language=self._params.language,
+            beam_size=self._params.beam_size,
+            temperature=0.0,  # no fallback to sampling, whose text differs from run to run
+            condition_on_previous_text=False,  # one wrong segment does not infect the rest
+            vad_filter=True,  # Whisper invents text over silence and music
+        )
+        segments = [
+            Segment(round(one.start, 2), round(one.end, 2), text)
+            for one in found
+            if (text := " ".join(one.text.split()))
+        ]
+        if not segments:
+            return [], None, 0.0
+        return segments, info.language, round(float(info.language_probability), 4)
