@@ -80,7 +80,7 @@ def text_example(event: Event, rng: np.random.Generator) -> Example:
         "ocr": ("sign", ("sign",)),
         "description": ("scene", ("colour", "object", "landmark")),
     }
-    sort = _one_of(rng, (*sentences.QUERY_TYPES, "scene", "metadata", "narration"))
+    sort = _one_of(rng, (*sentences.QUERY_TYPES, "scene", "metadata", "narration", "document"))
     if sort in sentences.QUERY_TYPES:
         text = QUERY_PREFIX + sentences.query(event, sort, language, rng)
         caption, fields = queries[sort]
@@ -92,6 +92,10 @@ def text_example(event: Event, rng: np.random.Generator) -> Example:
         caption, fields = queries["base"]
     else:
         text = sentences.narration(event, language, rng)
+        if sort == "document":  # as documents are joined: metadata, then what is said, maybe in another language
+            told = _one_of(rng, LANGUAGES)
+            title, description = (write(event, told, rng) for write in (sentences.title, sentences.description))
+            text = "\t".join((title, description, text))
         caption, fields = _one_of(rng, (queries["base"], queries["speech"]))
         fields = (*queries["base"][1], *queries["speech"][1])
     return Example(Item(text=text), captions(event)[caption], _parts(event, *fields))

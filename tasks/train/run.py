@@ -48,6 +48,7 @@ def _train(stage: StageRun, mined: list[MinedQuery]) -> None:
     from tasks.omni.loading import load_embedder
     from tasks.omni.lora import attach_lora, load_adapter, save_adapter
     from tasks.train.batches import JudgedBatchSampler
+    from tasks.train.seen import Seen
     from tasks.train.trainer import QUERY, fit, loss_table
 
     params, document, seed = stage.params.train, stage.params.document, stage.params.run.seed
@@ -69,11 +70,11 @@ def _train(stage: StageRun, mined: list[MinedQuery]) -> None:
         load_adapter(model, base.adapter, base.adapter_revision)
 
     embedder = cast("OmniEmbedder", model[0])
+    seen = Seen(model, documents)
 
     def preprocess(names: list[str], prompt: str | None = None, **_: object) -> dict[str, torch.Tensor]:
         items = [
-            Item(text=queries[name.removeprefix(QUERY)]) if name.startswith(QUERY) else documents[name].load()
-            for name in names
+            Item(text=queries[name.removeprefix(QUERY)]) if name.startswith(QUERY) else seen[name] for name in names
         ]
         return embedder.preprocess(items, prompt=prompt)
 

@@ -50,7 +50,9 @@ class AdapterTrainer(SentenceTransformerTrainer):
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:  # noqa: ARG002
         weights = {name: weight.detach().cpu().contiguous() for name, weight in _trained(self.model).items()}
-        save_file(weights, Path(str(output_dir)) / CHECKPOINT)
+        folder = Path(str(output_dir))
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(weights, folder / CHECKPOINT)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:  # noqa: ARG002
         saved = load_file(Path(resume_from_checkpoint) / CHECKPOINT)
@@ -103,6 +105,7 @@ def fit(
         seed=seed,
         data_seed=seed,
         dataloader_num_workers=0,
+        dataloader_pin_memory=torch.cuda.is_available(),
         disable_tqdm=not watched(),
         remove_unused_columns=False,
     )

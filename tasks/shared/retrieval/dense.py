@@ -35,7 +35,10 @@ class DenseRetriever:
             )
         import torch
         from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging
 
+        if not watched():
+            logging.disable_progress_bar()  # of loading weights, which transformers draws also into a file
         with loading(self.model, "retriever"):
             self._encoder = SentenceTransformer(
                 self.model.location,

@@ -1,0 +1,94 @@
+"""`reeltrace`: a subcommand for every stage, and `search`.
+
+`reeltrace extract` is `python -m tasks.extract`: one stage, from the project's root. All of them, and only what is
+stale, is `dvc repro`. Nothing heavy is imported before a subcommand needs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import runpy
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+STAGES = {
+    "corpus": "a dataset becomes a manifest of videos, queries and judgments",
+    "extract": "frames and the audio track of every video",
+    "transcribe": "speech to text",
+    "mine": "hard negatives for every training query",
+    "base": "the embedded default's tiny starting model; in production a name",
+    "train": "LoRA of the omni embedder",
+    "encode": "test corpus and queries to vectors, and the index",
+    "evaluate": "runs, measures, slices, significance",
+    "report": "one page a person reads",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a subcommand; a user's mistake is one line on standard error and exit 2."""
+    parser = build_parser()
+    if not (given := list(sys.argv[1:] if arguments is None else arguments)):
+        parser.print_help()
+        return
+    chosen = parser.parse_args(given)
+    if chosen.command in STAGES:
+        sys.argv = [f"reeltrace {chosen.command}"]
+        runpy.run_module(f"tasks.{chosen.command}", run_name="__main__", alter_sys=True)
+        return
+    _search(chosen)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of every subcommand."""
+    parser = argparse.ArgumentParser(
+        prog="reeltrace",
+        description="From a folder of videos, queries and judgments to a tuned video retriever, an index and a score.",
+        epilog="`dvc repro` runs every stage that is stale; a stage's own command runs it alone.",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, what in STAGES.items():
+        commands.add_parser(name, help=what, description=f"Run the stage {name}: {what}.")
+    search = commands.add_parser(
+        "search", help="find videos by words", description="Rank the videos of the index by how well they fit words."
+    )
+    search.add_argument("words", nargs="+", help="what to look for")
+    search.add_argument("-k", type=_positive, default=10, metavar="N", help="how many videos (default: 10)")
+    search.add_argument("--language", metavar="XX", help="only videos in this language, such as en")
+    search.add_argument("--video-type", metavar="TYPE", help="only videos of this type, such as raw")
+    search.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    search.add_argument(
+        "--index",
+        type=Path,
+        default=Path("results/encode"),
+        metavar="DIR",
+        help="the encode stage's folder; the model is named by its neighbours base and train (default: results/encode)",
+    )
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _search(chosen: argparse.Namespace) -> None:
+    from tasks.search import as_json, as_table, search
+    from tasks.shared.errors import UserError
+
+    try:
+        words = " ".join(chosen.words)
+        filters = {"language": chosen.language, "video_type": chosen.video_type}
+        hits = search(words, chosen.k, filters, chosen.index)
+    except UserError as error:
+        print(f"search: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    print(as_json(words, hits) if chosen.json else as_table(hits))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""The encode stage: test videos and test queries to vectors, and the index to search.
+
+Writes, for every system there is (tuned, base), `vectors/<system>.videos.parquet` and `.queries.parquet`, and of the
+first system the LanceDB index with its content manifest. Where nothing was trained there is only `base`.
+"""
+
+from __future__ import annotations
+
+from tasks.encode.encoder import Encoder
+from tasks.omni.documents import NOT_EXTRACTED, read_documents
+from tasks.shared.artifacts.corpus import read_queries, read_videos
+from tasks.shared.artifacts.index import DATABASE, MANIFEST, Encoding, write_index
+from tasks.shared.artifacts.models import systems
+from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.transcripts import read_transcripts
+from tasks.shared.artifacts.vectors import write_vectors
+from tasks.shared.errors import UserError
+from tasks.shared.failures import Failure, refuse_too_many, write_failures
+from tasks.shared.stage import StageRun
+
+CORPUS = RESULTS / "corpus"
+
+
+def run(stage: StageRun) -> None:
+    """Encode with every system and write vectors and index; what was encoded before comes from the item store."""
+    params = stage.params
+    videos = read_videos(CORPUS / "manifest.parquet", "test")
+    queries = {query.query_id: query.text for query in read_queries(CORPUS / "queries.parquet", "test")}
+    documents, unusable = read_documents(videos, params.document.modalities, params.document.text)
+    nothing = [
+        Failure(video_id, "encode", "NothingToEncode", reason)
+        for video_id, reason in unusable.items()
+        if reason != NOT_EXTRACTED
+    ]
+    if not documents:
+        raise UserError(f"none of the {len(videos)} test videos can be encoded; see failures.jsonl of extract")
+
+    most, reused, failures, encodings = params.run.max_failed_fraction, 0, [*nothing], []
+    for system in systems():
+        encoding = Encoding(system.name, system.digest(), params.encode.dtype, params.document.max_text_tokens)
+        encoder = Encoder(system, encoding, params.run.threads)
+        encoded = encoder.encode(documents.values(), queries)
+        refuse_too_many([*nothing, *encoded.failures], len(documents) + len(nothing), most, "encode")
+        if not encoded.videos.ids:
+            raise UserError(f"no test video could be encoded; the first failed with: {encoded.failures[0].message}")
+        write_vectors(stage.out / "vectors", system.name, "videos", encoded.videos)
+        write_vectors(stage.out / "vectors", system.name, "queries", encoded.queries)
+        encodings.append((encoding, encoded.videos))
+        reused += encoded.reused
+        failures += encoded.failures
+
+    encoding, vectors = encodings[0]
+    write_index(stage.out, vectors, videos, read_transcripts(), encoding)
+    write_failures(stage.out, failures)
+    stage.derived = [DATABASE]
+    stage.artifacts = [MANIFEST, "failures.jsonl"]
+    stage.counts = {
+        "videos": len(videos),
+        "not_extracted": len(unusable) - len(nothing),
+        "indexed": len(vectors.ids),
+        "queries": len(queries),
+        "systems": len(encodings),
+        "failed": len({failure.video_id for failure in failures}),
+    }
+    stage.metrics = {"items/reused": reused}

@@ -1,0 +1,72 @@
+"""The rankings of the four systems over the same test videos."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tasks.shared.artifacts import vectors
+from tasks.shared.artifacts.corpus import Query, Video
+from tasks.shared.artifacts.document import document_text
+from tasks.shared.artifacts.scores import Run
+from tasks.shared.artifacts.transcripts import read_transcripts
+from tasks.shared.artifacts.vectors import Vectors, read_vectors
+from tasks.shared.errors import UserError
+from tasks.shared.params import Params
+from tasks.shared.retrieval.bm25 import BM25
+from tasks.shared.retrieval.search import search
+
+
+def encoded(videos: Sequence[Video], queries: Sequence[Query], depth: int) -> tuple[dict[str, Run], int]:
+    """Rankings of tuned and base, and how many videos have no vector and so are in neither.
+
+    Without an adapter there are no vectors of tuned, and no such ranking.
+    """
+    runs: dict[str, Run] = {}
+    missing = 0
+    for system in vectors.SYSTEMS:
+        if system == "tuned" and not (vectors.FOLDER / "tuned.videos.parquet").exists():
+            continue
+        documents, asked = read_vectors(system, "videos"), read_vectors(system, "queries")
+        _same(system, "video", documents, [video.video_id for video in videos])
+        _same(system, "query", asked, [query.query_id for query in queries])
+        if lost := {query.query_id for query in queries} - set(asked.ids):
+            raise UserError(f"query {min(lost)} has no vector of {system}; run `dvc repro encode`")
+        runs[system] = search(asked, documents, depth)
+        missing = max(missing, len(videos) - len(documents.ids))
+    return runs, missing
+
+
+def _same(system: str, what: str, found: Vectors, known: Sequence[str]) -> None:
+    if strange := set(found.ids) - set(known):
+        raise UserError(
+            f"the vectors of {system} have the {what} {min(strange)}, the test split not; `dvc repro encode`"
+        )
+
+
+def of_text(
+    videos: Sequence[Video], queries: Sequence[Query], params: Params
+) -> tuple[dict[str, Run], dict[str, str | None] | None]:
+    """Rankings of text_dense and bm25 over the documents' text, and what the dense retriever was.
+
+    A video without text is in neither: there is nothing to compare a query with.
+    """
+    from tasks.shared.retrieval.dense import DenseRetriever
+
+    transcripts = read_transcripts()
+    texts = {
+        video.video_id: text
+        for video in videos
+        if (text := document_text(video, transcripts.get(video.video_id), params.document.text))
+    }
+    asked = {query.query_id: query.text for query in queries}
+    depth = params.evaluate.depth
+    bm25 = BM25(texts).search(asked, depth)
+    if not texts:
+        return {"text_dense": _nothing(asked), "bm25": bm25}, None
+    retriever = DenseRetriever(params.retriever)
+    dense = search(retriever.queries(asked), retriever.documents(texts), depth)
+    return {"text_dense": dense, "bm25": bm25}, retriever.identity()
+
+
+def _nothing(asked: Mapping[str, str]) -> Run:
+    return {query_id: {} for query_id in asked}

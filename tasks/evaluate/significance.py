@@ -1,0 +1,61 @@
+"""How sure a difference is: bootstrap intervals, paired randomisation tests, Holm's correction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tasks.shared.files import sha256_json
+
+BLOCK = 1 << 22  # random numbers held at once
+
+
+def interval(values: Sequence[float], resamples: int, seed: int, level: float = 0.95) -> list[float]:
+    """Percentile bootstrap interval [low, high] of the mean over queries (Efron and Tibshirani 1993, ch. 13).
+
+    With an equal seed, equally many values are resampled alike: intervals of several systems rest on the same draws.
+    """
+    numbers = np.asarray(values, np.float64)
+    rng = _rng("bootstrap", seed)
+    size = max(1, BLOCK // len(numbers))
+    means = [
+        numbers[rng.integers(0, len(numbers), (min(size, resamples - start), len(numbers)))].mean(axis=1)
+        for start in range(0, resamples, size)
+    ]
+    tail = (1 - level) / 2
+    low, high = np.quantile(np.concatenate(means), [tail, 1 - tail])
+    return [float(low), float(high)]
+
+
+def randomisation_p(differences: Sequence[float], permutations: int, seed: int) -> float:
+    """Two-sided p of the paired randomisation test of mean difference 0 (Smucker, Allan and Carterette 2007).
+
+    Under the null hypothesis a query's two systems could be swapped, which flips the sign of its difference. The
+    sample counts as one of its own permutations: (extreme + 1) / (permutations + 1), never 0.
+    """
+    numbers = np.asarray(differences, np.float64)
+    rng = _rng("randomisation", seed)
+    # sums in another order differ in the last bits: what equals the observed one must count as extreme
+    observed = abs(numbers.sum()) - 1e-12 * np.abs(numbers).sum()
+    size = max(1, BLOCK // len(numbers))
+    extreme = 0
+    for start in range(0, permutations, size):
+        signs = rng.integers(0, 2, (min(size, permutations - start), len(numbers)), dtype=np.int8)
+        sums = (2.0 * signs - 1.0) @ numbers
+        extreme += int((np.abs(sums) >= observed).sum())
+    return (extreme + 1) / (permutations + 1)
+
+
+def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    """Step-down corrected p-values (Holm 1979), in the order given."""
+    corrected: dict[str, float] = {}
+    highest = 0.0
+    for place, name in enumerate(sorted(p_values, key=lambda name: p_values[name])):
+        highest = max(highest, min(1.0, p_values[name] * (len(p_values) - place)))
+        corrected[name] = highest
+    return {name: corrected[name] for name in p_values}
+
+
+def _rng(what: str, seed: int) -> np.random.Generator:
+    return np.random.default_rng(int(sha256_json(["evaluate", what, seed]), 16))

@@ -1,0 +1,135 @@
+"""Everything the report tells of, read from the published stages."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tasks.shared.artifacts import corpus, media, models, negatives, scores, transcripts
+from tasks.shared.artifacts.corpus import Qrels, Query, Video
+from tasks.shared.artifacts.index import IndexManifest, read_index_manifest
+from tasks.shared.artifacts.media import Media
+from tasks.shared.artifacts.models import BaseModel, Training
+from tasks.shared.artifacts.negatives import MinedQuery
+from tasks.shared.artifacts.publish import MANIFEST, RESULTS, read_manifest
+from tasks.shared.artifacts.scores import HEADLINE, Run, Scores
+from tasks.shared.artifacts.transcripts import Transcript
+from tasks.shared.errors import UserError
+from tasks.shared.failures import FAILURES, Failure, read_failures
+from tasks.shared.files import read_json, sha256_file
+
+STAGES = ("corpus", "extract", "transcribe", "mine", "base", "train", "encode", "evaluate")  # as each feeds the next
+LOSS = "loss.csv"
+RECOGNISER = "model.json"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a results folder holds.
+
+    Attributes:
+        root: the results folder.
+        manifests: of every stage before the report.
+        digests: sha256 of each stage's manifest file, the identity of what it made.
+        videos: all, by id; queries: of both splits, by id; qrels: of the test split.
+        media, transcripts: by video id; a video that failed or lacks the modality is not there.
+        losses: training curve, column by column; None where nothing was trained.
+        index: the index's content manifest; recogniser: model, revision and digest of the speech recogniser.
+        ndcg: nDCG@10 by system and query id; runs: by system, for every test query.
+        failures: with the stage in whose folder each is recorded.
+    """
+
+    root: Path
+    manifests: dict[str, dict[str, Any]]
+    digests: dict[str, str]
+    videos: dict[str, Video]
+    queries: dict[str, Query]
+    qrels: Qrels
+    media: dict[str, Media]
+    transcripts: dict[str, Transcript]
+    mined: list[MinedQuery]
+    base: BaseModel
+    training: Training
+    losses: dict[str, list[float]] | None
+    index: IndexManifest
+    recogniser: dict[str, Any]
+    scores: Scores
+    ndcg: dict[str, dict[str, float]]
+    runs: dict[str, Run]
+    failures: list[tuple[str, Failure]]
+
+    @property
+    def source(self) -> str:
+        """Where the corpus came from: demo, folder or multivent."""
+        return str(self.manifests["corpus"]["params"]["corpus"]["source"])
+
+    @property
+    def lead(self) -> str | None:
+        """The system that the report is about: tuned, or base where nothing was trained; None without runs."""
+        return next(iter(self.runs), None)
+
+    def test_videos(self) -> list[Video]:
+        """What was searched, in id order."""
+        return [video for video in self.videos.values() if video.split == "test"]
+
+    def test_queries(self) -> list[Query]:
+        """Test queries in id order, judged or not."""
+        return [query for query in self.queries.values() if query.split == "test"]
+
+
+def read_evidence(root: Path = RESULTS) -> Evidence:
+    """Read every artifact. Raises UserError where one is missing or not as this version writes it."""
+    manifests = {stage: read_manifest(stage, root) for stage in STAGES}
+    folder = root / "evaluate"
+    ndcg: dict[str, dict[str, float]] = {}
+    for one in scores.read_per_query(folder):
+        ndcg.setdefault(one.system, {})[one.query_id] = one.values[HEADLINE]
+    queries = {query.query_id: query for query in corpus.read_queries(root / "corpus" / "queries.parquet")}
+    ran = [name for name in scores.SYSTEMS if (folder / scores.RUNS / f"{name}.trec").is_file()]
+    training = models.read_training(root)
+    return Evidence(
+        root=root,
+        manifests=manifests,
+        digests={stage: sha256_file(root / stage / MANIFEST) for stage in STAGES},
+        videos={video.video_id: video for video in corpus.read_videos(root / "corpus" / "manifest.parquet")},
+        queries=queries,
+        qrels=corpus.read_qrels(root / "corpus" / "qrels.test.trec"),
+        media=media.read_media(root / "extract"),
+        transcripts=transcripts.read_transcripts(root / "transcribe"),
+        mined=negatives.read_negatives(root / "mine" / "negatives.jsonl"),
+        base=models.read_base(root),
+        training=training,
+        losses=read_losses(root / "train" / LOSS) if training.trained else None,
+        index=read_index_manifest(root / "encode"),
+        recogniser=read_json(root / "transcribe" / RECOGNISER),
+        scores=scores.read_scores(folder),
+        ndcg=ndcg,
+        runs={name: scores.read_run(name, folder) for name in ran},
+        failures=[
+            (stage, one)
+            for stage in STAGES
+            if (root / stage / FAILURES).is_file()
+            for one in read_failures(root / stage)
+        ],
+    )
+
+
+def read_losses(path: Path) -> dict[str, list[float]]:
+    """The training curve as columns step, loss, learning_rate; rows without a loss are left out.
+
+    Raises UserError where the file is missing or a value is no number.
+    """
+    curve: dict[str, list[float]] = {"step": [], "loss": [], "learning_rate": []}
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            for row in csv.DictReader(stream):
+                if row["loss"]:
+                    for name, values in curve.items():
+                        values.append(float(row[name]))
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; run `dvc repro` to make it") from None
+    except (KeyError, ValueError, TypeError) as error:
+        raise UserError(f"{path} is not a training curve ({error}); restore it with `dvc checkout`") from None
+    return curve

@@ -1,0 +1,87 @@
+"""The page: Jinja templates with autoescape on, the style sheet inside, every picture a data URI."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tasks.report import numbers
+from tasks.report.evidence import Evidence
+from tasks.report.headline import demo_notes, headline, languages_of, system_rows
+from tasks.report.negatives import mined
+from tasks.report.overview import breakdown, failed, missing, splits
+from tasks.report.plots import Plot, curve_plot
+from tasks.report.provenance import LISTED, chain, index_facts, models, stages
+from tasks.report.samples import sample_videos, samples
+from tasks.report.slices import facets, systems_plot
+from tasks.report.strips import data_uri
+from tasks.shared.artifacts.scores import MEASURES
+
+HERE = Path(__file__).parent
+FILTERS = ("decimals", "signed", "probability", "whole", "size", "duration", "counted", "listed")
+
+
+def page_parts(evidence: Evidence, sample_queries: int, results: int) -> dict[str, Any]:
+    """What the template is filled with, by the names it uses."""
+    scored = bool(evidence.scores.systems)
+    shown = samples(evidence, sample_queries, results)
+    return {
+        "evidence": evidence,
+        "headline": headline(evidence),
+        "demo_notes": demo_notes(evidence),
+        "measures": MEASURES,
+        "systems": system_rows(evidence) if scored else [],
+        "systems_plot": systems_plot(evidence.scores) if scored else None,
+        "facets": facets(evidence.scores),
+        "training_plot": training_plot(evidence.losses),
+        "samples": shown,
+        "sample_videos": [] if shown else sample_videos(evidence, sample_queries),
+        "mined": mined(evidence),
+        "splits": splits(evidence),
+        "languages": languages_of(evidence.test_videos()),
+        "breakdown": breakdown(evidence.test_videos()),
+        "missing": missing(evidence),
+        "failed": failed(evidence),
+        "stages": stages(evidence),
+        "chain": chain(evidence),
+        "models": models(evidence),
+        "index_facts": index_facts(evidence),
+        "most_outputs": LISTED,
+    }
+
+
+def training_plot(losses: dict[str, list[float]] | None) -> Plot | None:
+    """Loss and learning rate over steps; None where nothing was trained."""
+    if not losses or not losses["step"]:
+        return None
+    steps = [int(step) for step in losses["step"]]
+    first, last = losses["loss"][0], losses["loss"][-1]
+    alt = (
+        f"Training loss over {steps[-1]} steps, from {numbers.decimals(first)} to {numbers.decimals(last)}, "
+        "and the learning rate."
+    )
+    return curve_plot("training", steps, [("loss", losses["loss"]), ("learning rate", losses["learning_rate"])], alt)
+
+
+def plots_of(parts: dict[str, Any]) -> list[Plot]:
+    """Every plot on the page."""
+    found = [parts["systems_plot"], *(facet.plot for facet in parts["facets"]), parts["training_plot"]]
+    return [plot for plot in found if plot is not None]
+
+
+def render(parts: dict[str, Any]) -> str:
+    """The whole page as HTML. What comes from a dataset is escaped; nothing is marked safe but our style sheet."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update({name: getattr(numbers, name) for name in FILTERS})
+    environment.filters["png"] = lambda content: data_uri(content, "image/png")
+    style = Markup((HERE / "page.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
+    return environment.get_template("page.html").render(parts, style=style)

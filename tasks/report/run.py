@@ -1,0 +1,33 @@
+"""The report stage: one page a person reads, `report.html`, and its plots as PNG files.
+
+The page needs no other file, no script and no network. Without test judgments it has no scores, and shows the
+corpus; without queries it shows sample videos instead of sample queries.
+"""
+
+from __future__ import annotations
+
+from tasks.report.evidence import read_evidence
+from tasks.report.page import page_parts, plots_of, render
+from tasks.shared.files import write_text
+from tasks.shared.stage import StageRun
+
+PAGE = "report.html"
+PLOTS = "plots"
+
+
+def run(stage: StageRun) -> None:
+    """Read the published stages, write the page and the plots into `stage.out`."""
+    params = stage.params.report
+    parts = page_parts(read_evidence(), params.sample_queries, params.results)
+    folder = stage.out / PLOTS
+    folder.mkdir()
+    for plot in plots_of(parts):
+        (folder / f"{plot.name}.png").write_bytes(plot.light)
+    write_text(stage.out / PAGE, render(parts))
+    stage.artifacts = [PAGE, PLOTS]
+    stage.counts = {
+        "queries_shown": len(parts["samples"]),
+        "videos_shown": len(parts["sample_videos"]),
+        "plots": len(plots_of(parts)),
+        "failures": len(parts["failed"]),
+    }

@@ -1,0 +1,110 @@
+"""Search in the published index: words to a vector by the model that made the index, and the nearest videos."""
+
+from __future__ import annotations
+
+import json
+import sys
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from tasks.shared.artifacts.index import FOLDER, Hit, Index
+from tasks.shared.artifacts.models import System, systems
+from tasks.shared.errors import UserError
+from tasks.shared.progress import watched
+
+TITLE_WIDTH = 48  # columns of a terminal
+HEADER = ("rank", "score", "title", "language, type", "length", "path")
+
+
+def search(words: str, k: int, filters: Mapping[str, str | None], folder: Path = FOLDER) -> list[Hit]:
+    """The k videos of an index that fit words best, best first.
+
+    Args:
+        words: the query, without the model's prefix.
+        k: how many videos.
+        filters: `language` and `video_type` that a video must have; None does not filter.
+        folder: the encode artifact's; the artifacts base and train beside it name the model.
+
+    Raises UserError for a query without a word, no index, a filter that no video passes, and an index that another
+    model made.
+    """
+    if not words.strip():
+        raise UserError('the query is empty; give words to look for, such as `reeltrace search "flood in the harbour"`')
+    index = Index(folder)
+    index.check({name: value for name, value in filters.items() if value is not None})
+    encoding = index.manifest.encoding
+    system = _maker(index, folder)
+    if watched():
+        print(f"loading the model of {encoding.system} ...", file=sys.stderr)
+    from tasks.omni.encoding import encode_items
+    from tasks.omni.item import Item
+    from tasks.omni.prompt import QUERY_PREFIX
+    from tasks.omni.systems import load_system
+
+    model = load_system(system, dtype=encoding.dtype, max_text_tokens=encoding.max_text_tokens)
+    query = encode_items(model, [Item(text=words)], batch_size=1, prompt=QUERY_PREFIX)[0]
+    return index.search(query, k, filters)
+
+
+def _maker(index: Index, folder: Path) -> System:
+    """The system whose vectors the index holds, its weights proved to be those that made them."""
+    encoding = index.manifest.encoding
+    for system in systems(folder.parent):
+        if system.name == encoding.system and system.digest() == encoding.checkpoint:
+            return system
+    raise UserError(
+        f"the index in {folder} was made by another model than {folder.parent / 'base'} and "
+        f"{folder.parent / 'train'} hold; run `dvc repro encode`"
+    )
+
+
+def as_json(words: str, hits: Sequence[Hit]) -> str:
+    """The query and its hits as indented JSON."""
+    return json.dumps({"query": words, "results": [asdict(hit) for hit in hits]}, indent=2, ensure_ascii=False)
+
+
+def as_table(hits: Sequence[Hit]) -> str:
+    """The hits as a table with a header, columns aligned also where characters are two columns wide."""
+    rows = [HEADER, *(_row(hit) for hit in hits)]
+    widths = [max(_width(row[column]) for row in rows) for column in range(len(HEADER) - 1)]
+    return "\n".join(
+        "  ".join([*(cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=False)), row[-1]])
+        for row in rows
+    )
+
+
+def _row(hit: Hit) -> tuple[str, ...]:
+    about = ", ".join(_plain(value) for value in (hit.language, hit.video_type) if value)
+    title = _cut(_plain(hit.title or hit.video_id), TITLE_WIDTH)
+    return str(hit.rank), f"{hit.score:.4f}", title, about, _length(hit.duration), _plain(hit.path)
+
+
+def _plain(text: str) -> str:
+    """On one line and without control characters: a title must not steer the terminal."""
+    return "".join(
+        " " if one.isspace() else one for one in text if one.isspace() or unicodedata.category(one)[0] != "C"
+    )
+
+
+def _length(seconds: float | None) -> str:
+    if seconds is None:
+        return "?"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"
+
+
+def _cut(text: str, width: int) -> str:
+    if _width(text) <= width:
+        return text
+    while _width(text) > width - 1:
+        text = text[:-1]
+    return text + "…"
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal that a text takes: wide characters two, combining ones none."""
+    return sum(
+        0 if unicodedata.combining(one) else 2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text
+    )

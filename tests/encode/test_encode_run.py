@@ -1,0 +1,186 @@
+"""The stage over an archive of videos with every mixture of modalities."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tasks.encode import encoder
+from tasks.encode.run import run
+from tasks.omni.encoding import encode_items
+from tasks.omni.item import Item
+from tasks.omni.loading import load_embedder
+from tasks.omni.lora import load_adapter
+from tasks.shared.artifacts.document import document_text
+from tasks.shared.artifacts.index import Index, read_index_manifest
+from tasks.shared.artifacts.media import read_audio, read_frames, read_media
+from tasks.shared.artifacts.transcripts import read_transcripts
+from tasks.shared.artifacts.vectors import read_vectors
+from tasks.shared.errors import UserError
+from tasks.shared.failures import read_failures
+from tests.conftest import Workspace
+from tests.encode.archive import MEDIA, QUERIES, RESULTS, VIDEOS, publish_archive, publish_corpus, sign
+
+OUT = RESULTS / "encode"
+TEXT = ["caption", "title", "description", "transcript"]
+
+
+class Calls(list[int]):
+    """How many items each call of the model was given; `stop_after` calls it is interrupted."""
+
+    stop_after: int | None = None
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    made = Calls()
+
+    def counted(model: Any, items: list[Item], **named: Any) -> np.ndarray:
+        if len(made) == made.stop_after:
+            raise KeyboardInterrupt
+        made.append(len(items))
+        return encode_items(model, items, **named)
+
+    monkeypatch.setattr(encoder, "encode_items", counted)
+    return made
+
+
+@pytest.fixture
+def archive(workspace: Workspace) -> Workspace:
+    publish_archive()
+    return workspace
+
+
+def reproducible() -> dict[str, bytes]:
+    """Every published file but the database's."""
+    files = [path for path in OUT.rglob("*") if path.is_file() and "lancedb" not in path.relative_to(OUT).parts]
+    return {path.relative_to(OUT).as_posix(): path.read_bytes() for path in files}
+
+
+def expected(system: str) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors of the videos and queries, computed all in one batch and with the adapter apart."""
+    model = load_embedder("results/base/model", device="cpu")
+    if system == "tuned":
+        load_adapter(model, "results/train/adapter")
+    media, transcripts = read_media(), read_transcripts()
+    videos = {video.video_id: video for video in VIDEOS}
+    items = [
+        Item(
+            document_text(videos[name], transcripts.get(name), TEXT), read_frames(media[name]), read_audio(media[name])
+        )
+        for name in sorted(MEDIA)
+    ]
+    asked = [Item(f"Query: {query.text}") for query in QUERIES if query.split == "test"]
+    return encode_items(model, items, batch_size=8), encode_items(model, asked, batch_size=8)
+
+
+def test_vectors_are_the_models_and_the_same_bytes_from_a_clean_store_and_from_a_full_one(
+    archive: Workspace, calls: Calls, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    manifest = archive.run("encode", run)
+    assert manifest["counts"] == {
+        "videos": 6, "not_extracted": 1, "indexed": 5, "queries": 2, "systems": 2, "failed": 0,
+    }  # fmt: skip
+    assert manifest["derived"] == ["results/encode/lancedb"]
+    assert not any("lancedb" in path for path in manifest["outputs"])
+    assert read_failures(OUT) == []
+    for system in ("tuned", "base"):
+        videos, queries = read_vectors(system, "videos"), read_vectors(system, "queries")
+        assert (videos.ids, queries.ids) == (sorted(MEDIA), ["q1", "q2"])
+        by_hand, asked_by_hand = expected(system)
+        np.testing.assert_allclose(videos.values, by_hand, atol=1e-5)
+        np.testing.assert_allclose(queries.values, asked_by_hand, atol=1e-5)
+    assert np.abs(read_vectors("tuned", "videos").values - read_vectors("base", "videos").values).max() > 0.01
+    index = read_index_manifest()
+    assert (index.encoding.system, index.rows, index.dimension) == ("tuned", 5, 64)
+    first, made = reproducible(), len(calls)
+    assert made == 14
+
+    archive.run("encode", run)
+    assert len(calls) == made
+    assert reproducible() == first
+
+    monkeypatch.setenv("REELTRACE_STORE", str(tmp_path / "another store"))
+    archive.run("encode", run)
+    assert len(calls) == 2 * made
+    assert reproducible() == first
+
+
+def test_a_changed_caption_costs_one_video_and_damaged_items_are_made_again(archive: Workspace, calls: Calls) -> None:
+    archive.run("encode", run)
+    before = read_vectors("base", "videos").values
+    calls.clear()
+    publish_corpus({"mute": {"caption": "a storm over the hills"}})
+    archive.run("encode", run)
+    assert calls == [1, 1]  # with tuned and with base
+    changed = np.abs(read_vectors("base", "videos").values - before).max(axis=1) > 1e-3
+    assert [name for name, one in zip(sorted(MEDIA), changed, strict=True) if one] == ["mute"]
+
+    published = reproducible()
+    calls.clear()
+    for entry in Path("../store/items/encode").rglob("vector.npy"):
+        entry.write_bytes(entry.read_bytes()[:-4] + b"\0\0\0\0")
+    archive.run("encode", run)
+    assert len(calls) == 14
+    assert reproducible() == published
+
+
+def test_another_adapter_re_encodes_only_the_tuned_system(archive: Workspace, calls: Calls) -> None:
+    from tests.encode.archive import save_random_adapter
+
+    archive.run("encode", run)
+    before = {system: read_vectors(system, "videos").values for system in ("tuned", "base")}
+    checkpoint = read_index_manifest().encoding.checkpoint
+    calls.clear()
+    save_random_adapter(RESULTS / "train" / "adapter", seed=2)
+    sign("train")
+    archive.run("encode", run)
+    assert len(calls) == 7
+    assert np.array_equal(read_vectors("base", "videos").values, before["base"])
+    assert not np.allclose(read_vectors("tuned", "videos").values, before["tuned"], atol=1e-3)
+    assert read_index_manifest().encoding.checkpoint != checkpoint
+
+
+def test_an_interrupted_run_publishes_nothing_and_the_next_goes_on(archive: Workspace, calls: Calls) -> None:
+    calls.stop_after = 4
+    with pytest.raises(KeyboardInterrupt):
+        archive.run("encode", run)
+    assert not OUT.exists()
+    calls.stop_after = None
+    archive.run("encode", run)
+    assert len(calls) == 14
+    interrupted = reproducible()
+    archive.run("encode", run)
+    assert reproducible() == interrupted
+
+
+def test_what_cannot_be_encoded_is_recorded_and_the_rest_goes_on(archive: Workspace) -> None:
+    archive.set_params({"document.modalities": ["video", "audio"], "run.max_failed_fraction": 0.5})
+    frames = RESULTS / "extract" / "frames" / "mute.png"
+    frames.write_bytes(frames.read_bytes()[:-20])
+    manifest = archive.run("encode", run)
+    assert manifest["counts"]["failed"] == 2
+    # `words` once: no system can encode it; `mute` for each system that tried
+    assert [(one.video_id, one.step, one.error) for one in read_failures(OUT)] == [
+        ("mute", "encode base", "UserError"),
+        ("mute", "encode tuned", "UserError"),
+        ("words", "encode", "NothingToEncode"),
+    ]
+    assert "modalities video, audio" in read_failures(OUT)[2].message
+    assert read_vectors("tuned", "videos").ids == ["both", "radio", "unnamed"]
+    assert Index().manifest.rows == 3
+
+    archive.set_params({"run.max_failed_fraction": 0.3})
+    with pytest.raises(UserError, match="2 of 5 items failed"):
+        archive.run("encode", run)
+
+
+def test_with_nothing_trained_the_base_is_indexed(workspace: Workspace) -> None:
+    publish_archive(trained=False, queries=False)
+    manifest = workspace.run("encode", run)
+    assert (manifest["counts"]["systems"], manifest["counts"]["queries"]) == (1, 0)
+    assert sorted(path.name for path in (OUT / "vectors").iterdir()) == ["base.queries.parquet", "base.videos.parquet"]
+    assert read_index_manifest().encoding.system == "base"

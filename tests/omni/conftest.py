@@ -1,0 +1,43 @@
+"""A Thinker small enough for every test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from tasks.omni.tiny import TinyConfig, build_tiny
+from tests.omni.kinds import MAX_TEXT_TOKENS, TEXTS
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+SMALL = TinyConfig(
+    vocab_size=500, hidden=64, layers=2, heads=4, kv_heads=2, mlp=128, vision_hidden=32, vision_depth=2,
+    vision_heads=2, vision_mlp=64, audio_hidden=32, audio_layers=2, audio_heads=2, audio_mlp=64,
+)  # fmt: skip
+
+
+def small(seed: int = 3) -> SentenceTransformer:
+    """A fresh tiny embedder on the CPU, in evaluation mode."""
+    return build_tiny(TEXTS * 3, seed=seed, config=SMALL, device="cpu", max_text_tokens=MAX_TEXT_TOKENS)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """These models are too small to be shared out: threads only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def model() -> Iterator[SentenceTransformer]:
+    """One tiny embedder for tests that do not change it."""
+    shared = small()
+    before = {name: value.clone() for name, value in shared.state_dict().items()}
+    yield shared
+    assert all((value == before[name]).all() for name, value in shared.state_dict().items())

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tasks.shared.errors import UserError
+from tasks.shared.params import Params, load_params
+
+PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"
+
+
+def written(tmp_path: Path, dotted: str | None = None, value: Any = None, *, drop: bool = False) -> Path:
+    """params.yaml as it is committed, with one key changed, added or dropped."""
+    params = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
+    if dotted:
+        *sections, key = dotted.split(".")
+        section = params
+        for name in sections:
+            section = section[name]
+        if drop:
+            del section[key]
+        else:
+            section[key] = value
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(params), encoding="utf-8")
+    return path
+
+
+def complaint(path: Path) -> str:
+    with pytest.raises(UserError) as caught:
+        load_params(path)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_the_committed_file_is_valid_and_says_every_section_in_order() -> None:
+    params = load_params(PARAMS)
+    assert list(yaml.safe_load(PARAMS.read_text(encoding="utf-8"))) == list(Params.model_fields)
+    assert params.section("train")["lora_r"] == params.train.lora_r
+    assert params.section("run.seed") == params.run.seed
+
+
+@pytest.mark.parametrize(
+    ("dotted", "value", "words"),
+    [
+        ("train.learning_rat", 1.0, ["unknown key train.learning_rat", "did you mean learning_rate?"]),
+        ("trian", {}, ["unknown key trian", "did you mean train?"]),
+        ("train.zzz", 1, ["unknown key train.zzz", "remove it"]),
+        ("train.epochs", "4", ["train.epochs = '4'", "valid integer"]),
+        ("train.epochs", 4.5, ["train.epochs = 4.5", "valid integer"]),
+        ("train.epochs", True, ["train.epochs = True", "valid integer"]),
+        ("train.epochs", 0, ["train.epochs = 0", "greater than or equal to 1"]),
+        ("train.learning_rate", "1e-4", ["train.learning_rate = '1e-4'", "1.0e-4"]),
+        ("train.learning_rate", float("nan"), ["train.learning_rate = nan"]),
+        ("train.learning_rate", float("inf"), ["train.learning_rate = inf"]),
+        ("retriever.model", None, ["retriever.model = None", "valid string"]),
+        ("retriever.trust_remote_code", "yes", ["retriever.trust_remote_code = 'yes'", "valid boolean"]),
+        ("corpus.source", "dmeo", ["corpus.source = 'dmeo'", "'demo', 'folder' or 'multivent'"]),
+        ("document.modalities", "text", ["document.modalities = 'text'", "valid list"]),
+        ("document.modalities", [], ["document.modalities = []", "at least 1 item"]),
+        ("document.text", ["caption", "titel"], ["document.text.1 = 'titel'"]),
+        ("extract.size", 100, ["extract.size = 100", "multiple of 28"]),
+        ("run", None, ["run = None"]),
+        ("run", 3, ["run = 3"]),
+    ],
+)
+def test_a_wrong_value_is_one_line_that_names_the_key(
+    tmp_path: Path, dotted: str, value: Any, words: list[str]
+) -> None:
+    message = complaint(written(tmp_path, dotted, value))
+    for word in words:
+        assert word in message
+
+
+def test_every_key_is_required(tmp_path: Path) -> None:
+    for section, keys in yaml.safe_load(PARAMS.read_text(encoding="utf-8")).items():
+        assert f"{section} is missing" in complaint(written(tmp_path, section, drop=True))
+        for key in keys:
+            assert f"{section}.{key} is missing" in complaint(written(tmp_path, f"{section}.{key}", drop=True))
+
+
+def test_a_whole_number_will_do_for_a_real_one(tmp_path: Path) -> None:
+    assert load_params(written(tmp_path, "train.temperature", 1)).train.temperature == 1.0
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "expected sections"),
+        (b"- a\n- b\n", "expected sections"),
+        (b"run: [1, 2\n", "not YAML"),
+        (b"run: {seed: 1}\nrun\n", "not YAML"),
+        (b"run: \xff\n", "not UTF-8"),
+    ],
+)
+def test_a_file_that_holds_no_sections(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_bytes(content)
+    assert words in complaint(path)
+
+
+def test_no_file(tmp_path: Path) -> None:
+    assert "is missing" in complaint(tmp_path / "params.yaml")

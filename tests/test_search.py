@@ -1,0 +1,98 @@
+"""`reeltrace search` over an index made by the stage, with real tiny weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tasks.cli import main
+from tasks.encode.run import run
+from tasks.omni.encoding import encode_items
+from tasks.omni.item import Item
+from tasks.omni.loading import load_embedder
+from tasks.omni.lora import load_adapter
+from tasks.search import as_table
+from tasks.shared.artifacts.index import Hit
+from tasks.shared.artifacts.vectors import read_vectors
+from tests.conftest import Workspace
+from tests.encode.archive import RESULTS, publish_archive, save_random_adapter
+
+WORDS = "flood in the harbour"
+
+
+@pytest.fixture
+def archive(workspace: Workspace) -> Workspace:
+    publish_archive()
+    workspace.run("encode", run)
+    return workspace
+
+
+def found(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, Any]]:
+    capsys.readouterr()
+    main(["search", "--json", *arguments])
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["query"]
+    results: list[dict[str, Any]] = answer["results"]
+    return results
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        main(["search", *arguments])
+    assert ended.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_search_ranks_by_the_tuned_models_vectors(
+    archive: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    model = load_embedder("results/base/model", device="cpu")
+    load_adapter(model, "results/train/adapter")
+    videos = read_vectors("tuned", "videos")
+    scores = videos.values @ encode_items(model, [Item(f"Query: {WORDS}")], batch_size=1)[0]
+    order = np.argsort(-scores)
+
+    results = found(capsys, WORDS)
+    assert [one["video_id"] for one in results] == [videos.ids[row] for row in order]
+    np.testing.assert_allclose([one["score"] for one in results], scores[order], atol=1e-5)
+    assert [one["video_id"] for one in found(capsys, *WORDS.split(), "-k", "2")] == [
+        videos.ids[row] for row in order[:2]
+    ]
+    raw = found(capsys, WORDS, "--language", "en", "--video-type", "raw")
+    assert {one["video_id"] for one in raw} == {"both", "words"}
+
+    monkeypatch.chdir(tmp_path)  # an index elsewhere brings its model along
+    elsewhere = found(capsys, WORDS, "--index", str(archive.root / "results" / "encode"))
+    assert elsewhere == results
+
+    assert "the query is empty" in refused(capsys, "  ", "--index", str(archive.root / "results" / "encode"))
+    monkeypatch.chdir(archive.root)
+    assert "there are: en (3), zh (1)" in refused(capsys, WORDS, "--language", "x' OR 1=1 --")
+    save_random_adapter(RESULTS / "train" / "adapter", seed=9)
+    assert "was made by another model" in refused(capsys, WORDS)
+
+
+def hit(rank: int, **known: Any) -> Hit:
+    nothing = dict.fromkeys(("title", "description", "language", "video_type", "duration", "transcript"))
+    return Hit(rank=rank, **nothing | {"split": "test", "score": -0.1, "video_id": "an-id", "path": "a.mp4"} | known)
+
+
+def test_the_table_is_aligned_and_free_of_control_characters() -> None:
+    found = [
+        hit(1, score=0.51234, title="Flood\x1b[2J in\nthe port", language="en", video_type="raw", duration=65.4),
+        hit(2, title="洪水" * 40, language="zh", duration=3725.0),
+        hit(10, path="c\u202e.mp4"),
+    ]
+    lines = as_table(found).splitlines()
+    assert lines[0].split() == ["rank", "score", "title", "language,", "type", "length", "path"]
+    assert lines[1].split() == ["1", "0.5123", "Flood[2J", "in", "the", "port", "en,", "raw", "1:05", "a.mp4"]
+    assert lines[2].endswith("…  zh              1:02:05  a.mp4")
+    assert lines[3].split() == ["10", "-0.1000", "an-id", "?", "c.mp4"]
+    column = lines[0].index("language")
+    assert lines[1].index("en,") == column
+    assert lines[2].index("zh") == column - 23  # as many wide characters before it, each two columns
