@@ -34,6 +34,7 @@ def page_parts(evidence: Evidence, sample_queries: int, results: int) -> dict[st
         "systems_plot": systems_plot(evidence.scores) if scored else None,
         "facets": facets(evidence.scores),
         "training_plot": training_plot(evidence.losses),
+        "loss": first_and_last(evidence.losses["loss"]) if evidence.losses and evidence.losses["loss"] else None,
         "samples": shown,
         "sample_videos": [] if shown else sample_videos(evidence, sample_queries),
         "mined": mined(evidence),
@@ -55,12 +56,18 @@ def training_plot(losses: dict[str, list[float]] | None) -> Plot | None:
     if not losses or not losses["step"]:
         return None
     steps = [int(step) for step in losses["step"]]
-    first, last = losses["loss"][0], losses["loss"][-1]
+    first, last = first_and_last(losses["loss"])
     alt = (
         f"Training loss over {steps[-1]} steps, from {numbers.decimals(first)} to {numbers.decimals(last)}, "
         "and the learning rate."
     )
     return curve_plot("training", steps, [("loss", losses["loss"]), ("learning rate", losses["learning_rate"])], alt)
+
+
+def first_and_last(values: list[float]) -> tuple[float, float]:
+    """Means of the first and of the last tenth: single batches say little."""
+    tenth = max(1, len(values) // 10)
+    return sum(values[:tenth]) / tenth, sum(values[-tenth:]) / tenth
 
 
 def plots_of(parts: dict[str, Any]) -> list[Plot]:

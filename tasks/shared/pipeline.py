@@ -40,7 +40,7 @@ class StageSpec:
     def code(self) -> list[Path]:
         """Source files among the dependencies."""
         return [
-            file for dep in self.deps if dep.parts[0] == "tasks" for file in files_under(dep) if file.suffix == ".py"
+            file for dep in self.deps if dep.parts[0] == "tasks" for file in files_under(dep) if "__pycache__" not in file.parts
         ]
 
 

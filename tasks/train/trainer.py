@@ -13,7 +13,7 @@ from datasets import Dataset
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.sentence_transformer.losses import CachedMultipleNegativesRankingLoss
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
 from tasks.omni.prompt import QUERY_PREFIX
@@ -109,6 +109,7 @@ def fit(
         disable_tqdm=not watched(),
         remove_unused_columns=False,
     )
+    model.model_card_data.generate_widget_examples = False  # no card is written
     trainer = AdapterTrainer(
         model=model,
         args=arguments,
@@ -118,6 +119,7 @@ def fit(
         ),
         callbacks=[LiveLoss(tracker)],
     )
+    trainer.remove_callback(PrinterCallback)  # the curve goes to MLflow and loss.csv
     trainer.data_collator.preprocess_fn = preprocess
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(scratch)) if scratch.is_dir() else None)
     return [

@@ -29,7 +29,7 @@ def corpus() -> tuple[list[Video], Vectors]:
     videos = [
         Video(
             f"v{number:03}", f"videos/{number}.mp4", "0" * 64, 1, 2.5, f"title {number}", None, None,
-            LANGUAGES[number % 4], ("raw", "edited")[number % 2], "test", None,
+            LANGUAGES[number % 4], ("raw", "edited", "professional")[number % 3], "test", None,
         )
         for number in range(COUNT)
     ]  # fmt: skip

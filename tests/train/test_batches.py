@@ -36,7 +36,9 @@ def test_no_judged_positive_serves_as_a_negative():
             own = rows[number].positive
             shown = {video for other in batch for video in (rows[other].positive, *rows[other].negatives)}
             clashes += len((positives[rows[number].query_id] - {own}) & shown)
-            clashes += sum(own in rows[other].negatives or own == rows[other].positive for other in batch if other != number)
+            clashes += sum(
+                own in rows[other].negatives or own == rows[other].positive for other in batch if other != number
+            )
     assert clashes == 0
 
 

@@ -208,7 +208,7 @@ class Index:
             search = search.where(conditions[0], prefilter=True)
         found = search.select([*PAYLOAD.names, "_distance"]).to_arrow().to_pylist()
         scored = [(1.0 - row.pop("_distance"), row) for row in found]  # Lance's distance is 1 - inner product
-        scored.sort(key=lambda pair: (pair[0],), reverse=True)
+        scored.sort(key=lambda pair: (pair[0], pair[1]["video_id"]), reverse=True)
         return [Hit(rank=rank, score=score, **row) for rank, (score, row) in enumerate(scored, start=1)]
 
     def check(self, filters: Mapping[str, str]) -> None:

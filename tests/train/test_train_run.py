@@ -1,0 +1,173 @@
+"""The train stage on a small archive: what it writes, that a killed run ends in the same bytes, and its loss."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tasks.shared.artifacts.corpus import Judgment, Query, write_qrels, write_queries, write_videos
+from tasks.shared.artifacts.media import write_media
+from tasks.shared.artifacts.models import BaseModel, read_training, write_base
+from tasks.shared.artifacts.negatives import MinedQuery, Negative, write_negatives
+from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.transcripts import Transcript, write_transcripts
+from tasks.shared.items import store_folder
+from tasks.train.run import run
+from tests.conftest import Workspace
+from tests.encode.archive import TEXTS, VIDEOS, publish_media, sign, weights
+
+COUNT = 6
+
+
+def publish(*, judged: bool = True) -> None:
+    """Six training videos, a query for each, and an untrained tiny base."""
+    names = [f"v{number}" for number in range(COUNT)]
+    titles = [TEXTS[index % 5] for index in range(COUNT)]
+    named = zip(names, titles, strict=True)
+    videos = [replace(VIDEOS[0], video_id=name, title=title, split="train") for name, title in named]
+    queries = [Query(f"q{index}", f"{titles[index]} {index}", "en", "base", "train", None) for index in range(COUNT)]
+    corpus = RESULTS / "corpus"
+    write_videos(corpus / "manifest.parquet", videos)
+    write_queries(corpus / "queries.parquet", queries if judged else [])
+    pairs = [Judgment(f"q{index}", name, 1) for index, name in enumerate(names)] if judged else []
+    write_qrels(corpus / "qrels.train.trec", pairs)
+    write_media(RESULTS / "extract", [publish_media(name, {"frames", "audio"}) for name in names])
+    write_transcripts(RESULTS / "transcribe", [Transcript(name, f"it is {name}", "en", 1.0, []) for name in names])
+    mined = [
+        MinedQuery(f"q{index}", [name], [Negative(names[(index + 1) % COUNT], 1, 0.5)], [])
+        for index, name in enumerate(names)
+    ]
+    write_negatives(RESULTS / "mine" / "negatives.jsonl", mined if judged else [])
+    write_base(RESULTS / "base", BaseModel(str(weights() / "model")))
+    for stage in ("corpus", "extract", "transcribe", "mine", "base"):
+        sign(stage)
+
+
+@pytest.fixture
+def small(workspace: Workspace) -> Workspace:
+    changes = {"epochs": 2, "batch_size": 3, "mini_batch_size": 2, "negatives": 1, "save_steps": 1, "lora_dropout": 0.1}
+    workspace.set_params({f"train.{key}": value for key, value in changes.items()})
+    return workspace
+
+
+def adapter() -> bytes:
+    return (RESULTS / "train" / "adapter" / "adapter_model.safetensors").read_bytes()
+
+
+def losses() -> list[float]:
+    with (RESULTS / "train" / "loss.csv").open() as stream:
+        return [float(row["loss"]) for row in csv.DictReader(stream)]
+
+
+def test_an_adapter_that_plain_peft_opens(small: Workspace) -> None:
+    from peft import PeftModel
+    from transformers import AutoModel
+
+    publish()
+    manifest = small.run("train", run)
+    assert manifest["counts"]["steps"] == len(losses())
+    assert manifest["counts"]["rows"] == COUNT
+    saved = load_file(RESULTS / "train" / "adapter" / "adapter_model.safetensors")
+    assert all("language_model" in name for name in saved)
+    assert any(tensor.any() for name, tensor in saved.items() if "lora_B" in name)
+
+    base = AutoModel.from_pretrained(str(weights() / "model"))
+    opened = PeftModel.from_pretrained(base, str(RESULTS / "train" / "adapter"))
+    found = {name: weight for name, weight in opened.named_parameters() if "lora_B" in name}
+    assert found and all(weight.any() for weight in found.values())
+    assert not list((store_folder() / "training").glob("*"))  # checkpoints go when the adapter is there
+
+
+def test_a_killed_training_goes_on_and_ends_in_the_same_bytes(
+    small: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish()
+    small.run("train", run)
+    whole, curve = adapter(), losses()
+    assert len(curve) >= 4
+
+    from tasks.train import trainer
+
+    class Killed(BaseException):
+        pass
+
+    def dies_after_two(self: trainer.LiveLoss, args: object, state: object, control: object, **_: object) -> None:
+        if state.global_step == 3:  # type: ignore[attr-defined]
+            raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(trainer.LiveLoss, "on_step_begin", dies_after_two, raising=False)
+        patched.setattr(trainer.LiveLoss, "on_log", dies_after_two)
+        with pytest.raises(Killed):
+            small.run("train", run)
+    assert list((store_folder() / "training").glob("*/checkpoint-*"))
+
+    steps: list[int] = []
+    real = trainer.LiveLoss.on_log
+
+    def watch(self: trainer.LiveLoss, args: object, state: object, control: object, **more: object) -> None:
+        steps.append(state.global_step)  # type: ignore[attr-defined]
+        real(self, args, state, control, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(trainer.LiveLoss, "on_log", watch)
+    small.run("train", run)
+    assert min(steps) > 1, "it began anew"
+    assert adapter() == whole
+    assert losses() == curve
+
+
+def test_the_first_loss_is_infonce_over_every_passage_of_the_batch(small: Workspace) -> None:
+    """Recomputed with numpy from the base's own embeddings: a fresh adapter changes nothing yet."""
+    from tasks.omni.documents import read_documents
+    from tasks.omni.encoding import encode_items
+    from tasks.omni.item import Item
+    from tasks.omni.loading import load_embedder
+    from tasks.omni.prompt import QUERY_PREFIX
+    from tasks.shared.artifacts.corpus import read_queries, read_videos
+    from tasks.shared.artifacts.negatives import read_negatives
+    from tasks.shared.params import load_params
+    from tasks.train.batches import JudgedBatchSampler
+    from tasks.train.rows import training_rows
+
+    small.set_params({"train.batch_size": 4, "train.mini_batch_size": 3, "train.lora_dropout": 0.0})
+    publish()
+    small.run("train", run)
+    params = load_params()
+    documents, _ = read_documents(
+        read_videos(RESULTS / "corpus/manifest.parquet"), params.document.modalities, params.document.text
+    )
+    mined = read_negatives()
+    rows, _ = training_rows(mined, list(documents), 1, params.run.seed)
+    positives = {one.query_id: frozenset(one.positives) for one in mined}
+    batch = [rows[number] for number in JudgedBatchSampler(rows, positives, 4, 2, params.run.seed).batches[0]]
+    texts = {query.query_id: query.text for query in read_queries(RESULTS / "corpus/queries.parquet")}
+    model = load_embedder(str(weights() / "model"), device="cpu")
+    queries = encode_items(
+        model, [Item(text=texts[row.query_id]) for row in batch], batch_size=1, prompt=QUERY_PREFIX
+    ).astype(np.float64)
+    passages = [row.positive for row in batch] + [row.negatives[0] for row in batch]
+    vectors = encode_items(model, [documents[name].load() for name in passages], batch_size=1).astype(np.float64)
+    scores = queries @ vectors.T / params.train.temperature
+    expected = np.mean([np.log(np.exp(row).sum()) - row[index] for index, row in enumerate(scores)])
+    assert len(batch) > 1
+    assert losses()[0] == pytest.approx(expected, rel=1e-3)  # the trainer logs four digits
+
+
+def test_nothing_to_train_on_is_said_and_is_no_failure(small: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    publish(judged=False)
+    small.run("train", run)
+    training = read_training()
+    assert not training.trained
+    assert training.reason is not None and "no training query" in training.reason
+    assert not (RESULTS / "train" / "adapter").exists()
+    assert "no training query" in capsys.readouterr().out
+
+
+@pytest.fixture(autouse=True)
+def _one_thread_back() -> None:
+    torch.set_num_threads(1)
