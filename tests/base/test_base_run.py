@@ -1,0 +1,25 @@
+"""The base stage where the base is only named."""
+
+import pytest
+
+from tasks.base.run import run
+from tasks.shared.artifacts.models import BaseModel, read_base
+from tasks.shared.errors import UserError
+from tests.conftest import Workspace
+
+
+def test_a_pretrained_base_is_only_named(workspace: Workspace) -> None:
+    name = {"model": "Tevatron/Qwen2.5-Omni-7B-Thinker", "revision": "0" * 40, "adapter": "Tevatron/OmniEmbed-v0.1"}
+    workspace.set_params({"base.source": "pretrained", **{f"base.{key}": value for key, value in name.items()}})
+    manifest = workspace.run("base", run)
+    assert read_base() == BaseModel(name["model"], name["revision"], name["adapter"], None)
+    assert list(manifest["outputs"]) == ["results/base/model.json"]
+
+
+@pytest.mark.parametrize(
+    ("model", "words"), [(None, "names nothing"), ("owner/name", "no base.revision")], ids=["none", "unpinned"]
+)
+def test_a_base_that_could_not_be_had_again_is_refused(workspace: Workspace, model: str | None, words: str) -> None:
+    workspace.set_params({"base.source": "pretrained", "base.model": model})
+    with pytest.raises(UserError, match=words):
+        workspace.run("base", run)
