@@ -7,6 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DATABASE := sqlite:///mlflow.db
+# Debian's Python without python3-venv: its own pip puts a pip into the environment.
+WITHOUT_ENSUREPIP = { $(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }
 TABLE := from tasks.evaluate.table import table; from tasks.shared.artifacts.scores import read_scores; \
 	scores = read_scores(); print(table(scores) if scores.systems else scores.note)
 
@@ -34,7 +36,7 @@ setup: $(READY)  ## a virtual environment in .venv with everything the demo and 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "reeltrace needs Python 3.11 or newer, this is " \
 		+ sys.version.split()[0] + "; name another: make $(or $(MAKECMDGOALS),setup) PYTHON=python3.11")'
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) >/dev/null || $(WITHOUT_ENSUREPIP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock uv torch
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --requirement requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .

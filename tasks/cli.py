@@ -56,6 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
     search.add_argument("-k", type=_positive, default=10, metavar="N", help="how many videos (default: 10)")
     search.add_argument("--language", metavar="XX", help="only videos in this language, such as en")
     search.add_argument("--video-type", metavar="TYPE", help="only videos of this type, such as raw")
+    search.add_argument("--vectors-only", action="store_true", help="leave the words of titles and transcripts out")
     search.add_argument("--json", action="store_true", help="print JSON instead of a table")
     search.add_argument(
         "--index",
@@ -81,13 +82,13 @@ def _search(chosen: argparse.Namespace) -> None:
     try:
         words = " ".join(chosen.words)
         filters = {"language": chosen.language, "video_type": chosen.video_type}
-        hits = search(words, chosen.k, filters, chosen.index)
+        found = search(words, chosen.k, filters, chosen.index, by_words=not chosen.vectors_only)
     except UserError as error:
         print(f"search: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
-    print(as_json(words, hits) if chosen.json else as_table(hits))
+    print(as_json(words, found) if chosen.json else as_table(found))
 
 
 if __name__ == "__main__":

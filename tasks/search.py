@@ -1,4 +1,10 @@
-"""Search in the published index: words to a vector by the model that made the index, and the nearest videos."""
+"""Search in the published index: by what a video is like, and by the words that it has.
+
+The model that made the index turns the query into a vector, whose inner product with a video's tells how alike they
+are; beside it counts how much of the query the video's own text says (title, caption, description, transcript). The
+two are added. Names and rare words, which a small model cannot know, are found by the second; pictures, sounds and
+other languages by the first. The pipeline's score is of the vectors alone.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +12,7 @@ import json
 import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tasks.shared.artifacts.index import FOLDER, Hit, Index
@@ -15,17 +21,31 @@ from tasks.shared.errors import UserError
 from tasks.shared.progress import watched
 
 TITLE_WIDTH = 48  # columns of a terminal
+EXCERPT = 300  # characters of the transcript that are shown
 HEADER = ("rank", "score", "title", "language, type", "length", "path")
 
 
-def search(words: str, k: int, filters: Mapping[str, str | None], folder: Path = FOLDER) -> list[Hit]:
-    """The k videos of an index that fit words best, best first.
+@dataclass(frozen=True)
+class Found:
+    """A video in the list: rank from 1, the score it is ranked by, and the share of the query that its text says."""
+
+    rank: int
+    score: float
+    words: float
+    hit: Hit
+
+
+def search(
+    words: str, k: int, filters: Mapping[str, str | None], folder: Path = FOLDER, *, by_words: bool = True
+) -> list[Found]:
+    """The k videos of an index that fit words best, best first; equal scores by id, descending.
 
     Args:
         words: the query, without the model's prefix.
         k: how many videos.
         filters: `language` and `video_type` that a video must have; None does not filter.
         folder: the encode artifact's; the artifacts base and train beside it name the model.
+        by_words: whether the words of a video's text count beside its vector.
 
     Raises UserError for a query without a word, no index, a filter that no video passes, and an index that another
     model made.
@@ -42,10 +62,19 @@ def search(words: str, k: int, filters: Mapping[str, str | None], folder: Path =
     from tasks.omni.item import Item
     from tasks.omni.prompt import QUERY_PREFIX
     from tasks.omni.systems import load_system
+    from tasks.shared.retrieval.coverage import coverage
 
     model = load_system(system, dtype=encoding.dtype, max_text_tokens=encoding.max_text_tokens)
     query = encode_items(model, [Item(text=words)], batch_size=1, prompt=QUERY_PREFIX)[0]
-    return index.search(query, k, filters)
+    hits = index.search(query, index.manifest.rows, filters)  # all: the best by words may be the last by vector
+    said = coverage(words, {hit.video_id: _text(hit) for hit in hits} if by_words else {})
+    scored = [(hit.similarity + said.get(hit.video_id, 0.0), hit.video_id, hit) for hit in hits]
+    best = sorted(scored, key=lambda one: one[:2], reverse=True)[:k]
+    return [Found(rank, score, said.get(name, 0.0), hit) for rank, (score, name, hit) in enumerate(best, start=1)]
+
+
+def _text(hit: Hit) -> str:
+    return " ".join(filter(None, (hit.caption, hit.title, hit.description, hit.transcript)))
 
 
 def _maker(index: Index, folder: Path) -> System:
@@ -60,14 +89,19 @@ def _maker(index: Index, folder: Path) -> System:
     )
 
 
-def as_json(words: str, hits: Sequence[Hit]) -> str:
-    """The query and its hits as indented JSON."""
-    return json.dumps({"query": words, "results": [asdict(hit) for hit in hits]}, indent=2, ensure_ascii=False)
+def as_json(words: str, found: Sequence[Found]) -> str:
+    """The query and its results as indented JSON, transcripts cut to their start."""
+    results = []
+    for one in found:
+        row = asdict(one)
+        hit = row.pop("hit")
+        results.append(row | hit | {"transcript": hit["transcript"] and hit["transcript"][:EXCERPT]})
+    return json.dumps({"query": words, "results": results}, indent=2, ensure_ascii=False)
 
 
-def as_table(hits: Sequence[Hit]) -> str:
-    """The hits as a table with a header, columns aligned also where characters are two columns wide."""
-    rows = [HEADER, *(_row(hit) for hit in hits)]
+def as_table(found: Sequence[Found]) -> str:
+    """The results as a table with a header, columns aligned also where characters are two columns wide."""
+    rows = [HEADER, *(_row(one) for one in found)]
     widths = [max(_width(row[column]) for row in rows) for column in range(len(HEADER) - 1)]
     return "\n".join(
         "  ".join([*(cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=False)), row[-1]])
@@ -75,10 +109,11 @@ def as_table(hits: Sequence[Hit]) -> str:
     )
 
 
-def _row(hit: Hit) -> tuple[str, ...]:
+def _row(one: Found) -> tuple[str, ...]:
+    hit = one.hit
     about = ", ".join(_plain(value) for value in (hit.language, hit.video_type) if value)
     title = _cut(_plain(hit.title or hit.video_id), TITLE_WIDTH)
-    return str(hit.rank), f"{hit.score:.4f}", title, about, _length(hit.duration), _plain(hit.path)
+    return str(one.rank), f"{one.score:.4f}", title, about, _length(hit.duration), _plain(hit.path)
 
 
 def _plain(text: str) -> str:

@@ -15,7 +15,7 @@ from tasks.omni.encoding import encode_items
 from tasks.omni.item import Item
 from tasks.omni.loading import load_embedder
 from tasks.omni.lora import load_adapter
-from tasks.search import as_table
+from tasks.search import Found, as_table
 from tasks.shared.artifacts.index import Hit
 from tasks.shared.artifacts.vectors import read_vectors
 from tests.conftest import Workspace
@@ -57,17 +57,22 @@ def test_search_ranks_by_the_tuned_models_vectors(
     scores = videos.values @ encode_items(model, [Item(f"Query: {WORDS}")], batch_size=1)[0]
     order = np.argsort(-scores)
 
-    results = found(capsys, WORDS)
+    results = found(capsys, WORDS, "--vectors-only")
     assert [one["video_id"] for one in results] == [videos.ids[row] for row in order]
     np.testing.assert_allclose([one["score"] for one in results], scores[order], atol=1e-5)
-    assert [one["video_id"] for one in found(capsys, *WORDS.split(), "-k", "2")] == [
+    assert [one["video_id"] for one in found(capsys, *WORDS.split(), "-k", "2", "--vectors-only")] == [
         videos.ids[row] for row in order[:2]
     ]
-    raw = found(capsys, WORDS, "--language", "en", "--video-type", "raw")
+
+    both = found(capsys, "the water rises")  # what is said in one video only
+    assert both[0]["video_id"] == "both"
+    assert both[0]["words"] == pytest.approx(1.0)
+    assert all(one["score"] == pytest.approx(one["similarity"] + one["words"]) for one in both)
+    raw = found(capsys, WORDS, "--vectors-only", "--language", "en", "--video-type", "raw")
     assert {one["video_id"] for one in raw} == {"both", "words"}
 
     monkeypatch.chdir(tmp_path)  # an index elsewhere brings its model along
-    elsewhere = found(capsys, WORDS, "--index", str(archive.root / "results" / "encode"))
+    elsewhere = found(capsys, WORDS, "--vectors-only", "--index", str(archive.root / "results" / "encode"))
     assert elsewhere == results
 
     assert "the query is empty" in refused(capsys, "  ", "--index", str(archive.root / "results" / "encode"))
@@ -77,9 +82,10 @@ def test_search_ranks_by_the_tuned_models_vectors(
     assert "was made by another model" in refused(capsys, WORDS)
 
 
-def hit(rank: int, **known: Any) -> Hit:
-    nothing = dict.fromkeys(("title", "description", "language", "video_type", "duration", "transcript"))
-    return Hit(rank=rank, **nothing | {"split": "test", "score": -0.1, "video_id": "an-id", "path": "a.mp4"} | known)
+def hit(rank: int, score: float = -0.1, **known: Any) -> Found:
+    nothing = dict.fromkeys(("title", "description", "caption", "language", "video_type", "duration", "transcript"))
+    fixed = {"split": "test", "similarity": score, "video_id": "an-id", "path": "a.mp4"}
+    return Found(rank, score, 0.0, Hit(**nothing | fixed | known))
 
 
 def test_the_table_is_aligned_and_free_of_control_characters() -> None:

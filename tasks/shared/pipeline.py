@@ -38,10 +38,9 @@ class StageSpec:
 
     @property
     def code(self) -> list[Path]:
-        """Source files among the dependencies."""
-        return [
-            file for dep in self.deps if dep.parts[0] == "tasks" for file in files_under(dep) if "__pycache__" not in file.parts
-        ]
+        """Source files among the dependencies: programs, page templates, style sheets."""
+        sources = (file for dep in self.deps if dep.parts[0] == "tasks" for file in files_under(dep))
+        return [file for file in sources if "__pycache__" not in file.parts]
 
 
 def read_stages(params: Params, path: Path = DVC_FILE) -> dict[str, StageSpec]:

@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -50,6 +50,7 @@ def test_p_is_scipys(mean: float, count: int) -> None:
     assert randomisation_p((tuned - other).tolist(), 10_000, 7) == pytest.approx(theirs, abs=0.02)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([-0.3, -0.1, 0.0, 0.1, 0.2, 0.7]), min_size=1, max_size=7))
 def test_p_is_that_of_all_permutations(differences: list[float]) -> None:
     sums = [

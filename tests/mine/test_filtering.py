@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.mine.filtering import mined, threshold
@@ -37,6 +37,7 @@ def test_negative_scores_keep_the_margin_on_its_side() -> None:
     assert found.dropped == [Dropped("right", "positive"), Dropped("twin", "margin")]
 
 
+@settings(deadline=None)
 @given(st.dictionaries(ids, scores), st.sets(ids), st.integers(0, 6), st.none() | st.floats(0, 1))
 def test_no_positive_and_nothing_above_the_threshold(
     candidates: dict[str, float], positives: set[str], keep: int, margin: float | None

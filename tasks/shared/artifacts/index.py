@@ -34,13 +34,13 @@ MANIFEST = "index.manifest.json"
 TABLE = "videos"
 TAG = "published"
 METRIC: Literal["dot"] = "dot"  # vectors have length 1, so this is the cosine
-EXCERPT = 300  # characters of the transcript kept to show
 
 PAYLOAD = pa.schema(
     [
         ("video_id", pa.string()),
         ("title", pa.string()),
         ("description", pa.string()),
+        ("caption", pa.string()),
         ("language", pa.string()),
         ("video_type", pa.string()),
         ("path", pa.string()),
@@ -79,13 +79,13 @@ class IndexManifest:
 
 @dataclass(frozen=True)
 class Hit:
-    """A found video: rank from 1, inner product with the query, and what is known about it."""
+    """A found video: its inner product with the query, and what is known about it."""
 
-    rank: int
-    score: float
+    similarity: float
     video_id: str
     title: str | None
     description: str | None
+    caption: str | None
     language: str | None
     video_type: str | None
     path: str
@@ -124,7 +124,7 @@ def write_index(
 
 def _row(video: Video, transcript: Transcript | None) -> dict[str, Any]:
     row = {name: getattr(video, name) for name in PAYLOAD.names if name != "transcript"}
-    return row | {"transcript": transcript.text[:EXCERPT] if transcript and transcript.text else None}
+    return row | {"transcript": transcript.text if transcript and transcript.text else None}
 
 
 def describe(table: pa.Table, encoding: Encoding) -> IndexManifest:
@@ -209,7 +209,7 @@ class Index:
         found = search.select([*PAYLOAD.names, "_distance"]).to_arrow().to_pylist()
         scored = [(1.0 - row.pop("_distance"), row) for row in found]  # Lance's distance is 1 - inner product
         scored.sort(key=lambda pair: (pair[0], pair[1]["video_id"]), reverse=True)
-        return [Hit(rank=rank, score=score, **row) for rank, (score, row) in enumerate(scored, start=1)]
+        return [Hit(similarity=score, **row) for score, row in scored]
 
     def check(self, filters: Mapping[str, str]) -> None:
         """Raise UserError for a filter on a value that no video of the index has."""

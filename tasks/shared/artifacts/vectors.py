@@ -51,5 +51,6 @@ def read_vectors(system: str, kind: Kind, folder: Path = FOLDER) -> Vectors:
     path = folder / f"{system}.{kind}.parquet"
     table = read_parquet(path, pa.schema([("id", pa.string()), ("vector", pa.list_(pa.float32()))]))
     rows = table.column("vector").combine_chunks()
-    values = np.asarray(rows.flatten(), dtype=np.float32).reshape(len(rows), -1)
+    values = np.asarray(rows.flatten(), dtype=np.float32)
+    values = values.reshape(len(rows), -1) if len(rows) else np.empty((0, 0), np.float32)
     return Vectors(table.column("id").to_pylist(), values)
