@@ -2,6 +2,7 @@
 PYTHON ?= python3
 PORT ?= 5000
 Q ?=
+DIR ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -18,12 +19,13 @@ export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
-# What is typed as Q reaches a command as one argument, whatever is in it.
+# What is typed as Q or DIR reaches a command as one argument, whatever is in it.
 export Q := $(value Q)
+export DIR := $(value DIR)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo search ui test check format lock clean
+.PHONY: help setup demo videos search ui test check format lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -46,6 +48,12 @@ demo: setup  ## from videos to a score: the whole pipeline on a corpus made here
 	@PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 	@echo && $(BIN)/python -c "$(TABLE)" && echo
 	@echo 'The whole story: results/report/report.html. Runs: make ui. Search: make search Q="..."'
+
+videos: setup  ## your own videos, indexed and searched: make videos DIR=/data/clips Q="what is said or seen"
+	@test -n "$$DIR" || { echo 'name a directory of videos: make videos DIR=/data/clips Q="words"' >&2; exit 2; }
+	@$(BIN)/python -m tasks.corpus.choose "$$DIR"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
+	@test -z "$$Q" || $(BIN)/reeltrace search "$$Q"
 
 search: setup  ## ranked videos for words: make search Q="a flood in the harbour"
 	@test -n "$$Q" || { echo 'say what to search for: make search Q="a flood in the harbour"' >&2; exit 2; }

@@ -87,7 +87,11 @@ def test_whatever_code_a_stage_imports_is_its_dependency_or_decides_no_bytes() -
         watched = {path.as_posix() for path in spec.deps}
         for path in reached(ROOT / "tasks" / stage):
             name = path.relative_to(ROOT).as_posix()
-            covered = name in runs_only or path.stat().st_size == 0 or any(name == dep or name.startswith(f"{dep}/") for dep in watched)
+            covered = (
+                name in runs_only
+                or path.stat().st_size == 0
+                or any(name == dep or name.startswith(f"{dep}/") for dep in watched)
+            )
             assert covered, f"{stage} imports {name}, which dvc.yaml does not name among its deps"
 
 

@@ -1,0 +1,38 @@
+"""Point params.yaml at a directory of videos, its comments kept: `python -m tasks.corpus.choose DIR`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from tasks.shared.errors import UserError
+from tasks.shared.params import PARAMS_FILE, load_params
+
+
+def choose(directory: str, params_file: Path = PARAMS_FILE) -> None:
+    """Set `corpus.source` to folder and `corpus.path` to a directory. Raises UserError where there is none."""
+    if not Path(directory).is_dir():
+        raise UserError(f"no directory {directory}; name one that holds videos")
+    load_params(params_file)  # a file that is wrong already is not touched
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 200
+    yaml.representer.add_representer(type(None), _null)
+    params = yaml.load(params_file)
+    params["corpus"].update(source="folder", path=directory)
+    yaml.dump(params, params_file)
+
+
+def _null(representer: Any, _: None) -> Any:
+    return representer.represent_scalar("tag:yaml.org,2002:null", "null")
+
+
+if __name__ == "__main__":
+    try:
+        choose(sys.argv[1])
+    except UserError as error:
+        print(f"corpus: {error}", file=sys.stderr)
+        sys.exit(2)
