@@ -17,13 +17,13 @@ def choose(directory: str, params_file: Path = PARAMS_FILE) -> None:
     if not Path(directory).is_dir():
         raise UserError(f"no directory {directory}; name one that holds videos")
     load_params(params_file)  # a file that is wrong already is not touched
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 200
-    yaml.representer.add_representer(type(None), _null)
-    params = yaml.load(params_file)
+    round_trip = YAML()  # keeps comments, and builds no objects
+    round_trip.preserve_quotes = True
+    round_trip.width = 200
+    round_trip.representer.add_representer(type(None), _null)
+    params = round_trip.load(params_file)
     params["corpus"].update(source="folder", path=directory)
-    yaml.dump(params, params_file)
+    round_trip.dump(params, params_file)
 
 
 def _null(representer: Any, _: None) -> Any:
