@@ -60,8 +60,9 @@ search: setup  ## ranked videos for words: make search Q="a flood in the harbour
 	@$(BIN)/reeltrace search "$$Q"
 
 ui: setup  ## MLflow's page over all runs on http://127.0.0.1:5000 (another port: PORT=5001)
-	@echo "MLflow: http://127.0.0.1:$(PORT) (ctrl-c ends it)"
-	@$(BIN)/mlflow server --backend-store-uri "$${MLFLOW_TRACKING_URI:-$(DATABASE)}" --host 127.0.0.1 --port $(PORT)
+	@echo "MLflow: http://127.0.0.1:$(PORT) in some seconds (ctrl-c ends it)"
+	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --workers 1 --host 127.0.0.1 --port $(PORT) \
+		--backend-store-uri "$${MLFLOW_TRACKING_URI:-$(DATABASE)}"
 
 test: setup  ## the tests, without network
 	@PATH="$(CURDIR)/$(BIN):$$PATH" HF_HUB_OFFLINE=1 $(BIN)/python -m pytest

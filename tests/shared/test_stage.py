@@ -205,6 +205,9 @@ def test_mlflow_has_no_say_in_the_bytes(toy: Workspace, monkeypatch: pytest.Monk
 
 
 SLOW = """
+import signal
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored from the start in a shell's background job
 import time
 from pathlib import Path
 from tasks.shared.stage import main
