@@ -29,10 +29,12 @@ def run(stage: StageRun) -> None:
     if params.source == "pretrained":
         if params.model is None:
             raise UserError("base.source is pretrained and base.model names nothing; give a hub id or a directory")
-        if not Path(params.model).is_dir() and params.revision is None:
-            raise UserError(
-                f"base.model {params.model} has no base.revision; pin the commit, so the score can be had again"
-            )
+        for key, name, revision in (
+            ("model", params.model, params.revision),
+            ("adapter", params.adapter, params.adapter_revision),
+        ):
+            if name is not None and revision is None and not Path(name).is_dir():
+                raise UserError(f"base.{key} {name} has no revision; pin the commit of the hub's repository beside it")
         write_base(stage.out, BaseModel(params.model, params.revision, params.adapter, params.adapter_revision))
         stage.counts = {"steps": 0}
         return
