@@ -48,6 +48,9 @@ class LiveLoss(TrainerCallback):
 class AdapterTrainer(SentenceTransformerTrainer):
     """Keeps only the trained weights in a checkpoint: the base never changes."""
 
+    def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
+        """No card: it would look through the data for examples, and nobody reads it."""
+
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:  # noqa: ARG002
         weights = {name: weight.detach().cpu().contiguous() for name, weight in _trained(self.model).items()}
         folder = Path(str(output_dir))
@@ -109,7 +112,6 @@ def fit(
         disable_tqdm=not watched(),
         remove_unused_columns=False,
     )
-    model.model_card_data.generate_widget_examples = False  # no card is written
     trainer = AdapterTrainer(
         model=model,
         args=arguments,
