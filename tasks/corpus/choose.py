@@ -14,7 +14,7 @@ from tasks.shared.params import PARAMS_FILE, load_params
 
 def choose(directory: str, params_file: Path = PARAMS_FILE) -> None:
     """Set `corpus.source` to folder and `corpus.path` to a directory. Raises UserError where there is none."""
-    if not Path(directory).is_dir():
+    if not directory or not Path(directory).is_dir():
         raise UserError(f"no directory {directory}; name one that holds videos")
     load_params(params_file)  # a file that is wrong already is not touched
     round_trip = YAML()  # keeps comments, and builds no objects
@@ -32,7 +32,7 @@ def _null(representer: Any, _: None) -> Any:
 
 if __name__ == "__main__":
     try:
-        choose(sys.argv[1])
+        choose(sys.argv[1] if len(sys.argv) > 1 else "")
     except UserError as error:
         print(f"corpus: {error}", file=sys.stderr)
         sys.exit(2)
