@@ -9,9 +9,10 @@ milliseconds a query.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -28,18 +29,30 @@ from tasks.shared.artifacts.vectors import Vectors
 from tasks.shared.engine import Job, Outcome, process
 from tasks.shared.errors import UserError
 from tasks.shared.failures import Failure
-from tasks.shared.files import files_under, sha256_file
+from tasks.shared.files import files_under, read_json, sha256_file, write_json
 from tasks.shared.items import ItemStore
 
-ITEM = "vector.npy"
+if TYPE_CHECKING:
+    from tasks.omni.embedder import OmniEmbedder
+
+ITEM, TEXT = "vector.npy", "text.json"
+
+
+@dataclass(frozen=True)
+class TextRead:
+    """An item's text as the model read it, cut to the limit, and how many tokens the whole of it has."""
+
+    text: str | None
+    tokens: int
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """A system's vectors in id order, the videos that failed, and how many items came from the store."""
+    """A system's vectors in id order, the text read of every video, the failures, and the number of items reused."""
 
     videos: Vectors
     queries: Vectors
+    texts: dict[str, TextRead]
     failures: list[Failure]
     reused: int
 
@@ -80,9 +93,9 @@ class Encoder:
         """
         key = self.store.key
         videos = [Job(one.video_id, key("document", one.digest), one) for one in documents]
-        texts = [Job(query_id, key("query", text), text) for query_id, text in queries.items()]
+        questions = [Job(query_id, key("query", text), text) for query_id, text in queries.items()]
         # before the first item, and only if there is one: weights that do not load are no item's failure
-        if any(self.store.get(one) is None for one in [*(job.key for job in videos), *(job.key for job in texts)]):
+        if any(self.store.get(one) is None for one in [*(job.key for job in videos), *(job.key for job in questions)]):
             torch.set_num_threads(self.threads)
             model = load_system(self.system, dtype=self.encoding.dtype, max_text_tokens=self.encoding.max_text_tokens)
         else:
@@ -94,6 +107,8 @@ class Encoder:
             if not np.isfinite(vector).all():
                 raise ValueError("its vector is not finite")
             np.save(folder / ITEM, vector, allow_pickle=False)
+            prompts = cast("OmniEmbedder", model[0]).prompt
+            write_json(folder / TEXT, asdict(TextRead(*prompts.read(item.text)) if item.text else TextRead(None, 0)))
 
         name = self.system.name
         seen = process(
@@ -102,7 +117,7 @@ class Encoder:
         asked = process(
             f"encode queries {name}",
             self.store,
-            texts,
+            questions,
             lambda text, folder: keep(Item(text=text), QUERY_PREFIX, folder),
             workers=1,
         )
@@ -110,7 +125,8 @@ class Encoder:
             first = asked.failures[0]
             raise UserError(f"query {first.video_id} cannot be encoded: {first.message}; mend or remove it")
         found = _vectors(seen, 0)
-        return Encoded(found, _vectors(asked, found.values.shape[1]), seen.failures, seen.reused + asked.reused)
+        texts = {video_id: TextRead(**read_json(entry / TEXT)) for video_id, entry in seen.done.items()}
+        return Encoded(found, _vectors(asked, found.values.shape[1]), texts, seen.failures, seen.reused + asked.reused)
 
 
 def _vectors(outcome: Outcome, dimension: int) -> Vectors:

@@ -1,15 +1,17 @@
 """The encode stage: test videos and test queries to vectors, and the index to search.
 
 Writes, for every system there is (tuned, base), `vectors/<system>.videos.parquet` and `.queries.parquet`, and of the
-first system the LanceDB index with its content manifest. Where nothing was trained there is only `base`.
+first system the LanceDB index with its content manifest and what each of its rows was made of. Where nothing was
+trained there is only `base`.
 """
 
 from __future__ import annotations
 
-from tasks.encode.encoder import Encoder
-from tasks.omni.documents import NOT_EXTRACTED, read_documents
+from tasks.encode.encoder import Encoded, Encoder, TextRead
+from tasks.omni.documents import NOT_EXTRACTED, Document, read_documents
 from tasks.shared.artifacts.corpus import read_queries, read_videos
-from tasks.shared.artifacts.index import DATABASE, MANIFEST, Encoding, write_index
+from tasks.shared.artifacts.index import DATABASE, MANIFEST, Encoding, RowDigests, write_index
+from tasks.shared.artifacts.indexed import IndexedDocument, write_indexed
 from tasks.shared.artifacts.models import systems
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.transcripts import read_transcripts
@@ -35,7 +37,8 @@ def run(stage: StageRun) -> None:
     if not documents:
         raise UserError(f"none of the {len(videos)} test videos can be encoded; see failures.jsonl of extract")
 
-    most, reused, failures, encodings = params.run.max_failed_fraction, 0, [*nothing], []
+    most, reused, failures = params.run.max_failed_fraction, 0, [*nothing]
+    encodings: list[tuple[Encoding, Encoded]] = []
     for system in systems():
         encoding = Encoding(system.name, system.digest(), params.encode.dtype, params.document.max_text_tokens)
         encoder = Encoder(system, encoding, params.run.threads)
@@ -45,21 +48,38 @@ def run(stage: StageRun) -> None:
             raise UserError(f"no test video could be encoded; the first failed with: {encoded.failures[0].message}")
         write_vectors(stage.out / "vectors", system.name, "videos", encoded.videos)
         write_vectors(stage.out / "vectors", system.name, "queries", encoded.queries)
-        encodings.append((encoding, encoded.videos))
+        encodings.append((encoding, encoded))
         reused += encoded.reused
         failures += encoded.failures
 
-    encoding, vectors = encodings[0]
-    write_index(stage.out, vectors, videos, read_transcripts(), encoding)
+    encoding, final = encodings[0]
+    rows = write_index(stage.out, final.videos, videos, read_transcripts(), encoding)
+    write_indexed(stage.out, [_indexed(documents[one], final.texts[one], row) for one, row in rows.items()])
     write_failures(stage.out, failures)
     stage.derived = [DATABASE]
     stage.artifacts = [MANIFEST, "failures.jsonl"]
     stage.counts = {
         "videos": len(videos),
         "not_extracted": len(unusable) - len(nothing),
-        "indexed": len(vectors.ids),
+        "indexed": len(rows),
         "queries": len(queries),
         "systems": len(encodings),
         "failed": len({failure.video_id for failure in failures}),
     }
     stage.metrics = {"items/reused": reused}
+
+
+def _indexed(document: Document, read: TextRead, row: RowDigests) -> IndexedDocument:
+    has = {"text": document.text, "video": document.video, "audio": document.audio}
+    return IndexedDocument(
+        video_id=document.video_id,
+        document_sha256=document.digest,
+        modalities=[modality for modality, there in has.items() if there],
+        text=read.text,
+        text_tokens=read.tokens,
+        frames=len(document.media.times) if document.video else 0,
+        frames_sha256=document.media.frames_sha256 if document.video else None,
+        audio_sha256=document.media.audio_sha256 if document.audio else None,
+        vector_sha256=row.vector,
+        payload_sha256=row.payload,
+    )

@@ -23,7 +23,12 @@ def threshold(positive_scores: Iterable[float], relative_margin: float | None) -
 
 
 def mined(
-    query_id: str, positives: Collection[str], ranking: Mapping[str, float], highest: float | None, keep: int
+    query_id: str,
+    positives: Collection[str],
+    ranking: Mapping[str, float],
+    scores: Mapping[str, float],
+    highest: float | None,
+    keep: int,
 ) -> MinedQuery:
     """The first `keep` candidates that are neither judged positive nor score above `highest`.
 
@@ -31,6 +36,7 @@ def mined(
         query_id: the training query.
         positives: videos judged relevant to it.
         ranking: candidates and their scores, best first.
+        scores: of the positives, where they have one.
         highest: what `threshold` gave.
         keep: how many negatives are wanted.
     """
@@ -38,9 +44,10 @@ def mined(
     dropped: list[Dropped] = []
     for rank, (video_id, score) in enumerate(ranking.items(), start=1):
         if video_id in positives:
-            dropped.append(Dropped(video_id, "positive"))
+            dropped.append(Dropped(video_id, "positive", rank, round(score, DIGITS)))
         elif highest is not None and score > highest:
-            dropped.append(Dropped(video_id, "margin"))
+            dropped.append(Dropped(video_id, "margin", rank, round(score, DIGITS)))
         elif len(negatives) < keep:
             negatives.append(Negative(video_id, rank, round(score, DIGITS)))
-    return MinedQuery(query_id, sorted(positives), negatives, dropped)
+    written = {video_id: round(score, DIGITS) for video_id, score in sorted(scores.items())}
+    return MinedQuery(query_id, sorted(positives), negatives, dropped, written)

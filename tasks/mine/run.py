@@ -43,6 +43,7 @@ def run(stage: StageRun) -> None:
             query.query_id,
             judged[query.query_id],
             candidates.rankings.get(query.query_id, {}),
+            candidates.positives.get(query.query_id, {}),
             threshold(candidates.positives.get(query.query_id, {}).values(), params.relative_margin),
             params.keep,
         )

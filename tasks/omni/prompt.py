@@ -57,10 +57,15 @@ class Prompt:
 
     def cut(self, text: str) -> str:
         """The text's first `max_text_tokens` tokens, decoded; half a character at the cut becomes U+FFFD."""
+        return self.read(text)[0]
+
+    def read(self, text: str) -> tuple[str, int]:
+        """The text as it is read, which is `cut`, and how many tokens the whole of it has."""
         ids = self._plain(text)
         if len(ids) <= self.max_text_tokens:
-            return text
-        return str(self.tokenizer.decode(ids[: self.max_text_tokens], clean_up_tokenization_spaces=False))
+            return text, len(ids)
+        first = ids[: self.max_text_tokens]
+        return str(self.tokenizer.decode(first, clean_up_tokenization_spaces=False)), len(ids)
 
     def _plain(self, text: str) -> list[int]:
         ids: list[int] = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]

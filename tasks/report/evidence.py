@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.shared.artifacts import corpus, media, models, negatives, scores, transcripts
+from tasks.shared.artifacts import corpus, losses, media, models, negatives, scores, transcripts
 from tasks.shared.artifacts.corpus import Qrels, Query, Video
 from tasks.shared.artifacts.index import IndexManifest, read_index_manifest
 from tasks.shared.artifacts.media import Media
@@ -16,12 +15,10 @@ from tasks.shared.artifacts.negatives import MinedQuery
 from tasks.shared.artifacts.publish import MANIFEST, RESULTS, read_manifest
 from tasks.shared.artifacts.scores import HEADLINE, Run, Scores
 from tasks.shared.artifacts.transcripts import Transcript
-from tasks.shared.errors import UserError
 from tasks.shared.failures import FAILURES, Failure, read_failures
 from tasks.shared.files import read_json, sha256_file
 
 STAGES = ("corpus", "extract", "transcribe", "mine", "base", "train", "encode", "evaluate")  # as each feeds the next
-LOSS = "loss.csv"
 RECOGNISER = "model.json"
 
 
@@ -101,7 +98,7 @@ def read_evidence(root: Path = RESULTS) -> Evidence:
         mined=negatives.read_negatives(root / "mine" / "negatives.jsonl"),
         base=models.read_base(root),
         training=training,
-        losses=read_losses(root / "train" / LOSS) if training.trained else None,
+        losses=_curve(root / "train") if training.trained else None,
         index=read_index_manifest(root / "encode"),
         recogniser=read_json(root / "transcribe" / RECOGNISER),
         scores=scores.read_scores(folder),
@@ -116,20 +113,6 @@ def read_evidence(root: Path = RESULTS) -> Evidence:
     )
 
 
-def read_losses(path: Path) -> dict[str, list[float]]:
-    """The training curve as columns step, loss, learning_rate; rows without a loss are left out.
-
-    Raises UserError where the file is missing or a value is no number.
-    """
-    curve: dict[str, list[float]] = {"step": [], "loss": [], "learning_rate": []}
-    try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            for row in csv.DictReader(stream):
-                if row["loss"]:
-                    for name, values in curve.items():
-                        values.append(float(row[name]))
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing; run `dvc repro` to make it") from None
-    except (KeyError, ValueError, TypeError) as error:
-        raise UserError(f"{path} is not a training curve ({error}); restore it with `dvc checkout`") from None
-    return curve
+def _curve(folder: Path) -> dict[str, list[float]]:
+    rows = losses.read_losses(folder)
+    return {name: [row[name] for row in rows] for name in ("step", "loss", "learning_rate")}

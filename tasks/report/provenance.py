@@ -35,6 +35,8 @@ class StageFacts:
     code_digest: str
     inputs: list[File]
     outputs: list[File]
+    folders: dict[str, dict[str, int]]  # outputs too many to name one by one: files and bytes by folder
+    output_count: int
     output_bytes: int
     derived: list[str]
 
@@ -74,7 +76,9 @@ def _facts(name: str, manifest: dict[str, Any], digest: str) -> StageFacts:
         code_digest=sha256_json(manifest["code"]),
         inputs=_files(manifest["inputs"]),
         outputs=outputs,
-        output_bytes=sum(one.bytes for one in outputs),
+        folders=manifest["folders"],
+        output_count=len(outputs) + sum(one["files"] for one in manifest["folders"].values()),
+        output_bytes=sum(one.bytes for one in outputs) + sum(one["bytes"] for one in manifest["folders"].values()),
         derived=manifest["derived"],
     )
 

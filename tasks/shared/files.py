@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -98,14 +98,23 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def write_parquet(path: Path, table: pa.Table) -> None:
-    """Write a table; equal tables give equal bytes (fixed codec, one row group per 64k rows, no dates inside)."""
-    atomically(path, lambda temporary: pq.write_table(table, temporary, compression="zstd", row_group_size=1 << 16))
+    """Write a table; equal tables give equal bytes: fixed codec, no dates inside.
+
+    Row groups are small, so that who asks a large sorted table for one id reads little of it.
+    """
+    atomically(path, lambda temporary: pq.write_table(table, temporary, compression="zstd", row_group_size=1 << 12))
 
 
-def read_parquet(path: Path, schema: pa.Schema) -> pa.Table:
-    """A table with just the schema's columns; UserError where the file or a column is missing."""
+def read_parquet(path: Path, schema: pa.Schema, only: Mapping[str, Collection[str] | None] | None = None) -> pa.Table:
+    """A table with just the schema's columns; UserError where the file or a column is missing.
+
+    `only` names by column the values a row must have one of; what cannot hold them is not read.
+    """
+    wanted = [(column, "in", sorted(values)) for column, values in (only or {}).items() if values is not None]
+    if any(not values for _, _, values in wanted):
+        return schema.empty_table()
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(path, filters=wanted or None)
     except FileNotFoundError:
         raise UserError(f"{path} is missing; run `dvc repro` to make it") from None
     except (pa.ArrowException, OSError) as error:

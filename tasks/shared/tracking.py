@@ -6,13 +6,14 @@ Tracking is never in the way: when MLflow cannot be reached the stage says so on
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.shared.files import canonical_json
+from tasks.shared.files import canonical_json, sha256_json
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 EXPERIMENT = "reeltrace"
 REGISTERED_MODEL = "reeltrace-adapter"
 DEFAULT_URI = "sqlite:///mlflow.db"
+SEAL = "reeltrace.seal"
 TAG_LIMIT = 5000  # characters of a tag's value that MLflow's database holds
 
 
@@ -33,17 +35,21 @@ class Tracker:
         self.stage = stage
         self.run_id: str | None = None
         self._client: MlflowClient | None = None
+        self._params: dict[str, str] = {}
+        self._metrics: list[tuple[str, int, float]] = []  # name, step, value
         self._guard(self._open)
 
     def params(self, params: Mapping[str, Any]) -> None:
         """Log params, nested keys joined by dots."""
         for key, value in flat(params).items():
+            self._params[key] = str(value)
             self._log("log_param", key, value)
 
     def metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Log measured values, at a step where they have one."""
         for key, value in metrics.items():
-            self._log("log_metric", key.replace("@", "_at_"), value, step=step)  # MLflow refuses @ in names
+            self._metrics.append((metric_name(key), step, float(value)))
+            self._log("log_metric", metric_name(key), value, step=step)
 
     def tags(self, tags: Mapping[str, str]) -> None:
         """Set tags; a value longer than MLflow holds would be refused there, so it is cut here with a mark."""
@@ -76,7 +82,8 @@ class Tracker:
         self._guard(call)
 
     def end(self, status: str) -> None:
-        """Close the run as FINISHED or FAILED."""
+        """Close the run as FINISHED or FAILED, sealed: a change to its params or metrics later can be told."""
+        self.tags({SEAL: seal(self._params, self._metrics)})
         self._log("set_terminated", status)
 
     def _open(self) -> None:
@@ -93,7 +100,8 @@ class Tracker:
         client = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI", DEFAULT_URI))
         experiment = client.get_experiment_by_name(EXPERIMENT)
         experiment_id = experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT)
-        self.run_id = client.create_run(experiment_id, run_name=self.stage, tags=git_tags()).info.run_id
+        tags = git_tags() | environment_tags()
+        self.run_id = client.create_run(experiment_id, run_name=self.stage, tags=tags).info.run_id
         self._client = client
 
     def _log(self, method: str, *args: object, **named: object) -> None:
@@ -119,6 +127,26 @@ def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             pairs[prefix + key] = canonical_json(value) if isinstance(value, list) else value
     return pairs
+
+
+def metric_name(name: str) -> str:
+    """A metric's name as MLflow takes it, which refuses @."""
+    return name.replace("@", "_at_")
+
+
+def seal(params: Mapping[str, str], metrics: Iterable[tuple[str, int, float]]) -> str:
+    """sha256 over a run's params, and its metrics as (name, step, value), in whatever order they were logged."""
+    return sha256_json([dict(params), sorted([name, step, repr(value)] for name, step, value in metrics)])
+
+
+def environment_tags() -> dict[str, str]:
+    """Where a stage runs: what may decide the last bits of a sum."""
+    return {
+        "env.python": platform.python_version(),
+        "env.platform": platform.platform(),
+        "env.machine": platform.machine(),
+        "env.host": platform.node(),
+    }
 
 
 def git_tags() -> dict[str, str]:

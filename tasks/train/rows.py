@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from tasks.shared.artifacts.exposures import Exposure, Role
 from tasks.shared.artifacts.negatives import MinedQuery
 
 
@@ -44,3 +46,25 @@ def training_rows(
         groups += [(one.query_id, positive, tuple(hard)) for positive in one.positives if positive in known]
     width = min((len(hard) for _, _, hard in groups), default=0)
     return [Row(query, positive, hard[:width]) for query, positive, hard in groups], drawn
+
+
+def shown(rows: Sequence[Row], batches: Iterable[Sequence[int]], mined: Iterable[MinedQuery]) -> list[Exposure]:
+    """What training shows for which query.
+
+    Args:
+        rows: of the training.
+        batches: numbers of the rows in every step of the optimiser, in order.
+        mined: tells the negatives that were mined from those drawn at random.
+    """
+    hard = {one.query_id: {negative.video_id for negative in one.negatives} for one in mined}
+    steps: dict[tuple[str, str, Role], list[int]] = defaultdict(list)
+    others: Counter[tuple[str, str, Role]] = Counter()
+    for step, batch in enumerate(batches, start=1):
+        queries = {rows[number].query_id for number in batch}
+        for row in (rows[number] for number in batch):
+            passages: list[tuple[str, Role]] = [(row.positive, "positive")]
+            passages += [(one, "mined" if one in hard[row.query_id] else "drawn") for one in row.negatives]
+            for video_id, role in passages:
+                steps[video_id, row.query_id, role].append(step)
+                others[video_id, row.query_id, role] += len(queries - {row.query_id})
+    return [Exposure(*key, steps[key], others[key]) for key in steps]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from transformers import PrinterCallback, TrainerCallback, TrainerControl, Train
 from transformers.trainer_utils import get_last_checkpoint
 
 from tasks.omni.prompt import QUERY_PREFIX
+from tasks.shared.artifacts.losses import as_metrics
 from tasks.shared.params import Train
 from tasks.shared.progress import watched
 from tasks.shared.tracking import Tracker
@@ -41,8 +40,7 @@ class LiveLoss(TrainerCallback):
         logs: dict[str, float] | None = None,
         **_: Any,
     ) -> None:
-        values = {key: value for key, value in (logs or {}).items() if key in ("loss", "grad_norm", "learning_rate")}
-        self.tracker.metrics({f"train/{key}": float(value) for key, value in values.items()}, step=state.global_step)
+        self.tracker.metrics(as_metrics(logs or {}), step=state.global_step)
 
 
 class AdapterTrainer(SentenceTransformerTrainer):
@@ -129,13 +127,3 @@ def fit(
         for entry in trainer.state.log_history
         if "loss" in entry
     ]
-
-
-def loss_table(history: list[dict[str, float]]) -> str:
-    """The training curve as CSV text: step, loss, learning_rate, grad_norm."""
-    text = StringIO()
-    writer = csv.DictWriter(text, ["step", "loss", "learning_rate", "grad_norm"], lineterminator="\n")
-    writer.writeheader()
-    for entry in history:
-        writer.writerow({key: int(value) if key == "step" else f"{value:.8g}" for key, value in entry.items()})
-    return text.getvalue()

@@ -64,7 +64,9 @@ def test_a_change_of_content_changes_the_manifest(tmp_path: Path, what: str) -> 
     else:
         videos[7] = replace(videos[7], title="another")
     (tmp_path / "two").mkdir()
-    changed = write_index(tmp_path / "two", vectors, videos, {}, ENCODING)
+    rows = write_index(tmp_path / "two", vectors, videos, {}, ENCODING)
+    changed = Index(tmp_path / "two").manifest
+    assert len(rows) == len(videos)
     assert (changed.vectors_sha256 != manifest.vectors_sha256) == (what != "title")
     assert changed.payload_sha256 != manifest.payload_sha256
 

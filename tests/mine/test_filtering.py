@@ -24,17 +24,22 @@ def test_the_threshold_is_a_share_of_the_weakest_positive() -> None:
 
 def test_candidates_are_taken_in_order_and_the_rest_is_accounted_for() -> None:
     ranking = {"near": 0.99, "right": 0.95, "a": 0.90000012, "also": 0.5, "b": 0.4, "c": 0.3}
-    found = mined("q", ["right", "also", "unranked"], ranking, 0.91, 2)
+    found = mined("q", ["right", "also", "unranked"], ranking, {"unranked": 0.1, "right": 0.95}, 0.91, 2)
     assert found.positives == ["also", "right", "unranked"]
     assert found.negatives == [Negative("a", 3, 0.9), Negative("b", 5, 0.4)]
-    assert found.dropped == [Dropped("near", "margin"), Dropped("right", "positive"), Dropped("also", "positive")]
+    assert found.dropped == [
+        Dropped("near", "margin", 1, 0.99),
+        Dropped("right", "positive", 2, 0.95),
+        Dropped("also", "positive", 4, 0.5),
+    ]
+    assert found.positive_scores == {"right": 0.95, "unranked": 0.1}
 
 
 def test_negative_scores_keep_the_margin_on_its_side() -> None:
     ranking = {"right": -0.10, "twin": -0.101, "far": -0.2}
-    found = mined("q", ["right"], ranking, threshold([-0.10], 0.05), 3)
+    found = mined("q", ["right"], ranking, {}, threshold([-0.10], 0.05), 3)
     assert [one.video_id for one in found.negatives] == ["far"]
-    assert found.dropped == [Dropped("right", "positive"), Dropped("twin", "margin")]
+    assert found.dropped == [Dropped("right", "positive", 1, -0.1), Dropped("twin", "margin", 2, -0.101)]
 
 
 @settings(deadline=None)
@@ -44,7 +49,7 @@ def test_no_positive_and_nothing_above_the_threshold(
 ) -> None:
     ranking = dict(sorted(candidates.items(), key=lambda one: (one[1], one[0]), reverse=True))
     own = [candidates[one] for one in positives & set(candidates)]
-    found = mined("q", sorted(positives), ranking, threshold(own, margin), keep)
+    found = mined("q", sorted(positives), ranking, {}, threshold(own, margin), keep)
     taken = [one.video_id for one in found.negatives]
     assert not positives & set(taken)
     assert {one.video_id for one in found.dropped if one.reason == "positive"} == positives & set(ranking)

@@ -87,7 +87,7 @@ def test_dense(corpus: Workspace) -> None:
     assert manifest["counts"]["short"] == 0 and manifest["counts"]["dropped_margin"] == 0
     first = Path("results/mine/negatives.jsonl").read_bytes()
     row = json.loads(first.splitlines()[0])
-    assert list(row) == ["query_id", "positives", "negatives", "dropped"]
+    assert list(row) == ["query_id", "positives", "negatives", "dropped", "positive_scores"]
     assert list(row["negatives"][0]) == ["video_id", "rank", "score"]
     assert json.loads(Path("results/mine/retriever.json").read_text())["model"] == MINI_LM
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from tasks.report import numbers
-from tasks.report.evidence import Evidence, read_losses
+from tasks.report.evidence import Evidence
 from tasks.report.headline import demo_notes, headline, verdicts
 from tasks.report.provenance import chain, models
 from tasks.report.samples import choose, samples
 from tasks.report.strips import spread
+from tasks.shared.artifacts.losses import read_losses
 from tasks.shared.artifacts.scores import Comparison, Scores
 from tasks.shared.errors import UserError
 from tasks.shared.models import Model
@@ -94,7 +95,7 @@ def test_only_the_demo_has_notes_on_the_demo(evidence: Evidence) -> None:
 def test_damaged_training_curve_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "loss.csv").write_text("step,loss,learning_rate\n1,much,0\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"loss\.csv is not a training curve"):
-        read_losses(tmp_path / "loss.csv")
+        read_losses(tmp_path)
 
 
 def test_numbers_read_as_people_write_them() -> None:

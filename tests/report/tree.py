@@ -210,9 +210,9 @@ def _mine(queries: list[Query], judgments: list[Judgment]) -> None:
         event = query.event or ""
         other = "train00" if event != "train00" else "train01"
         taken = [Negative(f"{event}_2", 2, 0.71), Negative(f"{other}_0", 4, 0.63), Negative(f"{other}_2", 5, 0.6)]
-        dropped = [Dropped(video_id, "positive") for video_id in positives]
+        dropped = [Dropped(video_id, "positive", rank, 0.8) for rank, video_id in enumerate(positives, start=1)]
         if positives:
-            rows.append(MinedQuery(query.query_id, positives, taken, dropped))
+            rows.append(MinedQuery(query.query_id, positives, taken, dropped, dict.fromkeys(positives, 0.8)))
     _publish("mine", lambda out: write_negatives(out / "negatives.jsonl", rows), {"queries": len(rows)})
 
 

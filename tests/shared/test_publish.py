@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.shared.artifacts.publish import input_files, publishing, read_manifest, write_manifest
+from tasks.shared.artifacts.publish import LISTED, input_files, publishing, read_manifest, read_outputs, write_manifest
 from tasks.shared.errors import UserError
 from tasks.shared.files import sha256_file, write_text
 
@@ -98,10 +98,32 @@ def test_the_manifest_is_over_everything_and_says_nothing_of_when(
                 "bytes": len("made"),
             }
         },
+        "folders": {},
         "derived": ["results/mine/lancedb"],
         "counts": {"queries": 1},
     }
     assert str(tmp_path) not in json.dumps(read_manifest("mine"))
+
+
+def test_a_folder_with_many_files_is_listed_beside_the_manifest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with publishing("extract") as out:
+        for number in range(LISTED + 1):
+            write_text(out / "frames" / f"v{number}.png", f"picture {number}")
+        for number in range(LISTED):
+            write_text(out / "audio" / f"v{number}.flac", "sound")
+        write_text(out / "media.parquet", "table")
+        write_manifest(out, "extract", params={}, code=[], components=[], inputs=[], counts={})
+    manifest = read_manifest("extract")
+    written = sum(len(f"picture {number}") for number in range(LISTED + 1))
+    assert manifest["folders"] == {"results/extract/frames": {"files": LISTED + 1, "bytes": written}}
+    assert len(manifest["outputs"]) == LISTED + 2  # the sounds, the two tables
+    outputs = read_outputs("extract")
+    assert len(outputs) == 2 * LISTED + 3
+    for path, one in outputs.items():
+        assert one == {"sha256": sha256_file(Path(path)), "bytes": Path(path).stat().st_size}
 
 
 def test_an_input_folder_is_stood_for_by_its_manifest_where_it_has_one(tmp_path: Path) -> None:

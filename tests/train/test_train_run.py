@@ -10,7 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tasks.shared.artifacts.corpus import Judgment, Query, write_qrels, write_queries, write_videos
+from tasks.shared.artifacts.corpus import Judgment, Query, read_videos, write_qrels, write_queries, write_videos
+from tasks.shared.artifacts.exposures import read_exposures
 from tasks.shared.artifacts.media import write_media
 from tasks.shared.artifacts.models import BaseModel, read_training, write_base
 from tasks.shared.artifacts.negatives import MinedQuery, Negative, write_negatives
@@ -90,6 +91,7 @@ def test_a_killed_training_goes_on_and_ends_in_the_same_bytes(
     small.run("train", run)
     whole, curve = adapter(), losses()
     assert len(curve) >= 4
+    monkeypatch.setenv("REELTRACE_STORE", str(small.root / "another"))  # in the first it is learnt already
 
     from tasks.train import trainer
 
@@ -119,6 +121,40 @@ def test_a_killed_training_goes_on_and_ends_in_the_same_bytes(
     assert min(steps) > 1, "it began anew"
     assert adapter() == whole
     assert losses() == curve
+
+
+def test_what_was_learnt_before_is_not_learnt_again(small: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish()
+    first = small.run("train", run)
+    whole, curve = adapter(), losses()
+
+    def no_training(*_: object, **__: object) -> None:
+        raise AssertionError("it learns")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("tasks.train.trainer.fit", no_training)
+        videos = read_videos(RESULTS / "corpus/manifest.parquet")
+        write_videos(RESULTS / "corpus/manifest.parquet", [*videos, replace(VIDEOS[0], video_id="new")])
+        sign("corpus")  # a new video of the test split
+        assert small.run("train", run)["outputs"] == first["outputs"]
+        assert adapter() == whole and losses() == curve
+        title = [replace(video, title="another title") for video in videos]
+        write_videos(RESULTS / "corpus/manifest.parquet", title)
+        with pytest.raises(AssertionError, match="it learns"):
+            small.run("train", run)
+
+
+def test_exposures_are_what_the_batches_showed(small: Workspace) -> None:
+    publish()
+    small.run("train", run)
+    found = read_exposures()
+    epochs, negatives = 2, 1
+    assert sum(len(one.steps) for one in found if one.role == "positive") == COUNT * epochs
+    assert sum(len(one.steps) for one in found if one.role == "mined") == COUNT * epochs * negatives
+    assert {one.query_id for one in found if one.video_id == "v0" and one.role == "positive"} == {"q0"}
+    assert {one.query_id for one in found if one.video_id == "v0" and one.role == "mined"} == {f"q{COUNT - 1}"}
+    assert max(step for one in found for step in one.steps) == len(losses())
+    assert read_exposures(video_ids=["v0"]) == [one for one in found if one.video_id == "v0"]
 
 
 def test_the_first_loss_is_infonce_over_every_passage_of_the_batch(small: Workspace) -> None:

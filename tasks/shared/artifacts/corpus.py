@@ -7,7 +7,7 @@ writer and its readers are here and nowhere else.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -99,15 +99,15 @@ def write_qrels(path: Path, judgments: Iterable[Judgment]) -> None:
     write_text(path, "".join(f"{j.query_id} 0 {j.video_id} {j.relevance}\n" for j in ordered))
 
 
-def read_videos(path: Path, split: Split | None = None) -> list[Video]:
-    """Videos in id order, of one split where one is named."""
-    videos = [Video(**row) for row in read_parquet(path, VIDEO_SCHEMA).to_pylist()]
+def read_videos(path: Path, split: Split | None = None, video_ids: Collection[str] | None = None) -> list[Video]:
+    """Videos in id order, of one split where one is named, and only some where they are named."""
+    videos = [Video(**row) for row in read_parquet(path, VIDEO_SCHEMA, {"video_id": video_ids}).to_pylist()]
     return [video for video in videos if split is None or video.split == split]
 
 
-def read_queries(path: Path, split: Split | None = None) -> list[Query]:
-    """Queries in id order, of one split where one is named."""
-    queries = [Query(**row) for row in read_parquet(path, QUERY_SCHEMA).to_pylist()]
+def read_queries(path: Path, split: Split | None = None, query_ids: Collection[str] | None = None) -> list[Query]:
+    """Queries in id order, of one split where one is named, and only some where they are named."""
+    queries = [Query(**row) for row in read_parquet(path, QUERY_SCHEMA, {"query_id": query_ids}).to_pylist()]
     return [query for query in queries if split is None or query.split == split]
 
 

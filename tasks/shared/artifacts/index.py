@@ -2,7 +2,8 @@
 
 `results/encode/lancedb/` holds the table `videos` of the final system. Its bytes differ from build to build, so
 `index.manifest.json` beside it states its content: sha256 over vectors and over the other columns, rows, dimension,
-metric, how it is searched, and the checkpoint that made it. Search is exact: there is no approximate index.
+metric, how it is searched, and the checkpoint that made it (`indexed.py` has the same row by row). Search is exact:
+there is no approximate index.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.transcripts import Transcript
 from tasks.shared.artifacts.vectors import Vectors
 from tasks.shared.errors import UserError
-from tasks.shared.files import canonical_json, read_json, write_json
+from tasks.shared.files import read_json, sha256_json, write_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,9 +73,17 @@ class IndexManifest:
     metric: str
     search: str  # exact
     encoding: Encoding
-    vectors_sha256: str
+    vectors_sha256: str  # over the digests of all rows, by video id
     payload_sha256: str
     filters: dict[str, dict[str, int]]  # by column: its values and how many videos have each
+
+
+@dataclass(frozen=True)
+class RowDigests:
+    """sha256 of a row's vector and of its other columns."""
+
+    vector: str
+    payload: str
 
 
 @dataclass(frozen=True)
@@ -100,10 +109,11 @@ def write_index(
     videos: Iterable[Video],
     transcripts: Mapping[str, Transcript],
     encoding: Encoding,
-) -> IndexManifest:
+) -> dict[str, RowDigests]:
     """Write table and manifest into a folder without one: one writer, one version, tagged `published`.
 
-    The manifest describes what is read back from the table. Raises UserError where a vector's id is no video's.
+    The manifest describes what is read back from the table, and so do the digests of its rows, which are returned by
+    video id. Raises UserError where a vector's id is no video's.
     """
     import lancedb
 
@@ -117,9 +127,9 @@ def write_index(
     column = pa.FixedSizeListArray.from_arrays(flat, vectors.values.shape[1])
     table = lancedb.connect(str(folder / DATABASE)).create_table(TABLE, data=columns.append_column("vector", column))
     table.tags.create(TAG, table.version)
-    manifest = describe(table.to_arrow(), encoding)
-    write_json(folder / MANIFEST, asdict(manifest))
-    return manifest
+    written = table.to_arrow()
+    write_json(folder / MANIFEST, asdict(describe(written, encoding)))
+    return row_digests(written)
 
 
 def _row(video: Video, transcript: Transcript | None) -> dict[str, Any]:
@@ -127,30 +137,38 @@ def _row(video: Video, transcript: Transcript | None) -> dict[str, Any]:
     return row | {"transcript": transcript.text if transcript and transcript.text else None}
 
 
-def describe(table: pa.Table, encoding: Encoding) -> IndexManifest:
-    """The manifest of a table's content, whatever the order of its rows."""
+def row_digests(table: pa.Table) -> dict[str, RowDigests]:
+    """Digests of every row's content by video id, in id order, whatever the order of the rows.
+
+    Raises UserError where the table lacks a column or has one of another type.
+    """
     import numpy as np
 
+    absent = [name for name in (*PAYLOAD.names, "vector") if name not in table.column_names]
+    if absent or not pa.types.is_fixed_size_list(table.schema.field("vector").type):
+        raise UserError(f"table {TABLE} has no column {', '.join(absent) or 'of vectors'}; run `dvc repro -f encode`")
     table = table.sort_by("video_id")
-    ids = table.column("video_id").to_pylist()
     column = table.column("vector").combine_chunks()
-    values = np.asarray(column.flatten(), dtype="<f4").reshape(len(ids), -1)
-    vectors = hashlib.sha256()
-    for video_id, vector in zip(ids, values, strict=True):
-        vectors.update(video_id.encode() + b"\0" + vector.tobytes())
-    payload = hashlib.sha256()
-    for row in table.select(PAYLOAD.names).to_pylist():
-        payload.update(canonical_json(row).encode() + b"\n")
+    values = np.asarray(column.flatten(), dtype="<f4").reshape(table.num_rows, -1)
+    return {
+        row["video_id"]: RowDigests(hashlib.sha256(vector.tobytes()).hexdigest(), sha256_json(row))
+        for row, vector in zip(table.select(PAYLOAD.names).to_pylist(), values, strict=True)
+    }
+
+
+def describe(table: pa.Table, encoding: Encoding) -> IndexManifest:
+    """The manifest of a table's content, whatever the order of its rows."""
+    rows = row_digests(table)
     counts = {name: Counter(table.column(name).drop_null().to_pylist()) for name in FILTERS}
     return IndexManifest(
         table=TABLE,
-        rows=len(ids),
-        dimension=column.type.list_size,
+        rows=len(rows),
+        dimension=table.schema.field("vector").type.list_size,
         metric=METRIC,
         search="exact",
         encoding=encoding,
-        vectors_sha256=vectors.hexdigest(),
-        payload_sha256=payload.hexdigest(),
+        vectors_sha256=sha256_json({video_id: one.vector for video_id, one in rows.items()}),
+        payload_sha256=sha256_json({video_id: one.payload for video_id, one in rows.items()}),
         filters={name: dict(sorted(found.items())) for name, found in counts.items()},
     )
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,9 +63,10 @@ def write_media(folder: Path, media: Iterable[Media]) -> None:
     write_parquet(folder / TABLE, pa.Table.from_pylist(rows, schema=MEDIA_SCHEMA))
 
 
-def read_media(folder: Path = FOLDER) -> dict[str, Media]:
-    """Media by video id, in id order. A video that failed in extraction is not there."""
-    return {row["video_id"]: Media(**row) for row in read_parquet(folder / TABLE, MEDIA_SCHEMA).to_pylist()}
+def read_media(folder: Path = FOLDER, video_ids: Collection[str] | None = None) -> dict[str, Media]:
+    """Media by video id, in id order, of some videos where they are named; those that failed are not there."""
+    rows = read_parquet(folder / TABLE, MEDIA_SCHEMA, {"video_id": video_ids}).to_pylist()
+    return {row["video_id"]: Media(**row) for row in rows}
 
 
 def read_frames(media: Media, folder: Path = FOLDER) -> np.ndarray | None:

@@ -110,8 +110,13 @@ def read_training(root: Path = RESULTS) -> Training:
 
 def systems(root: Path = RESULTS) -> list[System]:
     """The systems a results folder holds, the final one first: tuned where an adapter was trained, then base."""
+    base = base_system(root)
+    if not read_training(root).trained:
+        return [base]
+    return [System("tuned", base.model, base.revision, str(root / "train" / ADAPTER), None), base]
+
+
+def base_system(root: Path = RESULTS) -> System:
+    """The system before training: the starting model, with its own adapter where it has one."""
     base = read_base(root)
-    found = [System("base", base.model, base.revision, base.adapter, base.adapter_revision)]
-    if read_training(root).trained:
-        found.insert(0, System("tuned", base.model, base.revision, str(root / "train" / ADAPTER), None))
-    return found
+    return System("base", base.model, base.revision, base.adapter, base.adapter_revision)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.errors import UserError
 from tasks.shared.files import read_jsonl, write_jsonl
 
 FILE = RESULTS / "mine" / "negatives.jsonl"
@@ -26,20 +27,27 @@ class Negative:
 
 @dataclass(frozen=True)
 class Dropped:
-    """A retrieved video that was not taken, and why."""
+    """A retrieved video that was not taken: why, and its rank and score in the mining retriever's list."""
 
     video_id: str
     reason: DropReason
+    rank: int
+    score: float
 
 
 @dataclass(frozen=True)
 class MinedQuery:
-    """A training query with its judged positives, its negatives best first, and what was dropped."""
+    """A training query with its judged positives, its negatives best first, and what was dropped.
+
+    `positive_scores` has what the mining retriever gives a positive, retrieved or not; a positive that it cannot
+    score (nothing was said in it, or the source has no scores) is not there.
+    """
 
     query_id: str
     positives: list[str]
     negatives: list[Negative]
     dropped: list[Dropped]
+    positive_scores: dict[str, float] = field(default_factory=dict)
 
 
 def write_negatives(path: Path, mined: Iterable[MinedQuery]) -> None:
@@ -48,13 +56,17 @@ def write_negatives(path: Path, mined: Iterable[MinedQuery]) -> None:
 
 
 def read_negatives(path: Path = FILE) -> list[MinedQuery]:
-    """Mined queries in query id order."""
-    return [
-        MinedQuery(
-            row["query_id"],
-            row["positives"],
-            [Negative(**one) for one in row["negatives"]],
-            [Dropped(**one) for one in row["dropped"]],
-        )
-        for row in read_jsonl(path)
-    ]
+    """Mined queries in query id order. Raises UserError where the file is missing or not as this version writes it."""
+    try:
+        return [
+            MinedQuery(
+                row["query_id"],
+                row["positives"],
+                [Negative(**one) for one in row["negatives"]],
+                [Dropped(**one) for one in row["dropped"]],
+                row["positive_scores"],
+            )
+            for row in read_jsonl(path)
+        ]
+    except (TypeError, KeyError) as error:
+        raise UserError(f"{path} is not as this version writes it ({error}); run `dvc repro -f mine`") from None

@@ -3,21 +3,30 @@
 The manifest (`manifest.json`) names what decided the bytes: inputs and outputs with sha256 and size, the stage's
 params, its code, the versions of the components that matter, and item counts. It holds no times, hosts or run ids,
 so equal work gives an equal manifest, and its own sha256 identifies the execution's result.
+
+A folder with a file an item would make the manifest as large as the archive. Of a folder with more than `LISTED`
+files the manifest says how many and how large; each of them is a row of `files.parquet`, itself an output.
 """
 
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tasks.shared.files import files_under, read_json, sha256_file, write_json
+import pyarrow as pa
+
+from tasks.shared.files import files_under, read_json, read_parquet, sha256_file, write_json, write_parquet
 
 RESULTS = Path("results")
 MANIFEST = "manifest.json"
+FILES = "files.parquet"
+LISTED = 100  # files of a folder that the manifest itself names
+FILES_SCHEMA = pa.schema([("path", pa.string()), ("sha256", pa.string()), ("bytes", pa.int64())])
 
 
 @contextmanager
@@ -73,14 +82,19 @@ def write_manifest(
     manifest written beside them, so their files are not listed.
     """
     derived = sorted(derived)
-    outputs = [path for path in files_under(out) if path.relative_to(out).parts[0] not in derived]
+    names = {path: (RESULTS / stage / path.relative_to(out)).as_posix() for path in files_under(out)}
+    names = {path: name for path, name in names.items() if path.relative_to(out).parts[0] not in derived}
+    folders = _write_listing(out, names)
+    if folders:
+        names[out / FILES] = (RESULTS / stage / FILES).as_posix()
     manifest = {
         "stage": stage,
         "params": dict(params),
         "code": {name: entry["sha256"] for name, entry in digests(code).items()},
         "components": {name: version(name) for name in sorted(components)},
         "inputs": digests(sorted(set(inputs))),
-        "outputs": digests(outputs, {path: (RESULTS / stage / path.relative_to(out)).as_posix() for path in outputs}),
+        "outputs": digests([path for path in names if _folder(path, out) not in folders], names),
+        "folders": {(RESULTS / stage / name).as_posix(): size for name, size in folders.items()},
         "derived": [(RESULTS / stage / name).as_posix() for name in derived],
         "counts": dict(counts),
     }
@@ -88,7 +102,37 @@ def write_manifest(
     return out / MANIFEST
 
 
+def _folder(path: Path, out: Path) -> str:
+    """The folder of `out` in which a file lies; empty for a file of `out` itself."""
+    return path.relative_to(out).parts[0] if path.parent != out else ""
+
+
+def _write_listing(out: Path, names: Mapping[Path, str]) -> dict[str, dict[str, int]]:
+    """Write `files.parquet` over the folders with many files, where there are any; how many and how large, by name."""
+    files = Counter(_folder(path, out) for path in names)
+    many = {folder for folder, count in files.items() if folder and count > LISTED}
+    if not many:
+        return {}
+    found = digests([path for path in names if _folder(path, out) in many], names)
+    rows = [{"path": name, **found[name]} for name in sorted(found)]
+    write_parquet(out / FILES, pa.Table.from_pylist(rows, schema=FILES_SCHEMA))
+    sizes = Counter[str]()
+    for path in names:
+        sizes[_folder(path, out)] += path.stat().st_size
+    return {folder: {"files": files[folder], "bytes": sizes[folder]} for folder in sorted(many)}
+
+
 def read_manifest(stage: str, root: Path = RESULTS) -> dict[str, Any]:
     """The manifest of a published stage; UserError where the stage has not been run."""
     manifest: dict[str, Any] = read_json(root / stage / MANIFEST)
     return manifest
+
+
+def read_outputs(stage: str, root: Path = RESULTS) -> dict[str, dict[str, Any]]:
+    """Every output of a published stage, those of large folders included: sha256 and bytes by path."""
+    outputs: dict[str, dict[str, Any]] = read_manifest(stage, root)["outputs"]
+    if (RESULTS / stage / FILES).as_posix() not in outputs:
+        return outputs
+    table = read_parquet(root / stage / FILES, FILES_SCHEMA)
+    listed = zip(*(table.column(name).to_pylist() for name in FILES_SCHEMA.names), strict=True)
+    return outputs | {path: {"sha256": sha256, "bytes": size} for path, sha256, size in listed}

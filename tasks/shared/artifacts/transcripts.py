@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -55,9 +55,9 @@ def write_transcripts(folder: Path, transcripts: Iterable[Transcript]) -> None:
     write_parquet(folder / TABLE, pa.Table.from_pylist(rows, schema=TRANSCRIPT_SCHEMA))
 
 
-def read_transcripts(folder: Path = FOLDER) -> dict[str, Transcript]:
-    """Transcripts by video id, in id order; videos without audio are not there."""
-    rows = read_parquet(folder / TABLE, TRANSCRIPT_SCHEMA).to_pylist()
+def read_transcripts(folder: Path = FOLDER, video_ids: Collection[str] | None = None) -> dict[str, Transcript]:
+    """Transcripts by video id, in id order, of some videos where they are named; those without audio are not there."""
+    rows = read_parquet(folder / TABLE, TRANSCRIPT_SCHEMA, {"video_id": video_ids}).to_pylist()
     return {
         row["video_id"]: Transcript(**{**row, "segments": [Segment(**one) for one in row["segments"]]}) for row in rows
     }

@@ -1,0 +1,60 @@
+"""What training showed the model: `results/train/exposures.parquet`, a row for every video, query and role.
+
+It answers which queries taught the checkpoint with which videos, exactly: negatives that mining found, those drawn at
+random where it found too few, and how often, step by step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+
+from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.files import read_parquet, write_parquet
+
+FOLDER = RESULTS / "train"
+TABLE = "exposures.parquet"
+
+Role = Literal["positive", "mined", "drawn"]  # mined: a hard negative; drawn: a negative at random
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """A video shown as a query's positive or negative.
+
+    Attributes:
+        steps: of the optimiser, from 1, in which it was; a step that comes twice showed it twice.
+        others: over these steps, how many other queries of the batches had it as an in-batch negative.
+    """
+
+    video_id: str
+    query_id: str
+    role: Role
+    steps: list[int]
+    others: int
+
+
+SCHEMA = pa.schema(
+    [
+        ("video_id", pa.string()),
+        ("query_id", pa.string()),
+        ("role", pa.string()),
+        ("steps", pa.list_(pa.int32())),
+        ("others", pa.int64()),
+    ]
+)
+
+
+def write_exposures(folder: Path, exposures: Iterable[Exposure]) -> None:
+    """Write the table, sorted by video, query and role."""
+    ordered = sorted(exposures, key=lambda one: (one.video_id, one.query_id, one.role))
+    write_parquet(folder / TABLE, pa.Table.from_pylist([asdict(one) for one in ordered], schema=SCHEMA))
+
+
+def read_exposures(folder: Path = FOLDER, video_ids: Collection[str] | None = None) -> list[Exposure]:
+    """The rows in the order written; of some videos, where they are named, without reading the rest of the table."""
+    return [Exposure(**row) for row in read_parquet(folder / TABLE, SCHEMA, {"video_id": video_ids}).to_pylist()]

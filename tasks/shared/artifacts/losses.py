@@ -1,0 +1,44 @@
+"""The training curve: `results/train/loss.csv`, a row for every step of the optimiser."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from io import StringIO
+from pathlib import Path
+
+from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.errors import UserError
+from tasks.shared.files import write_text
+
+FOLDER = RESULTS / "train"
+TABLE = "loss.csv"
+COLUMNS = ("step", "loss", "learning_rate", "grad_norm")
+
+
+def write_losses(folder: Path, history: Iterable[Mapping[str, float]]) -> None:
+    """Write the curve: steps from 1, and what was measured in each, in 8 digits."""
+    text = StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for entry in history:
+        writer.writerow({key: int(value) if key == "step" else f"{value:.8g}" for key, value in entry.items()})
+    write_text(folder / TABLE, text.getvalue())
+
+
+def read_losses(folder: Path = FOLDER) -> list[dict[str, float]]:
+    """The rows that have a loss. Raises UserError where the file is missing or a value is no number."""
+    path = folder / TABLE
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            rows = [row for row in csv.DictReader(stream) if row["loss"]]
+            return [{name: float(row[name]) for name in COLUMNS if row[name]} for row in rows]
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; run `dvc repro` to make it") from None
+    except (KeyError, ValueError, TypeError) as error:
+        raise UserError(f"{path} is not a training curve ({error}); restore it with `dvc checkout`") from None
+
+
+def as_metrics(entry: Mapping[str, float]) -> dict[str, float]:
+    """A row of the curve as MLflow's metrics."""
+    return {f"train/{name}": float(entry[name]) for name in COLUMNS if name != "step" and name in entry}
