@@ -1,4 +1,4 @@
-"""`reeltrace`: a subcommand for every stage, and `search`.
+"""`reeltrace`: a subcommand for every stage, `search` and `audit`.
 
 `reeltrace extract` is `python -m tasks.extract`: one stage, from the project's root. All of them, and only what is
 stale, is `dvc repro`. Nothing heavy is imported before a subcommand needs it.
@@ -11,6 +11,8 @@ import runpy
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from tasks.audit.cli import add_audit
 
 STAGES = {
     "corpus": "a dataset becomes a manifest of videos, queries and judgments",
@@ -36,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.argv = [f"reeltrace {chosen.command}"]
         runpy.run_module(f"tasks.{chosen.command}", run_name="__main__", alter_sys=True)
         return
+    if chosen.command == "audit":
+        _audit(chosen)
     _search(chosen)
 
 
@@ -65,6 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="the encode stage's folder; the model is named by its neighbours base and train (default: results/encode)",
     )
+    add_audit(commands)
     return parser
 
 
@@ -73,6 +78,22 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
     return number
+
+
+def _audit(chosen: argparse.Namespace) -> None:
+    from tasks.audit.cli import run
+    from tasks.shared.errors import UserError
+
+    try:
+        sys.exit(run(chosen))
+    except UserError as error:
+        print(f"audit: {error}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:  # `| head` has seen enough
+        sys.stdout = None
+        sys.exit(0)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def _search(chosen: argparse.Namespace) -> None:

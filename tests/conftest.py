@@ -18,6 +18,8 @@ import yaml
 
 from tasks.shared.artifacts.publish import read_manifest
 from tasks.shared.stage import StageRun, run_stage
+from tests.project import Project, build
+from tests.project import key as project_key
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -63,6 +65,26 @@ def mlflow_database(request: pytest.FixtureRequest) -> Path:
         MlflowClient(f"sqlite:///{fresh}").search_experiments()
         fresh.replace(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def project(request: pytest.FixtureRequest, mlflow_database: Path) -> Project:
+    """The project after `dvc repro`, for tests that change nothing; kept by pytest while the code stays as it is."""
+    kept = request.config.cache.mkdir("projects")
+    root = kept / project_key()
+    if not root.exists():
+        for older in kept.iterdir():
+            shutil.rmtree(older)
+        partial = kept / f"{root.name}.{os.getpid()}"
+        build(partial, mlflow_database).copy(root)
+        shutil.rmtree(partial)
+    return Project(root)
+
+
+@pytest.fixture
+def finished(project: Project, tmp_path: Path) -> Project:
+    """A copy of the project after `dvc repro`, for a test to do with as it likes."""
+    return project.copy(tmp_path / "project")
 
 
 @pytest.fixture

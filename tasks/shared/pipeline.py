@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,13 +47,23 @@ class StageSpec:
 def read_stages(params: Params, path: Path = DVC_FILE) -> dict[str, StageSpec]:
     """Stages of dvc.yaml in the order written. Raises UserError where the file is missing."""
     try:
-        stages: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
+        return stages_of(path.read_text(encoding="utf-8"), params.section)
     except FileNotFoundError:
         raise UserError(f"{path} is missing; run from the project's root") from None
+
+
+def stages_of(text: str, value: Callable[[str], Any]) -> dict[str, StageSpec]:
+    """Stages of a dvc.yaml in the order written.
+
+    Args:
+        text: of the file.
+        value: of a param by its dotted key, for `${...}`.
+    """
+    stages: dict[str, Any] = yaml.safe_load(text)["stages"]
     return {
         name: StageSpec(
             name,
-            tuple(Path(_filled(dep, params)) for dep in stage.get("deps", [])),
+            tuple(Path(_filled(dep, value)) for dep in stage.get("deps", [])),
             tuple(stage.get("params", [])),
             tuple(
                 Path(next(iter(out)) if isinstance(out, dict) else out)
@@ -64,8 +75,46 @@ def read_stages(params: Params, path: Path = DVC_FILE) -> dict[str, StageSpec]:
     }
 
 
-def _filled(text: str, params: Params) -> str:
-    return re.sub(r"\$\{([\w.]+)\}", lambda match: str(params.section(match[1])), text)
+def _filled(text: str, value: Callable[[str], Any]) -> str:
+    return re.sub(r"\$\{([\w.]+)\}", lambda match: str(value(match[1])), text)
+
+
+def parents_of(stages: Mapping[str, StageSpec]) -> dict[str, list[str]]:
+    """By stage, the stages whose outputs it reads, in the order written."""
+    return {
+        name: [
+            maker
+            for maker, other in stages.items()
+            if maker != name and any(_overlap(dep, out) for dep in stage.deps for out in other.outs)
+        ]
+        for name, stage in stages.items()
+    }
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    return one == other or one in other.parents or other in one.parents
+
+
+def upstream_of(stages: Mapping[str, StageSpec], *last: str) -> list[str]:
+    """Some stages and all that they follow from, in the order written."""
+    return _closure(stages, parents_of(stages), last)
+
+
+def downstream_of(stages: Mapping[str, StageSpec], *first: str) -> list[str]:
+    """Some stages and all that follow from them, in the order written."""
+    parents = parents_of(stages)
+    children = {name: [child for child, above in parents.items() if name in above] for name in stages}
+    return _closure(stages, children, first)
+
+
+def _closure(stages: Iterable[str], edges: Mapping[str, list[str]], start: Iterable[str]) -> list[str]:
+    found: set[str] = set()
+    waiting = list(start)
+    while waiting:
+        if (name := waiting.pop()) not in found:
+            found.add(name)
+            waiting += edges[name]
+    return [name for name in stages if name in found]
 
 
 def dvc_hash(path: Path) -> str:

@@ -1,0 +1,180 @@
+"""Executions of stages as MLflow has them, found by the digest of the manifest they published.
+
+The database of the default, SQLite, is read directly and never written: to import MLflow takes five seconds, and a
+trace must not. Any other tracking server is asked through MLflow's client.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+from tasks.shared.tracking import DEFAULT_URI, EXPERIMENT
+
+MANIFEST_TAG = "reeltrace.manifest"
+SQLITE = "sqlite:///"
+
+
+@dataclass(frozen=True)
+class Execution:
+    """An MLflow run of a stage.
+
+    Attributes:
+        manifest: sha256 of the manifest it published; None where it published nothing.
+        started, ended: milliseconds since 1970; None while it runs.
+        outs: DVC's hashes of its outputs, by path.
+        artifacts: address of what MLflow keeps of it.
+    """
+
+    run_id: str
+    stage: str
+    status: str
+    manifest: str | None
+    started: int | None
+    ended: int | None
+    commit: str | None
+    dirty: bool
+    artifacts: str
+    tags: dict[str, str] = field(repr=False)
+
+    @property
+    def outs(self) -> dict[str, str]:
+        try:
+            return dict(json.loads(self.tags.get("dvc.outs", "{}")))
+        except ValueError:
+            return {}
+
+
+class Executions:
+    """MLflow's runs. Where MLflow cannot be reached there are none, and `problem` says why in one line."""
+
+    def __init__(self, uri: str | None = None, root: Path = Path()) -> None:
+        self.uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+        self.root = root
+        self.problem: str | None = None
+
+    def of_manifests(self, digests: Collection[str]) -> dict[str, list[Execution]]:
+        """Executions by the manifest they published, the oldest first."""
+        found: dict[str, list[Execution]] = {digest: [] for digest in digests}
+        for one in self._find(MANIFEST_TAG, sorted(found)):
+            if one.manifest is not None:
+                found[one.manifest].append(one)
+        return found
+
+    def of_stages(self, stages: Collection[str]) -> list[Execution]:
+        """Every execution of some stages, the oldest first."""
+        return self._find("reeltrace.stage", sorted(stages))
+
+    def get(self, run_id: str) -> Execution | None:
+        """The run of this id; None where there is none."""
+        if self.uri.startswith(SQLITE):
+            found = self._read([run_id])
+            return found[0] if found else None
+        try:
+            return _of_client(self._client().get_run(run_id))
+        except Exception as error:
+            if "RESOURCE_DOES_NOT_EXIST" not in str(getattr(error, "error_code", "")):
+                self._out_of_reach(error)
+            return None
+
+    def _find(self, tag: str, values: list[str]) -> list[Execution]:
+        if not values:
+            return []
+        if self.uri.startswith(SQLITE):
+            marks = ", ".join("?" * len(values))
+            rows = self._rows(f"SELECT run_uuid FROM tags WHERE key = ? AND value IN ({marks})", [tag, *values])  # noqa: S608
+            return self._read([run_id for (run_id,) in rows])
+        found: list[Execution] = []
+        try:
+            client = self._client()
+            experiment = client.get_experiment_by_name(EXPERIMENT)
+            for value in values if experiment else ():
+                token = None
+                while True:
+                    page = client.search_runs(
+                        [experiment.experiment_id], f"tags.`{tag}` = '{value}'", page_token=token, max_results=1000
+                    )
+                    found += [_of_client(run) for run in page]
+                    if not (token := page.token):
+                        break
+        except Exception as error:  # whatever breaks in tracking must not cost the audit what it can tell without it
+            self._out_of_reach(error)
+        return sorted(found, key=lambda one: (one.started or 0, one.run_id))
+
+    def _read(self, run_ids: Iterable[str]) -> list[Execution]:
+        wanted = sorted(set(run_ids))
+        marks = ", ".join("?" * len(wanted))
+        runs = self._rows(
+            "SELECT run_uuid, name, status, start_time, end_time, artifact_uri FROM runs "  # noqa: S608
+            f"WHERE run_uuid IN ({marks}) AND lifecycle_stage = 'active'",
+            wanted,
+        )
+        tags: dict[str, dict[str, str]] = {}
+        for run_id, key, value in self._rows(
+            f"SELECT run_uuid, key, value FROM tags WHERE run_uuid IN ({marks})",  # noqa: S608
+            wanted,
+        ):
+            tags.setdefault(run_id, {})[key] = value
+        found = [_execution(run, tags.get(run[0], {})) for run in runs]
+        return sorted(found, key=lambda one: (one.started or 0, one.run_id))
+
+    def _rows(self, query: str, values: list[str]) -> list[Any]:
+        path = self.root / unquote(urlparse(self.uri).path[1:])
+        if not path.is_file():
+            self.problem = (
+                f"MLflow's database {path} is not here; set MLFLOW_TRACKING_URI to where the runs were logged"
+            )
+            return []
+        try:
+            with sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5) as database:
+                return database.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            self._out_of_reach(error)
+            return []
+
+    def _client(self) -> Any:
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+        from mlflow import MlflowClient
+
+        return MlflowClient(self.uri)
+
+    def _out_of_reach(self, error: Exception) -> None:
+        self.problem = f"MLflow at {_shown(self.uri)} is out of reach: {' '.join(str(error).split())[:200]}"
+
+
+def _execution(run: Sequence[Any], tags: dict[str, str]) -> Execution:
+    """From id, name, status, start, end, artifact address, and tags."""
+    run_id, name, status, started, ended, artifacts = run
+    return Execution(
+        run_id=run_id,
+        stage=tags.get("reeltrace.stage", name or ""),
+        status=status,
+        manifest=tags.get(MANIFEST_TAG),
+        started=started,
+        ended=ended,
+        commit=tags.get("git.commit"),
+        dirty=tags.get("git.dirty") == "true",
+        artifacts=artifacts,
+        tags=tags,
+    )
+
+
+def _of_client(run: Any) -> Execution:
+    info = run.info
+    told = (info.run_id, info.run_name, info.status, info.start_time, info.end_time, info.artifact_uri)
+    return _execution(told, dict(run.data.tags))
+
+
+def _shown(uri: str) -> str:
+    """An address without the password that may be in it."""
+    parsed = urlparse(uri)
+    return parsed._replace(netloc=parsed.netloc.rpartition("@")[2]).geturl() if parsed.netloc else uri

@@ -1,0 +1,129 @@
+"""The whole project on a demo of a few events, committed and run by DVC, as tests look at it and copy it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tasks.shared.files import sha256_file, sha256_json
+from tests.omni.conftest import small
+
+ROOT = Path(__file__).resolve().parents[1]
+STAGES = list(yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"])
+SMALL: dict[str, dict[str, Any]] = {
+    "run": {"max_failed_fraction": 0.2},  # one broken file weighs more among few
+    "corpus": {"train_events": 2, "test_events": 2},
+    "extract": {"frames": 4},
+    "base": {"source": "pretrained", "model": ".reeltrace/untrained"},  # making the tiny one takes a minute
+    "train": {"epochs": 1, "batch_size": 8, "mini_batch_size": 8, "negatives": 1},
+    "evaluate": {"bootstrap": 100, "permutations": 100},
+    "report": {"sample_queries": 2, "results": 2},
+}
+GIT = ("git", "-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
+
+
+@dataclass
+class Project:
+    """A copy of the project."""
+
+    root: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of its programs: this Python, its own code, no store and no MLflow but its own, no hub."""
+        inherited = {k: v for k, v in os.environ.items() if k not in ("REELTRACE_STORE", "MLFLOW_TRACKING_URI")}
+        programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        return inherited | {"PATH": programs, "PYTHONPATH": str(self.root), "HF_HUB_OFFLINE": "1"}
+
+    def attempt(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command here, whatever comes of it."""
+        return subprocess.run(
+            command, cwd=self.root, env=self.environment, capture_output=True, text=True, check=False
+        )  # fmt: skip
+
+    def run(self, *command: str) -> str:
+        """What a command printed; the test fails with it where the command does."""
+        done = self.attempt(*command)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        return done.stdout
+
+    def audit(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`reeltrace audit ...` here, by this checkout's code: the project's own may be of an earlier build."""
+        environment = self.environment | {"PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1", "COLUMNS": "200"}
+        command = [sys.executable, "-m", "tasks.cli", "audit", *arguments]
+        return subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True, check=False)
+
+    def repro(self, *options: str) -> list[str]:
+        """The stages that `dvc repro` ran, in order; with `--dry` those it would run."""
+        return re.findall(r"^Running stage '(\w+)'", self.run(sys.executable, "-m", "dvc", "repro", *options), re.M)
+
+    def commit(self, message: str) -> str:
+        """Commit all that is changed; the new commit."""
+        self.run(*GIT, "add", "--all")
+        self.run(*GIT, "commit", "--quiet", "--message", message)
+        return self.run("git", "rev-parse", "HEAD").strip()
+
+    def change(self, changes: dict[str, dict[str, Any]]) -> None:
+        """Change keys of params.yaml."""
+        path = self.root / "params.yaml"
+        params = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for section, values in changes.items():
+            params[section] |= values
+        path.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+
+    def manifest(self, stage: str) -> Any:
+        """A stage's manifest."""
+        return json.loads((self.root / "results" / stage / "manifest.json").read_text(encoding="utf-8"))
+
+    def copy(self, root: Path) -> Project:
+        """A project of its own with the same history, results, cache and MLflow runs."""
+        shutil.copytree(self.root, root, symlinks=True)
+        with sqlite3.connect(root / "mlflow.db") as database:  # MLflow keeps absolute addresses
+            for table, column in (("runs", "artifact_uri"), ("experiments", "artifact_location")):
+                database.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (str(self.root), str(root)))
+        return Project(root)
+
+
+def build(root: Path, mlflow_database: Path) -> Project:
+    """Two commits: the project with small params, and the dvc.lock of `dvc repro` on it."""
+    for path in sources():
+        target = root / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    shutil.copy(mlflow_database, root / "mlflow.db")
+    made = Project(root)
+    made.change(SMALL)
+    small().save(str(root / SMALL["base"]["model"]), create_model_card=False)
+    made.run("git", "init", "--quiet")
+    made.commit("first")
+    assert made.repro() == STAGES
+    made.commit("results")
+    return made
+
+
+def sources() -> list[Path]:
+    """Every file of the project that git does not ignore, but no dvc.lock."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    files = [ROOT / name for name in listing.stdout.split("\0") if name and name != "dvc.lock"]
+    return sorted(path for path in files if path.is_file())
+
+
+def key() -> str:
+    """What decides the results of `build`: all sources but tests and the audit, which only reads."""
+    deciding = [path.relative_to(ROOT).as_posix() for path in sources()]
+    reading = ("tests/", "docs/", "benchmarks/", "tasks/audit/", "tasks/cli.py", "README.md")
+    names = [name for name in deciding if not name.startswith(reading) or name == "tests/project.py"]
+    return sha256_json({name: sha256_file(ROOT / name) for name in names})[:20]
