@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -72,12 +73,16 @@ def project(request: pytest.FixtureRequest, mlflow_database: Path) -> Project:
     """The project after `dvc repro`, for tests that change nothing; kept by pytest while the code stays as it is."""
     kept = request.config.cache.mkdir("projects")
     root = kept / project_key()
-    if not root.exists():
-        for older in kept.iterdir():
-            shutil.rmtree(older)
-        partial = kept / f"{root.name}.{os.getpid()}"
-        build(partial, mlflow_database).copy(root)
-        shutil.rmtree(partial)
+    with (kept / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of several test sessions one builds, the others wait for it
+        if not root.exists():
+            older = sorted((one for one in kept.iterdir() if one.is_dir()), key=lambda one: one.stat().st_mtime)
+            for one in older[:-3]:
+                shutil.rmtree(one)
+            partial = kept / f"{root.name}.partial"
+            shutil.rmtree(partial, ignore_errors=True)
+            build(partial, mlflow_database).copy(root)
+            shutil.rmtree(partial)
     return Project(root)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 import os
 import shutil
 import tempfile
@@ -95,6 +96,46 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
         if not isinstance(row, dict):
             raise UserError(f"{path}:{number}: not a JSON object; write one object a line")
         yield row
+
+
+def lines_starting(path: Path, first: str) -> list[str]:
+    """The lines whose first field (up to a space) is `first`, of a UTF-8 file sorted by it: found by bisection.
+
+    Raises UserError where the file is missing.
+    """
+    wanted = first.encode()
+    try:
+        with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            low, high = 0, len(content)
+            while low < high:  # both are always at the start of a line, or at the end
+                middle = content.rfind(b"\n", 0, (low + high) // 2) + 1
+                if middle <= low:
+                    middle = content.find(b"\n", (low + high) // 2) + 1 or high
+                if middle >= high:
+                    break
+                if _field(content, middle) < wanted:
+                    low = middle
+                else:
+                    high = middle
+            found = []
+            while low < len(content):
+                end = content.find(b"\n", low)
+                end = len(content) if end < 0 else end
+                if (field := _field(content, low)) == wanted:
+                    found.append(content[low:end].decode())
+                elif field > wanted:
+                    break
+                low = end + 1
+            return found
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; run `dvc repro` to make it") from None
+    except ValueError:  # an empty file cannot be mapped
+        return []
+
+
+def _field(content: mmap.mmap, start: int) -> bytes:
+    end = content.find(b"\n", start)
+    return content[start : len(content) if end < 0 else end].split(b" ", 1)[0]
 
 
 def write_parquet(path: Path, table: pa.Table) -> None:

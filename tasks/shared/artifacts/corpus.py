@@ -15,7 +15,7 @@ from typing import Literal
 import pyarrow as pa
 
 from tasks.shared.errors import UserError
-from tasks.shared.files import read_parquet, write_parquet, write_text
+from tasks.shared.files import lines_starting, read_parquet, write_parquet, write_text
 
 Split = Literal["train", "test"]
 SPLITS: tuple[Split, ...] = ("train", "test")
@@ -129,6 +129,11 @@ def read_qrels(path: Path) -> Qrels:
                 f"{path}:{number}: not a TREC judgment: {line!r}; write `query 0 video relevance`"
             ) from None
     return dict(qrels)
+
+
+def read_judgments(path: Path, query_id: str) -> dict[str, int]:
+    """Relevance by video id of one query, without reading the rest of the file."""
+    return {fields[2]: int(fields[3]) for line in lines_starting(path, query_id) if len(fields := line.split()) == 4}
 
 
 def positives_of(qrels: Qrels, query_id: str) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.errors import UserError
-from tasks.shared.files import read_json, read_parquet, write_json, write_parquet, write_text
+from tasks.shared.files import lines_starting, read_json, read_parquet, write_json, write_parquet, write_text
 
 FOLDER = RESULTS / "evaluate"
 RUNS = "runs"
@@ -128,6 +128,12 @@ def read_run(system: str, folder: Path = FOLDER) -> Run:
     return run
 
 
+def read_ranking(system: str, query_id: str, folder: Path = FOLDER) -> dict[str, float]:
+    """What a system ranked for one query, best first, without reading the rest of its run."""
+    fields = [line.split() for line in lines_starting(folder / RUNS / f"{system}.trec", query_id)]
+    return {one[2]: float(one[4]) for one in fields if len(one) == 6}
+
+
 PER_QUERY_SCHEMA = pa.schema(
     [("query_id", pa.string()), ("system", pa.string()), *((name, pa.float64()) for name in MEASURES)]
 )
@@ -140,11 +146,12 @@ def write_per_query(folder: Path, scores: Iterable[QueryScores]) -> None:
     write_parquet(folder / PER_QUERY, pa.Table.from_pylist(rows, schema=PER_QUERY_SCHEMA))
 
 
-def read_per_query(folder: Path = FOLDER) -> list[QueryScores]:
-    """Per-query scores in the order written."""
+def read_per_query(folder: Path = FOLDER, query_ids: Collection[str] | None = None) -> list[QueryScores]:
+    """Per-query scores in the order written, of some queries where they are named."""
+    rows = read_parquet(folder / PER_QUERY, PER_QUERY_SCHEMA, {"query_id": query_ids}).to_pylist()
     return [
         QueryScores(row["query_id"], row["system"], {name: row[name] for name in MEASURES})
-        for row in read_parquet(folder / PER_QUERY, PER_QUERY_SCHEMA).to_pylist()
+        for row in rows
     ]
 
 
