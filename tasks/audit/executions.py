@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-from tasks.shared.tracking import DEFAULT_URI, EXPERIMENT
+from tasks.shared.tracking import DEFAULT_URI, EXPERIMENT, told
 
 MANIFEST_TAG = "reeltrace.manifest"
 SQLITE = "sqlite:///"
@@ -148,7 +148,8 @@ class Executions:
         return MlflowClient(self.uri)
 
     def _out_of_reach(self, error: Exception) -> None:
-        self.problem = f"MLflow at {_shown(self.uri)} is out of reach: {' '.join(str(error).split())[:200]}"
+        where = urlparse(self.uri).hostname or self.uri
+        self.problem = f"MLflow at {where} is out of reach: {told(error)}"
 
 
 def _execution(run: Sequence[Any], tags: dict[str, str]) -> Execution:
@@ -172,9 +173,3 @@ def _of_client(run: Any) -> Execution:
     info = run.info
     told = (info.run_id, info.run_name, info.status, info.start_time, info.end_time, info.artifact_uri)
     return _execution(told, dict(run.data.tags))
-
-
-def _shown(uri: str) -> str:
-    """An address without the password that may be in it."""
-    parsed = urlparse(uri)
-    return parsed._replace(netloc=parsed.netloc.rpartition("@")[2]).geturl() if parsed.netloc else uri

@@ -46,6 +46,11 @@ def commits_of(path: str, root: Path = Path()) -> list[str]:
     return _git(root, "log", "--all", "--format=%H", "--", path).stdout.split()
 
 
+def origin(root: Path = Path()) -> str | None:
+    """The address of the remote `origin` as git has it, which may hold a password; None where there is none."""
+    return _git(root, "config", "--get", "remote.origin.url").stdout.strip() or None
+
+
 def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)

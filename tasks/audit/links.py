@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tasks.audit.manifest import Manifest
-from tasks.audit.snapshot import Snapshot
 from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+
+if TYPE_CHECKING:
+    from tasks.audit.snapshot import Snapshot
 
 Held = Literal["yes", "no", "unknown"]  # unknown: the maker's manifest is not to be had
 

@@ -47,6 +47,14 @@ def add_state(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rev", metavar="REV", help="of this commit, branch or tag instead of the workspace")
 
 
+def positive(text: str) -> int:
+    """An argument that counts something."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
 def state(name: str | None) -> Snapshot:
     """The state of a name: an MLflow run id, a revision, or the workspace where there is none."""
     if name is None or name == "workspace":

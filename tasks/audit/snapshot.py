@@ -8,6 +8,7 @@ workspace.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import yaml
 
 from tasks.audit import git
 from tasks.audit.executions import Execution, Executions
+from tasks.audit.links import broken, links
 from tasks.audit.lock import LockedStage, parse_lock
 from tasks.audit.manifest import Manifest, parse_manifest, read_manifest_file
 from tasks.audit.objects import FOLDER, Objects
@@ -23,7 +25,7 @@ from tasks.shared.artifacts.publish import MANIFEST, RESULTS
 from tasks.shared.errors import UserError
 from tasks.shared.files import link_or_copy, sha256_json
 from tasks.shared.items import store_folder
-from tasks.shared.pipeline import DVC_FILE, StageSpec, stages_of
+from tasks.shared.pipeline import DVC_FILE, StageSpec, stages_of, upstream_of
 
 LOCK = "dvc.lock"
 PARAMS = "params.yaml"
@@ -38,6 +40,7 @@ class Snapshot:
         name: for people: `workspace`, `revision abc1234` or `run 0123...`.
         root: the folder below which `results/...` lies.
         stages: of its dvc.yaml, as each feeds the next.
+        params: of its params.yaml, by section.
         manifests: of the stages that were published, by stage, in that order.
         missing: stages whose manifest is not to be had, and why.
         outs: DVC's md5 of every recorded output, by path.
@@ -50,6 +53,7 @@ class Snapshot:
     name: str
     root: Path
     stages: dict[str, StageSpec]
+    params: dict[str, Any]
     manifests: dict[str, Manifest]
     missing: dict[str, str]
     outs: dict[str, str]
@@ -69,6 +73,10 @@ class Snapshot:
         if stage not in self.manifests:
             raise UserError(self.missing.get(stage, f"{self.name} has no stage {stage}"))
         return self.manifests[stage]
+
+    def param(self, key: str) -> Any:
+        """A param by its dotted key, or a section. Raises KeyError where there is none of that name."""
+        return _value(self.params, key)
 
     def need(self, *paths: str | Path) -> Path:
         """Have files or folders (as seen from the project's root) below `root`; where the first of them lies.
@@ -140,7 +148,7 @@ class Snapshot:
 
 def workspace(root: Path = Path(), executions: Executions | None = None) -> Snapshot:
     """The state that lies in the workspace. Raises UserError where this is no project of reeltrace."""
-    stages = _stages(_text(root / DVC_FILE), _text(root / PARAMS))
+    stages, params = _project(_text(root / DVC_FILE), _text(root / PARAMS))
     manifests: dict[str, Manifest] = {}
     missing: dict[str, str] = {}
     for stage in stages:
@@ -156,6 +164,7 @@ def workspace(root: Path = Path(), executions: Executions | None = None) -> Snap
         name="workspace",
         root=root,
         stages=stages,
+        params=params,
         manifests=manifests,
         missing=missing,
         outs={path: md5 for one in lock.values() for path, md5 in one.outs.items()},
@@ -175,10 +184,12 @@ def revision(rev: str, root: Path = Path(), executions: Executions | None = None
             todo = "; commit it after `dvc repro`, it is what a revision's results are found by" if name == LOCK else ""
             raise UserError(f"revision {rev} has no {name}{todo}")
     lock = parse_lock(str(texts[LOCK]), f"{LOCK} of {rev}")
+    stages, params = _project(str(texts[str(DVC_FILE)]), str(texts[PARAMS]))
     snapshot = Snapshot(
         name=f"revision {rev}" if commit.startswith(rev) else f"revision {rev} ({commit[:10]})",
         root=store_folder().absolute() / "snapshots" / commit,
-        stages=_stages(str(texts[str(DVC_FILE)]), str(texts[PARAMS])),
+        stages=stages,
+        params=params,
         manifests={},
         missing={},
         outs={path: md5 for one in lock.values() for path, md5 in one.outs.items()},
@@ -210,14 +221,18 @@ def of_run(run_id: str, root: Path = Path(), executions: Executions | None = Non
         raise UserError(f"run {run_id} of {found.stage} published nothing (it is {found.status.lower()})")
     here = workspace(root, executions)
     if found.stage in here.manifests and here.manifests[found.stage].digest == found.manifest:
-        return here
+        above = upstream_of(here.stages, found.stage)
+        if not any(link.stage in above for link in broken(links(here))):
+            return here
     objects = Objects(root)
     chain = _followed(found, executions, objects)
+    manifests = {stage: _published(one, objects) for stage in here.stages if (one := chain.get(stage))}
     return Snapshot(
         name=f"run {run_id}",
         root=store_folder().absolute() / "snapshots" / sha256_json(sorted(one.run_id for one in chain.values()))[:40],
         stages=here.stages,
-        manifests={stage: _published(one, objects) for stage in here.stages if (one := chain.get(stage))},
+        params=_recorded(manifests.values()),
+        manifests=manifests,
         missing={
             stage: f"no run of {stage} that run {run_id} was made of is known to MLflow"
             for stage in here.stages
@@ -284,16 +299,30 @@ def _published(execution: Execution, objects: Objects) -> Manifest:
     return manifest
 
 
-def _stages(dvc_yaml: str, params_yaml: str) -> dict[str, StageSpec]:
-    params: Any = yaml.safe_load(params_yaml)
+def _value(params: dict[str, Any], dotted: str) -> Any:
+    found: Any = params
+    for key in dotted.split("."):
+        found = found[key]
+    return found
 
-    def value(dotted: str) -> Any:
-        found = params
-        for key in dotted.split("."):
-            found = found[key]
-        return found
 
-    return stages_of(dvc_yaml, value)
+def _recorded(manifests: Iterable[Manifest]) -> dict[str, Any]:
+    """Params as manifests have them, by section."""
+    params: dict[str, Any] = {}
+    for manifest in manifests:
+        for dotted, value in manifest.params.items():
+            *sections, key = dotted.split(".")
+            place = params
+            for section in sections:
+                place = place.setdefault(section, {})
+            place[key] = value
+    return params
+
+
+def _project(dvc_yaml: str, params_yaml: str) -> tuple[dict[str, StageSpec], dict[str, Any]]:
+    """The stages and params of a state. Params are not checked: another version's may be other ones."""
+    params: dict[str, Any] = yaml.safe_load(params_yaml)
+    return stages_of(dvc_yaml, lambda key: _value(params, key)), params
 
 
 def _text(path: Path) -> str:

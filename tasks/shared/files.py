@@ -149,13 +149,11 @@ def write_parquet(path: Path, table: pa.Table) -> None:
 def read_parquet(path: Path, schema: pa.Schema, only: Mapping[str, Collection[str] | None] | None = None) -> pa.Table:
     """A table with just the schema's columns; UserError where the file or a column is missing.
 
-    `only` names by column the values a row must have one of; what cannot hold them is not read.
+    `only` names by column the values a row must have one of; row groups that cannot hold them are not read.
     """
-    wanted = [(column, "in", sorted(values)) for column, values in (only or {}).items() if values is not None]
-    if any(not values for _, _, values in wanted):
-        return schema.empty_table()
+    wanted = {column: set(values) for column, values in (only or {}).items() if values is not None}
     try:
-        table = pq.read_table(path, filters=wanted or None)
+        table = _some_rows(pq.ParquetFile(path), wanted) if wanted else pq.read_table(path)
     except FileNotFoundError:
         raise UserError(f"{path} is missing; run `dvc repro` to make it") from None
     except (pa.ArrowException, OSError) as error:
@@ -171,6 +169,34 @@ def read_parquet(path: Path, schema: pa.Schema, only: Mapping[str, Collection[st
         raise UserError(
             f"{path} has columns of other types ({reason}); it was made by another version: `dvc repro -f`"
         ) from None
+
+
+def _some_rows(file: pq.ParquetFile, wanted: Mapping[str, set[str]]) -> pa.Table:
+    """Rows by the values of columns, in the order written.
+
+    By hand, because pyarrow's own filters make it import pandas, which takes a second.
+    """
+    metadata = file.metadata
+    groups = [group for group in range(metadata.num_row_groups) if _may_hold(metadata.row_group(group), wanted)]
+    table = file.read_row_groups(groups) if groups else file.schema_arrow.empty_table()
+    rows: Iterable[int] = range(table.num_rows)
+    for column, values in wanted.items():
+        if column in table.column_names:
+            there = table.column(column).to_pylist()
+            rows = [row for row in rows if there[row] in values]
+    return pa.concat_tables([table.slice(0, 0), *(table.slice(row, 1) for row in rows)])
+
+
+def _may_hold(group: pq.RowGroupMetaData, wanted: Mapping[str, set[str]]) -> bool:
+    for place in range(group.num_columns):
+        column = group.column(place)
+        values = wanted.get(column.path_in_schema)
+        known = column.statistics
+        if values is None or known is None or not known.has_min_max:
+            continue
+        if not any(known.min <= value <= known.max for value in values):
+            return False
+    return True
 
 
 def link_or_copy(source: Path, target: Path) -> None:

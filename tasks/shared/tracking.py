@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -114,8 +115,12 @@ class Tracker:
             call()
         except Exception as error:  # whatever breaks in tracking must not cost the stage its work
             self._client = None
-            reason = " ".join(str(error).split())[:200]
-            print(f"{self.stage}: MLflow is out of reach, going on without it: {reason}", file=sys.stderr)
+            print(f"{self.stage}: MLflow is out of reach, going on without it: {told(error)}", file=sys.stderr)
+
+
+def told(error: BaseException) -> str:
+    """What MLflow's client raised, on one line, without the password that may be in a server's address."""
+    return re.sub(r"//[^/@\s]+@", "//", " ".join(str(error).split()))[:200]
 
 
 def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -5,9 +5,11 @@ import hashlib
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +19,7 @@ from tasks.shared.files import (
     atomically,
     canonical_json,
     files_under,
+    lines_starting,
     link_or_copy,
     read_json,
     read_jsonl,
@@ -195,3 +198,41 @@ def test_a_full_disk_is_recognised_in_what_libraries_make_of_it() -> None:
     assert disk_full(outer)
     assert not disk_full(OSError(errno.ENOENT, "x"))
     assert not disk_full(json.JSONDecodeError("x", "y", 0))
+
+
+words = st.text("aé中Z0_", min_size=1, max_size=3)
+
+
+@given(st.dictionaries(words, st.integers(1, 4), max_size=12), words, st.booleans())
+def test_lines_are_found_by_their_first_field(counts: dict[str, int], wanted: str, ended: bool) -> None:
+    lines = [f"{first} Q0 v{number}" for first in sorted(counts) for number in range(counts[first])]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "run.trec"
+        path.write_text("\n".join(lines) + ("\n" if ended and lines else ""), encoding="utf-8")
+        for first in {wanted, *counts}:
+            assert lines_starting(path, first) == [line for line in lines if line.split(" ")[0] == first]
+        with pytest.raises(UserError, match="is missing"):
+            lines_starting(path.with_name("other"), wanted)
+
+
+def test_some_rows_are_those_of_the_whole_table_and_little_else_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    rows = [{"id": f"v{number:06}", "count": number % 7} for number in range(20_000)]
+    write_parquet(path, pa.Table.from_pylist(rows, schema=SCHEMA))
+    for wanted in (
+        [],
+        ["v000000"],
+        ["v019999", "v004095", "v004096", "nothing"],
+        [f"v{n:06}" for n in range(0, 20_000, 97)],
+    ):
+        assert read_parquet(path, SCHEMA, {"id": wanted}).to_pylist() == [row for row in rows if row["id"] in wanted]
+    assert read_parquet(path, SCHEMA, {"id": None}).num_rows == 20_000
+
+    first = pq.ParquetFile(path).metadata.row_group(0).column(0)
+    damaged = bytearray(path.read_bytes())
+    start = first.dictionary_page_offset or first.data_page_offset
+    damaged[start : start + first.total_compressed_size] = bytes(first.total_compressed_size)
+    path.write_bytes(damaged)
+    assert read_parquet(path, SCHEMA, {"id": ["v019999"]}).to_pylist() == [rows[-1]]  # the first group is not touched
+    with pytest.raises(UserError, match="cannot be read"):
+        read_parquet(path, SCHEMA, {"id": ["v000001"]})

@@ -55,6 +55,9 @@ def write_exposures(folder: Path, exposures: Iterable[Exposure]) -> None:
     write_parquet(folder / TABLE, pa.Table.from_pylist([asdict(one) for one in ordered], schema=SCHEMA))
 
 
-def read_exposures(folder: Path = FOLDER, video_ids: Collection[str] | None = None) -> list[Exposure]:
-    """The rows in the order written; of some videos, where they are named, without reading the rest of the table."""
-    return [Exposure(**row) for row in read_parquet(folder / TABLE, SCHEMA, {"video_id": video_ids}).to_pylist()]
+def read_exposures(
+    folder: Path = FOLDER, video_ids: Collection[str] | None = None, query_ids: Collection[str] | None = None
+) -> list[Exposure]:
+    """The rows in the order written, of some videos or queries where they are named."""
+    only = {"video_id": video_ids, "query_id": query_ids}
+    return [Exposure(**row) for row in read_parquet(folder / TABLE, SCHEMA, only).to_pylist()]

@@ -149,10 +149,7 @@ def write_per_query(folder: Path, scores: Iterable[QueryScores]) -> None:
 def read_per_query(folder: Path = FOLDER, query_ids: Collection[str] | None = None) -> list[QueryScores]:
     """Per-query scores in the order written, of some queries where they are named."""
     rows = read_parquet(folder / PER_QUERY, PER_QUERY_SCHEMA, {"query_id": query_ids}).to_pylist()
-    return [
-        QueryScores(row["query_id"], row["system"], {name: row[name] for name in MEASURES})
-        for row in rows
-    ]
+    return [QueryScores(row["query_id"], row["system"], {name: row[name] for name in MEASURES}) for row in rows]
 
 
 def write_scores(folder: Path, scores: Scores) -> None:

@@ -1,0 +1,111 @@
+"""The ancestry of single videos in a state: file, frames, sound, words, document, row of the index."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.audit.snapshot import Snapshot
+from tasks.shared.artifacts import exposures, index, indexed, media, transcripts
+from tasks.shared.artifacts.corpus import Video, read_videos
+from tasks.shared.artifacts.exposures import Exposure, read_exposures
+from tasks.shared.artifacts.index import IndexManifest, read_index_manifest
+from tasks.shared.artifacts.indexed import IndexedDocument, read_indexed
+from tasks.shared.artifacts.media import Media, read_media
+from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.transcripts import Transcript, read_transcripts
+from tasks.shared.errors import UserError
+from tasks.shared.failures import FAILURES, Failure, read_failures
+
+VIDEOS = RESULTS / "corpus" / "manifest.parquet"
+
+
+@dataclass(frozen=True)
+class Said:
+    """A transcript: sha256 of its text, the text, and the language that was heard."""
+
+    sha256: str
+    text: str
+    language: str | None
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """What was made of one video, step by step. A step that it has no part in is None.
+
+    Attributes:
+        video: its row of the corpus.
+        media: frames and audio with their sha256.
+        said: its transcript; None without sound.
+        document: its row of the index: what the model read, and the digests of vector and payload.
+        failures: steps that could not process it.
+    """
+
+    video: Video
+    media: Media | None
+    said: Said | None
+    document: IndexedDocument | None
+    failures: list[Failure]
+
+
+def lineage_of(snapshot: Snapshot, video_ids: Collection[str]) -> dict[str, Lineage]:
+    """Lineages by video id, in the order asked; those that the corpus does not know are not there.
+
+    No more of any table is read than holds these videos. Raises UserError where a table is not to be had.
+    """
+    videos = {one.video_id: one for one in read_videos(snapshot.need(VIDEOS), video_ids=video_ids)}
+    extracted = read_media(snapshot.need(media.FOLDER / media.TABLE).parent, video_ids)
+    heard = read_transcripts(snapshot.need(transcripts.FOLDER / transcripts.TABLE).parent, video_ids)
+    rows = documents_of(snapshot, video_ids)
+    failed: dict[str, list[Failure]] = {}
+    for stage in ("extract", "transcribe", "encode"):
+        if snapshot.has(RESULTS / stage / FAILURES):
+            for one in read_failures(snapshot.need(RESULTS / stage / FAILURES).parent):
+                failed.setdefault(one.video_id, []).append(one)
+    return {
+        video_id: Lineage(
+            videos[video_id],
+            extracted.get(video_id),
+            _said(heard.get(video_id)),
+            rows.get(video_id),
+            failed.get(video_id, []),
+        )
+        for video_id in dict.fromkeys(video_ids)
+        if video_id in videos
+    }
+
+
+def documents_of(snapshot: Snapshot, video_ids: Collection[str]) -> dict[str, IndexedDocument]:
+    """Rows of the index by video id; empty in a state of before they were recorded."""
+    if not snapshot.has(indexed.FOLDER / indexed.TABLE):
+        return {}
+    return read_indexed(snapshot.need(indexed.FOLDER / indexed.TABLE).parent, video_ids)
+
+
+def exposures_of(snapshot: Snapshot, video_ids: Collection[str]) -> list[Exposure] | None:
+    """What training showed of some videos; None where that was not recorded, or nothing was trained."""
+    if not snapshot.has(exposures.FOLDER / exposures.TABLE):
+        return None
+    return read_exposures(snapshot.need(exposures.FOLDER / exposures.TABLE).parent, video_ids)
+
+
+def index_of(snapshot: Snapshot) -> IndexManifest | None:
+    """The index's content manifest; None where there is none that this version reads."""
+    path = index.FOLDER / index.MANIFEST
+    try:
+        return read_index_manifest(snapshot.need(path).parent)
+    except UserError:
+        return None
+
+
+def file_of(folder: Path, name: str | None) -> str | None:
+    """A file of an artifact's folder as seen from the project's root."""
+    return (folder / name).as_posix() if name else None
+
+
+def _said(transcript: Transcript | None) -> Said | None:
+    if transcript is None:
+        return None
+    return Said(hashlib.sha256(transcript.text.encode()).hexdigest(), transcript.text, transcript.language)
