@@ -12,8 +12,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tasks.audit.cli import add_audit
-
 STAGES = {
     "corpus": "a dataset becomes a manifest of videos, queries and judgments",
     "extract": "frames and the audio track of every video",
@@ -33,13 +31,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not (given := list(sys.argv[1:] if arguments is None else arguments)):
         parser.print_help()
         return
+    if given[0] == "audit":
+        from tasks.audit.cli import main as audit
+
+        audit(given[1:])
+        return
     chosen = parser.parse_args(given)
     if chosen.command in STAGES:
         sys.argv = [f"reeltrace {chosen.command}"]
         runpy.run_module(f"tasks.{chosen.command}", run_name="__main__", alter_sys=True)
         return
-    if chosen.command == "audit":
-        _audit(chosen)
     _search(chosen)
 
 
@@ -69,7 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="the encode stage's folder; the model is named by its neighbours base and train (default: results/encode)",
     )
-    add_audit(commands)
+    commands.add_parser("audit", help="what produced a score, is it intact, and can it be had again", add_help=False)
     return parser
 
 
@@ -78,22 +79,6 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
     return number
-
-
-def _audit(chosen: argparse.Namespace) -> None:
-    from tasks.audit.cli import run
-    from tasks.shared.errors import UserError
-
-    try:
-        sys.exit(run(chosen))
-    except UserError as error:
-        print(f"audit: {error}", file=sys.stderr)
-        sys.exit(2)
-    except BrokenPipeError:  # `| head` has seen enough
-        sys.stdout = None
-        sys.exit(0)
-    except KeyboardInterrupt:
-        sys.exit(130)
 
 
 def _search(chosen: argparse.Namespace) -> None:

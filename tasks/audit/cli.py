@@ -6,7 +6,13 @@ Every command is a folder here with a `command.py`, which has `arguments(parser)
 from __future__ import annotations
 
 import argparse
+import os
+import sys
+from collections.abc import Sequence
 from importlib import import_module
+from types import ModuleType
+
+from tasks.shared.errors import UserError
 
 COMMANDS = {
     "trace": "the whole ancestry of a score, of a query's ranking, or of one video's rank",
@@ -20,16 +26,37 @@ COMMANDS = {
 }
 
 
-def add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the subcommand `audit` with a subcommand for every question."""
-    audit = commands.add_parser("audit", help="what produced a score, is it intact, and can it be had again")
-    questions = audit.add_subparsers(dest="question", metavar="QUESTION", required=True)
+def main(arguments: Sequence[str]) -> None:
+    """Answer a question and exit: 0, or what its command says; a user's mistake is one line and 2."""
+    chosen = build_parser(arguments).parse_args(list(arguments) or ["--help"])
+    try:
+        code: int = _command(chosen.question).run(chosen)
+        sys.stdout.flush()
+    except UserError as error:
+        print(f"audit: {error}", file=sys.stderr)
+        code = 2
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
+
+
+def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser of every question; only the one that is asked has its arguments, for they cost imports."""
+    parser = argparse.ArgumentParser(
+        prog="reeltrace audit",
+        description="What produced a score, whether it is intact, and whether it can be had again.",
+        epilog="An answer follows digests through manifests, dvc.lock and MLflow, never the latest run.",
+    )
+    questions = parser.add_subparsers(dest="question", metavar="QUESTION", required=True)
     for name, what in COMMANDS.items():
-        parser = questions.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
-        import_module(f"tasks.audit.{name}.command").arguments(parser)
+        question = questions.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
+        if name in arguments[:1]:
+            _command(name).arguments(question)
+    return parser
 
 
-def run(chosen: argparse.Namespace) -> int:
-    """Answer the question that was chosen; the exit code. Raises UserError for a user's mistake."""
-    code: int = import_module(f"tasks.audit.{chosen.question}.command").run(chosen)
-    return code
+def _command(name: str) -> ModuleType:
+    return import_module(f"tasks.audit.{name}.command")
