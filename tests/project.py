@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -122,8 +123,12 @@ def sources() -> list[Path]:
 
 
 def key() -> str:
-    """What decides the results of `build`: all sources but tests and the audit, which only reads."""
-    deciding = [path.relative_to(ROOT).as_posix() for path in sources()]
-    reading = ("tests/", "docs/", "benchmarks/", "tasks/audit/", "tasks/cli.py", "README.md")
-    names = [name for name in deciding if not name.startswith(reading) or name == "tests/project.py"]
-    return sha256_json({name: sha256_file(ROOT / name) for name in names})[:20]
+    """What decides the results of `build`: the stages' code and params, and the packages that matter; not the audit."""
+    names = [path.relative_to(ROOT).as_posix() for path in sources()]
+    deciding = ("tasks/", "dvc.yaml", "params.yaml", ".dvc", ".gitignore", "tests/project.py", "tests/omni/")
+    reading = ("tasks/audit/", "tasks/cli.py", "tasks/search.py")
+    files = {
+        name: sha256_file(ROOT / name) for name in names if name.startswith(deciding) and not name.startswith(reading)
+    }
+    packages = {name: version(name) for name in ("dvc", "lancedb", "mlflow", "sentence-transformers", "torch")}
+    return sha256_json([files, packages])[:20]

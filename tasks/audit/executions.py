@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ class Executions:
     def get(self, run_id: str) -> Execution | None:
         """The run of this id; None where there is none."""
         if self.uri.startswith(SQLITE):
-            found = self._read([run_id])
+            found = self._read("?", [run_id])
             return found[0] if found else None
         try:
             return _of_client(self._client().get_run(run_id))
@@ -88,8 +88,7 @@ class Executions:
             return []
         if self.uri.startswith(SQLITE):
             marks = ", ".join("?" * len(values))
-            rows = self._rows(f"SELECT run_uuid FROM tags WHERE key = ? AND value IN ({marks})", [tag, *values])  # noqa: S608
-            return self._read([run_id for (run_id,) in rows])
+            return self._read(f"SELECT run_uuid FROM tags WHERE key = ? AND value IN ({marks})", [tag, *values])  # noqa: S608
         found: list[Execution] = []
         try:
             client = self._client()
@@ -107,19 +106,16 @@ class Executions:
             self._out_of_reach(error)
         return sorted(found, key=lambda one: (one.started or 0, one.run_id))
 
-    def _read(self, run_ids: Iterable[str]) -> list[Execution]:
-        wanted = sorted(set(run_ids))
-        marks = ", ".join("?" * len(wanted))
+    def _read(self, which: str, values: list[str]) -> list[Execution]:
+        """Runs whose id is among those that a query, or a mark, names."""
         runs = self._rows(
             "SELECT run_uuid, name, status, start_time, end_time, artifact_uri FROM runs "  # noqa: S608
-            f"WHERE run_uuid IN ({marks}) AND lifecycle_stage = 'active'",
-            wanted,
+            f"WHERE run_uuid IN ({which}) AND lifecycle_stage = 'active'",
+            values,
         )
         tags: dict[str, dict[str, str]] = {}
-        for run_id, key, value in self._rows(
-            f"SELECT run_uuid, key, value FROM tags WHERE run_uuid IN ({marks})",  # noqa: S608
-            wanted,
-        ):
+        told = f"SELECT run_uuid, key, value FROM tags WHERE run_uuid IN ({which})"  # noqa: S608
+        for run_id, key, value in self._rows(told, values):
             tags.setdefault(run_id, {})[key] = value
         found = [_execution(run, tags.get(run[0], {})) for run in runs]
         return sorted(found, key=lambda one: (one.started or 0, one.run_id))

@@ -1,4 +1,4 @@
-"""The page: Jinja templates with autoescape on, the style sheet inside, every picture a data URI."""
+"""The pages: Jinja templates with autoescape on, the style sheet inside, every picture a data URI."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from typing import Any
 from tasks.report import numbers
 from tasks.report.evidence import Evidence
 from tasks.report.headline import demo_notes, headline, languages_of, system_rows
+from tasks.report.lineage import PAGE as LINEAGE
+from tasks.report.lineage import stage_lineage
 from tasks.report.negatives import mined
 from tasks.report.overview import breakdown, failed, missing, splits
 from tasks.report.plots import Plot, curve_plot
-from tasks.report.provenance import LISTED, chain, index_facts, models, stages
+from tasks.report.provenance import chain, models
 from tasks.report.samples import sample_videos, samples
 from tasks.report.slices import facets, systems_plot
 from tasks.report.strips import data_uri
 from tasks.shared.artifacts.scores import MEASURES
+from tasks.shared.lineage.svg import svg_inline
 
 HERE = Path(__file__).parent
 FILTERS = ("decimals", "signed", "probability", "whole", "size", "duration", "counted", "listed")
@@ -43,11 +46,9 @@ def page_parts(evidence: Evidence, sample_queries: int, results: int) -> dict[st
         "breakdown": breakdown(evidence.test_videos()),
         "missing": missing(evidence),
         "failed": failed(evidence),
-        "stages": stages(evidence),
         "chain": chain(evidence),
+        "lineage_brief": stage_lineage(evidence, f"{LINEAGE}#stage-{{}}", brief=True),
         "models": models(evidence),
-        "index_facts": index_facts(evidence),
-        "most_outputs": LISTED,
     }
 
 
@@ -76,8 +77,12 @@ def plots_of(parts: dict[str, Any]) -> list[Plot]:
     return [plot for plot in found if plot is not None]
 
 
-def render(parts: dict[str, Any]) -> str:
-    """The whole page as HTML. What comes from a dataset is escaped; nothing is marked safe but our style sheet."""
+def render(parts: dict[str, Any], template: str = "page.html") -> str:
+    """A whole page as HTML.
+
+    What comes from a dataset is escaped; nothing is marked safe but our style sheet and the drawing of the lineage,
+    which escapes what it writes.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -90,5 +95,6 @@ def render(parts: dict[str, Any]) -> str:
     )
     environment.filters.update({name: getattr(numbers, name) for name in FILTERS})
     environment.filters["png"] = lambda content: data_uri(content, "image/png")
+    environment.filters["drawn"] = lambda graph, name: Markup(svg_inline(graph, name))  # noqa: S704
     style = Markup((HERE / "page.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
-    return environment.get_template("page.html").render(parts, style=style)
+    return environment.get_template(template).render(parts, style=style)

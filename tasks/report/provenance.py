@@ -9,6 +9,7 @@ from typing import Any
 from tasks.report.evidence import Evidence
 from tasks.shared.artifacts.publish import MANIFEST, RESULTS
 from tasks.shared.files import sha256_json
+from tasks.shared.lineage.stages import flat
 
 LISTED = 12  # outputs; of more, their number and size
 
@@ -53,10 +54,15 @@ class Model:
 
 @dataclass(frozen=True)
 class Chain:
-    """How many recorded inputs come from a stage here, and those whose digest is not that stage's."""
+    """How many recorded inputs come from a stage here, and those whose digest is not that stage's: reader and path."""
 
     links: int
-    broken: list[str]
+    broken: list[tuple[str, str]]
+
+    @property
+    def told(self) -> list[str]:
+        """What is broken, in words."""
+        return [f"{stage} read another {path}" for stage, path in self.broken]
 
 
 def stages(evidence: Evidence) -> list[StageFacts]:
@@ -87,30 +93,20 @@ def _files(entries: dict[str, dict[str, Any]]) -> list[File]:
     return [File(name, one["sha256"], one["bytes"]) for name, one in sorted(entries.items())]
 
 
-def flat(params: Any, prefix: str = "") -> list[tuple[str, str]]:
-    """Params as `section.key` and their value as params.yaml writes it."""
-    if isinstance(params, dict):
-        return [pair for key, value in params.items() for pair in flat(value, f"{prefix}.{key}" if prefix else key)]
-    if isinstance(params, list):
-        return [(prefix, ", ".join(str(one) for one in params))]
-    if params is None or isinstance(params, bool):
-        return [(prefix, {None: "null", True: "true", False: "false"}[params])]
-    return [(prefix, str(params))]
-
-
 def chain(evidence: Evidence) -> Chain:
     """Whether what each stage says it read is what the stages before it say they made."""
     made = {
         name: one["sha256"] for manifest in evidence.manifests.values() for name, one in manifest["outputs"].items()
     }
     made |= {(RESULTS / stage / MANIFEST).as_posix(): digest for stage, digest in evidence.digests.items()}
-    links, broken = 0, []
+    links = 0
+    broken: list[tuple[str, str]] = []
     for stage, manifest in evidence.manifests.items():
         for name, one in manifest["inputs"].items():
-            if RESULTS in (path := PurePosixPath(name)).parents:
+            if RESULTS in PurePosixPath(name).parents:
                 links += 1
                 if made.get(name) != one["sha256"]:
-                    broken.append(f"{stage} read another {path}")
+                    broken.append((stage, name))
     return Chain(links, broken)
 
 

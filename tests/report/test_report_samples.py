@@ -76,7 +76,7 @@ def test_broken_chain_is_named(evidence: Evidence) -> None:
     assert chain(evidence).broken == []
     assert chain(evidence).links > 20
     other = replace(evidence, digests=evidence.digests | {"mine": "00" * 32})
-    assert chain(other).broken == ["train read another results/mine/manifest.json"]
+    assert chain(other).told == ["train read another results/mine/manifest.json"]
 
 
 def test_base_is_identified_as_its_weights_are(evidence: Evidence) -> None:

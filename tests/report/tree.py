@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from tasks.shared.artifacts.corpus import Judgment, Query, Video, write_qrels, write_queries, write_videos
 from tasks.shared.artifacts.index import Encoding, IndexManifest
+from tasks.shared.artifacts.indexed import IndexedDocument, write_indexed
 from tasks.shared.artifacts.media import Media, write_media
 from tasks.shared.artifacts.models import BaseModel, Training, write_base, write_training
 from tasks.shared.artifacts.negatives import Dropped, MinedQuery, Negative, write_negatives
@@ -31,7 +32,7 @@ from tasks.shared.artifacts.scores import (
 )
 from tasks.shared.artifacts.transcripts import Segment, Transcript, write_transcripts
 from tasks.shared.failures import Failure, write_failures
-from tasks.shared.files import write_json, write_text
+from tasks.shared.files import sha256_json, write_json, write_text
 from tasks.shared.params import load_params
 from tasks.shared.pipeline import read_stages
 
@@ -82,7 +83,7 @@ def make_results(*, events: int = 8, judged: bool = True, trained: bool = True, 
     _transcribe(videos)
     _mine([query for query in asked if query.split == "train"], judgments)
     _base_and_train(trained and judged)
-    _encode()
+    _encode([video for video in videos if video.split == "test" and video.video_id != "test00_9"])
     _evaluate(videos, asked, judgments if judged else [], SYSTEMS if trained and judged else SYSTEMS[1:])
 
 
@@ -240,12 +241,29 @@ def _base_and_train(trained: bool) -> None:
     _publish("train", train, {"queries": 32, "steps": 32 if trained else 0})
 
 
-def _encode() -> None:
+def _encode(videos: list[Video]) -> None:
+    rows = [
+        IndexedDocument(
+            video_id=video.video_id,
+            document_sha256=sha256_json(video.video_id),
+            modalities=["text", "audio"] if video.video_id == "test02_2" else ["text", "video", "audio"],
+            text=video.title,
+            text_tokens=12,
+            frames=0 if video.video_id == "test02_2" else 24,
+            frames_sha256="cd" * 32,
+            audio_sha256="ef" * 32,
+            vector_sha256=sha256_json([video.video_id]),
+            payload_sha256="2f" * 32,
+        )
+        for video in videos
+    ]
+
     def write(out: Path) -> None:
         (out / "vectors").mkdir()
         (out / "lancedb").mkdir()
         write_text(out / "vectors" / "tuned.videos.parquet", "vectors")
         write_failures(out, [])
+        write_indexed(out, rows)
         encoding = Encoding("tuned", "66" * 32, "float32", 512)
         index = IndexManifest("videos", 24, 256, "dot", "exact", encoding, "0f" * 32, "1f" * 32, {})
         write_json(out / "index.manifest.json", asdict(index))

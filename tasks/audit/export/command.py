@@ -1,14 +1,76 @@
-"""Not here yet."""
+"""`reeltrace audit export`: the lineage of a score for Marquez, DataHub, or whatever else reads OpenLineage."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks.audit.score import RUN_ID, add_state, resolve
+from tasks.audit.show import as_json, console, plain, short, table
+
+if TYPE_CHECKING:
+    from tasks.audit.export.events import Export
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """None yet."""
+    """SCORE and its state, where to write, and the namespace."""
+    add_state(parser)
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the events here and show a table of them")
+    parser.add_argument(
+        "--namespace",
+        metavar="NAME",
+        help="of jobs and of the project's files (default: reeltrace, with the address of the git remote origin)",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document of events and remarks, not a line each")
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Not here yet."""
-    raise NotImplementedError(chosen)
+    """Print an event a line, remarks to standard error. Raises UserError where there is nothing of that name."""
+    import sys
+
+    from tasks.audit.export.events import export
+    from tasks.shared.errors import UserError
+    from tasks.shared.files import write_text
+
+    score = resolve(chosen.score, chosen.rev)
+    named = chosen.score if chosen.score and RUN_ID.fullmatch(chosen.score) else None
+    answer = export(score.snapshot, score.stage, chosen.namespace, named)
+    text = as_json(answer) + "\n" if chosen.json else as_lines(answer)
+    for remark in answer.remarks:
+        print(f"audit: {plain(remark)}", file=sys.stderr)
+    if chosen.output is None:
+        print(text, end="")
+        return 0
+    try:
+        write_text(chosen.output, text)
+    except OSError as error:
+        raise UserError(f"{chosen.output} cannot be written ({error.strerror}); name another file") from None
+    show(answer)
+    return 0
+
+
+def as_lines(answer: Export) -> str:
+    """An event a line, in ASCII: what names hold of control characters is escaped, and every terminal can show it."""
+    import json
+
+    return "".join(json.dumps(event, allow_nan=False) + "\n" for event in answer.events)
+
+
+def show(answer: Export) -> None:
+    """A table of the runs."""
+    rows = [
+        (
+            event["job"]["name"],
+            event["run"]["runId"],
+            event["eventTime"],
+            len(event["inputs"]),
+            len(event["outputs"]),
+            short(event["run"]["facets"]["reeltrace_stage"]["manifestSha256"]),
+        )
+        for event in answer.events
+        if event["eventType"] == "COMPLETE"
+    ]
+    title = f"OpenLineage: {len(answer.events)} events of {answer.state}, namespace {answer.namespace}"
+    columns = ("stage", "run", "completed", "inputs", "outputs", "version")
+    console().print(table(title, columns, rows, right=("inputs", "outputs")))

@@ -1,14 +1,68 @@
-"""Not here yet."""
+"""`reeltrace audit graph`: a lineage as a picture, Mermaid, DOT or SVG."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks.audit.score import Score, add_state, resolve
+from tasks.audit.show import as_json
+from tasks.shared.errors import UserError
+from tasks.shared.files import write_text
+
+if TYPE_CHECKING:
+    from tasks.shared.lineage.graph import Graph
+
+FORMATS = ("mermaid", "dot", "svg")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """None yet."""
+    """The arguments of the command."""
+    add_state(parser)
+    parser.add_argument(
+        "--format", choices=FORMATS, help="default: the ending of FILE (.mmd, .dot, .svg), else mermaid"
+    )
+    parser.add_argument("--output", metavar="FILE", help="write there instead of to standard output")
+    parser.add_argument("--json", action="store_true", help="nodes and edges as JSON, digests in full")
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Not here yet."""
-    raise NotImplementedError(chosen)
+    """Write the graph of the score that was named."""
+    if chosen.json and chosen.format:
+        raise UserError("--json has nodes and edges, --format a picture of them; name one of the two")
+    graph = graph_of(resolve(chosen.score, chosen.rev))
+    text = as_json(graph) + "\n" if chosen.json else drawn(graph, chosen.format or _by_ending(chosen.output))
+    if chosen.output is None:
+        print(text, end="")
+        return 0
+    try:
+        write_text(Path(chosen.output), text)
+    except OSError as error:
+        raise UserError(f"{chosen.output} cannot be written ({error.strerror}); name another with --output") from None
+    print(f"{chosen.output}: {len(graph.nodes)} nodes, {len(graph.edges)} edges")
+    return 0
+
+
+def drawn(graph: Graph, form: str) -> str:
+    """The graph in one of FORMATS."""
+    from tasks.shared.lineage.dot import dot
+    from tasks.shared.lineage.mermaid import mermaid
+    from tasks.shared.lineage.svg import svg_file
+
+    return {"mermaid": mermaid, "dot": dot, "svg": svg_file}[form](graph)
+
+
+def _by_ending(output: str | None) -> str:
+    endings = {".svg": "svg", ".dot": "dot", ".gv": "dot"}
+    return next((form for ending, form in endings.items() if output and output.endswith(ending)), "mermaid")
+
+
+def graph_of(score: Score) -> Graph:
+    """The lineage of a number, of a query's ranking, or of a video's rank in it."""
+    from tasks.audit.graph.items import graph_of_pair, graph_of_query
+    from tasks.audit.graph.stages import graph_of_score
+
+    if score.video_id is not None:
+        return graph_of_pair(score)
+    return graph_of_query(score) if score.query_id is not None else graph_of_score(score)

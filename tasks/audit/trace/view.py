@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tasks.audit.chain import Stage, short_path
 from tasks.audit.items import Lineage, file_of
-from tasks.audit.show import SHORT, console, plain, short, shortened, size, table
-from tasks.audit.trace.answers import Ancestry, PairTrace, QueryTrace, ScoreTrace
+from tasks.audit.show import console, plain, short, shortened, size, table
+from tasks.audit.trace.ancestry_view import show_ancestry, stages_tree, where_it_is
+from tasks.audit.trace.answers import PairTrace, QueryTrace, ScoreTrace
 from tasks.shared.artifacts import media
 from tasks.shared.artifacts.exposures import Role
 from tasks.shared.artifacts.scores import HEADLINE
@@ -15,10 +15,8 @@ from tasks.shared.artifacts.vectors import SYSTEMS as ENCODED
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
     from rich.tree import Tree
 
-NAMED = 6  # outputs of a stage; of more, how many
 LISTED = 20  # queries that training showed a video for
 WORDS = 300  # characters of a text that are shown
 
@@ -34,9 +32,9 @@ def show_score(trace: ScoreTrace) -> None:
         head += f": {trace.queries} queries over {trace.videos} videos"
     else:
         head = trace.note or f"the result of stage {trace.measure}"
-    out.print(plain(f"{head} ({_where(trace.ancestry)})"))
-    out.print(_stages_tree(trace.ancestry))
-    _show_ancestry(out, trace.ancestry)
+    out.print(plain(f"{head} ({where_it_is(trace.ancestry)})"))
+    out.print(stages_tree(trace.ancestry))
+    show_ancestry(out, trace.ancestry)
     if trace.value is not None:
         out.print("Down to one video: reeltrace audit trace QUERY:VIDEO. All digests: --json. Are they true: verify.")
 
@@ -47,7 +45,7 @@ def show_query(trace: QueryTrace) -> None:
     query = trace.query
     facts = [query.language, query.type, f"{query.split} split", query.event and f"event {query.event}"]
     out.print(plain(f"query {query.query_id}: “{query.text}” ({', '.join(filter(None, facts))})"))
-    out.print(plain(f"in the {_where(trace.ancestry)}"))
+    out.print(plain(f"in the {where_it_is(trace.ancestry)}"))
     if trace.values:
         rows = [[name, *values.values()] for name, values in trace.values.items()]
         measures = list(next(iter(trace.values.values())))
@@ -82,7 +80,7 @@ def show_query(trace: QueryTrace) -> None:
         if trace.unranked:
             rest = [f"{one} at rank {rank}" if rank else f"{one} not ranked" for one, rank in trace.unranked.items()]
             out.print(plain(f"further judged relevant: {', '.join(rest)}"))
-    _show_ancestry(out, trace.ancestry)
+    show_ancestry(out, trace.ancestry)
     if trace.results:
         first = trace.results[0].lineage.video.video_id
         out.print(plain(f"Why one of them is where it is: reeltrace audit trace {query.query_id}:{first}"))
@@ -94,7 +92,7 @@ def show_pair(trace: PairTrace) -> None:
     query, lineage = trace.query, trace.lineage
     video = lineage.video
     out.print(plain(f"query {query.query_id}: “{query.text}” ({query.language or '-'}, {query.type or '-'})"))
-    out.print(plain(f"in the {_where(trace.ancestry)}"))
+    out.print(plain(f"in the {where_it_is(trace.ancestry)}"))
     out.print(plain(f"video {video.video_id}: {video.title or 'untitled'} ({video.split} split)"))
     out.print(plain(_standing(trace)))
     rows = [
@@ -113,106 +111,7 @@ def show_pair(trace: PairTrace) -> None:
         out.print(table(title, ["rank", "video", "similarity", "relevant"], near, right=["rank", "similarity"]))
     out.print(_item_tree(lineage))
     _show_training(out, trace)
-    _show_ancestry(out, trace.ancestry)
-
-
-def _show_ancestry(out: Console, ancestry: Ancestry) -> None:
-    out.print(_identities(ancestry))
-    if shared := _shared_params(ancestry):
-        out.print(plain(f"shared params: {shared}"))
-    _doubts(out, ancestry)
-
-
-def _where(ancestry: Ancestry) -> str:
-    at = f" at commit {ancestry.commit[:10]}" if ancestry.commit and ancestry.commit[:7] not in ancestry.state else ""
-    more = len(ancestry.changed_files)
-    changed = f", {more} changed: {', '.join(ancestry.changed_files[:3])}{' …' if more > 3 else ''}" if more else ""
-    return f"{ancestry.state}{at}{changed}"
-
-
-def _stages_tree(ancestry: Ancestry) -> Tree:
-    """The last stage at the root; below each what it read. A stage that feeds several is told where it comes first."""
-    from rich.text import Text
-    from rich.tree import Tree
-
-    by_name = {stage.name: stage for stage in ancestry.stages}
-    told: set[str] = set()
-
-    def add(branch: Tree, stage: Stage) -> None:
-        told.add(stage.name)
-        for line in _facts(stage):
-            branch.add(Text(plain(line), style="dim"))
-        makers = {link.maker for link in stage.inputs if link.maker}
-        for name in sorted(makers - set(by_name)):
-            branch.add(Text(plain(f"{name}: not here"), style="red"))
-        for name in reversed(by_name):  # the nearest first
-            if name in makers and name not in told:
-                add(branch.add(Text(plain(_headline(by_name[name])), style="bold")), by_name[name])
-                makers.discard(name)
-        if again := [name for name in by_name if name in makers]:
-            branch.add(Text(plain(f"and {', '.join(again)}, told above"), style="dim"))
-
-    last = ancestry.stages[-1]
-    root = Tree(Text(plain(_headline(last)), style="bold"))
-    add(root, last)
-    return root
-
-
-def _headline(stage: Stage) -> str:
-    return f"{stage.name} {short(stage.manifest)}"
-
-
-def _facts(stage: Stage) -> list[str]:
-    made = [f"{short_path(path)} {short(sha256)}" for path, sha256 in stage.outputs.items()]
-    more = len(made) - NAMED
-    made = made[:NAMED] + ([f"and {more} more"] if more > 0 else [])
-    made += [f"{short_path(path)}/ ({one['files']} files, {size(one['bytes'])})" for path, one in stage.folders.items()]
-    lines = ["made " + ", ".join(made)]
-    if told := [f"{count} {name.replace('_', ' ')}" for name, count in stage.counts.items() if count]:
-        lines.append(", ".join(told))
-    own = stage.params.get(stage.name, {})
-    if told := [f"{key} {_value(value)}" for key, value in own.items() if value not in (None, "")]:
-        lines.append("with " + ", ".join(told))
-    outside = [f"{link.path} {short(link.sha256)}" for link in stage.inputs if link.maker is None]
-    if outside:
-        lines.append(f"read from outside: {_listed(outside)}")
-    if stage.changed:
-        lines.append(f"changed here since it was made: {_listed(stage.changed)}")
-    return lines
-
-
-def _identities(ancestry: Ancestry) -> Table:
-    """What names each stage's result in the manifests, in DVC, in MLflow and in git."""
-    rows = []
-    for stage in ancestry.stages:
-        run = stage.runs[-1] if stage.runs else None
-        more = f" and {len(stage.runs) - 1} more" if len(stage.runs) > 1 else ""
-        commit = f"{run.commit[:SHORT]}{' with changes' if run.dirty else ''}" if run and run.commit else None
-        dvc = next(iter(stage.dvc.values()), None) if len(stage.dvc) == 1 else f"{len(stage.dvc)} outs (--json)"
-        rows.append([stage.name, stage.manifest[:16], dvc, f"{run.run_id}{more}" if run else None, commit])
-    columns = ["stage", "manifest sha256", "DVC md5", "MLflow run", "run at commit"]
-    return table("What names each stage's result (in full: --json)", columns, rows)
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
-
-
-def _value(value: object) -> str:
-    return "+".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _shared_params(ancestry: Ancestry) -> str:
-    """Params that several stages obey, which no stage's own section has."""
-    names = {stage.name for stage in ancestry.stages}
-    shared: dict[str, object] = {}
-    for stage in ancestry.stages:
-        for name, value in stage.params.items():
-            if name.split(".")[0] not in names:
-                shared |= (
-                    {f"{name}.{key}": one for key, one in value.items()} if isinstance(value, dict) else {name: value}
-                )
-    return ", ".join(f"{key} {_value(value)}" for key, value in shared.items() if value not in (None, ""))
+    show_ancestry(out, trace.ancestry)
 
 
 def _item_tree(lineage: Lineage) -> Tree:
@@ -303,12 +202,3 @@ def _relevance(relevance: int | None) -> str:
 
 def _means(system: str) -> str:
     return "cosine of the vectors" if system in ENCODED else "cosine of the texts" if system == "text_dense" else "BM25"
-
-
-def _doubts(out: Console, ancestry: Ancestry) -> None:
-    from rich.text import Text
-
-    for line in ancestry.broken:
-        out.print(Text(plain(f"broken: {line}"), style="bold red"))
-    for line in ancestry.notes:
-        out.print(Text(plain(f"note: {line}"), style="yellow"))

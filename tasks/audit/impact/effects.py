@@ -1,0 +1,207 @@
+"""What a change does to what the stages hand on, as far as it can be known before anything is run.
+
+A changed video is taken to have other pictures and another sound. Where only the container is another, the same items
+come out of extract and nothing after it is made again.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from tasks.audit.impact import lesson
+from tasks.audit.impact.change import NONE, ONE, PERHAPS, Change, Likely, Range, Unset, widest
+from tasks.audit.impact.state import State
+
+TABLES = ("manifest.parquet", "queries.parquet", "qrels.train.trec", "qrels.test.trec")
+EVENTS = ("corpus.train_events", "corpus.test_events")
+PICTURES = ("extract.frames", "extract.size", "extract.format")
+
+
+class Effects:
+    """The effects of a change on a state; everything is worked out when it is asked for."""
+
+    def __init__(self, state: State, change: Change) -> None:
+        self.state = state
+        self.change = change
+
+    def touched(self, *keys: str) -> bool:
+        """Whether one of these params is changed."""
+        return any(self.change.touches(key) for key in keys)
+
+    def new(self, key: str) -> Any:
+        """The new value of a param; UNSET where it is changed to nobody knows what."""
+        for one, value in self.change.params.items():
+            if one == key:
+                return value
+            if key.startswith(f"{one}."):
+                return value.get(key[len(one) + 1 :]) if isinstance(value, dict) else value
+        return self.state.snapshot.param(key)
+
+    @cached_property
+    def corpus(self) -> Likely:
+        """Whether the params make it another corpus altogether."""
+        if self.state.params["corpus"]["source"] == "demo":
+            drawn = self.touched("corpus.source", *EVENTS, "run.seed")
+            return Likely.YES if drawn else Likely.NO
+        return Likely.MAYBE if self.touched("corpus.source", "corpus.path") else Likely.NO
+
+    def table(self, name: str) -> Likely:
+        """Whether a table of the corpus becomes another."""
+        change = self.change
+        if name == "manifest.parquet" and change.videos:
+            return Likely.YES
+        if name == "queries.parquet" and change.queries:
+            return Likely.YES
+        if change.removed and name.startswith("qrels."):
+            gone = {one.video_id for one in change.videos if one.split == name.split(".")[1]}
+            if any(gone & judged.keys() for judged in self.state.qrels.values()):
+                return Likely.YES
+        return self.corpus
+
+    @cached_property
+    def media(self) -> Range:
+        """Videos that are decoded again, of all."""
+        total = self.state.count("extract", "videos")
+        if self.touched("extract"):
+            return Range(total, total)
+        if self.corpus:
+            return Range(0, total)
+        changed = 0 if self.change.removed else len(self.change.videos)
+        return Range(changed, changed)
+
+    @cached_property
+    def tracks(self) -> Range:
+        """Sound tracks that are heard again, of all."""
+        total = self.state.count("transcribe", "tracks")
+        if self.touched("run.threads", "transcribe") and not self.change.only("transcribe", "model", "revision"):
+            return Range(total, total)
+        if self.touched("transcribe") or self.corpus:
+            return Range(0, total)
+        if self.touched("extract.max_audio_seconds"):
+            return self._cut(total)
+        if self.change.removed or not self.change.videos:
+            return NONE
+        media = self.state.media
+        known = [one.video_id for one in self.change.videos if one.video_id in media]
+        heard = sum(media[one].audio is not None for one in known)
+        return Range(heard, heard + len(self.change.videos) - len(known))
+
+    def _cut(self, total: int) -> Range:
+        """Tracks that reach to where one of two limits cuts."""
+        new, old = self.new("extract.max_audio_seconds"), self.state.snapshot.param("extract.max_audio_seconds")
+        if isinstance(new, Unset):
+            return Range(0, total)
+        seconds = [one.audio_seconds for one in self.state.media.values() if one.audio is not None]
+        return Range(sum(one > min(new, old) for one in seconds), sum(one >= min(new, old) - 1 for one in seconds))
+
+    @cached_property
+    def words(self) -> Likely:
+        """Whether transcripts may say something else."""
+        return min(self.tracks.likely, Likely.MAYBE)
+
+    @cached_property
+    def base(self) -> Range:
+        """Whether the starting weights become others."""
+        if self.touched("base.source"):
+            return ONE
+        if self.state.params["base"]["source"] == "pretrained":
+            named = self.touched("base.model", "base.revision", "base.adapter", "base.adapter_revision")
+            return PERHAPS if named else NONE
+        learning = ("base.steps", "base.batch_size", "base.learning_rate", "base.temperature")
+        if self.touched(*learning, "extract.size", "run.seed"):
+            return ONE
+        return PERHAPS if self.touched("retriever", *EVENTS, "run.threads") else NONE
+
+    @cached_property
+    def lesson(self) -> tuple[Range, str]:
+        """Whether there is another training, and why."""
+        if not self.state.trained:
+            return NONE, "nothing is trained: the corpus has no training judgments"
+        found = self._lessons()
+        bounds = widest(*(one for one, _ in found))
+        reasons = [why for one, why in found if one.low == bounds.low and one.high == bounds.high]
+        return bounds, "; ".join(dict.fromkeys(reasons)) or "what training reads stays the same"
+
+    def _lessons(self) -> list[tuple[Range, str]]:
+        """By what is changed, whether it makes another lesson, and why."""
+        state, change = self.state, self.change
+        found = []
+        if change.videos:
+            found.append(lesson.after_videos(state, change))
+        if change.queries:
+            found.append(lesson.after_queries(state, change))
+        if self.touched("train", "document", "run.seed", "run.threads"):
+            found.append((ONE, "params change that decide a training"))
+        if self.base.high:
+            found.append((self.base, "training starts from other weights"))
+        if self.touched("mine"):
+            found.append(lesson.after_mining(state, change))
+        if self.touched("retriever") and state.params["mine"]["source"] == "dense":
+            found.append((PERHAPS, "another retriever may mine other negatives"))
+        if self.touched("extract"):
+            found.append((self.pictures, "training shows other pictures" if self.pictures.high else "pictures stay"))
+        if self.tracks.high and change.params:
+            found.append((PERHAPS, "where other words are heard, documents and negatives become others"))
+        if self.corpus:
+            found.append((ONE if self.corpus is Likely.YES else PERHAPS, "training reads another corpus"))
+        return found
+
+    @cached_property
+    def pictures(self) -> Range:
+        """Whether params change the frames of documents."""
+        if "video" not in self.state.params["document"]["modalities"] or not self.touched(*PICTURES):
+            return NONE
+        return PERHAPS if "extract" in self.change.params else ONE  # which of the section's keys was not said
+
+    @cached_property
+    def adapter(self) -> Range:
+        """Whether the trained weights become others."""
+        found, _ = self.lesson
+        if self.change.params and set(self.change.params) <= {"train.save_steps"}:
+            return PERHAPS  # checkpoints on the way do not steer a training; its bytes should come out the same
+        return found
+
+    @cached_property
+    def documents(self) -> Range:
+        """Test documents with another content, of those that are encoded."""
+        total = self.state.count("encode", "indexed")
+        if self.corpus:
+            return Range(0, total)
+        if self.touched("document.text", "document.modalities"):
+            return self._read_anew(total)
+        if self.pictures.low:
+            return Range(total, total)
+        if self.change.params:
+            return Range(0, total) if self.pictures.high or self.tracks.high else NONE
+        if self.change.removed:
+            return NONE
+        test = [one.video_id for one in self.change.videos if one.split == "test"]
+        changes = [lesson.document_changes(self.state, one) for one in test]
+        return sum(changes, start=NONE)
+
+    def _read_anew(self, total: int) -> Range:
+        chosen = {key: self.new(f"document.{key}") for key in ("text", "modalities")}
+        if any(isinstance(one, Unset) for one in chosen.values()):
+            return Range(0, total)
+        now = {one.digest for one in self.state.documents("test").values()}
+        then = [one.digest not in now for one in self.state.documents("test", chosen).values()]
+        return Range(sum(then), sum(then))
+
+    @cached_property
+    def asked(self) -> Range:
+        """Test queries with another text."""
+        total = self.state.count("encode", "queries")
+        if self.corpus:
+            return Range(0, total)
+        changed = sum(one.split == "test" for one in self.change.queries)
+        return Range(changed, changed)
+
+    @cached_property
+    def encoding(self) -> bool:
+        """Whether params change how everything is encoded."""
+        return self.touched("encode", "run.threads", "document.max_text_tokens")
+
+    def weights(self, system: str) -> Range:
+        """Whether a system's weights become others."""
+        return widest(self.base, self.adapter) if system == "tuned" else self.base

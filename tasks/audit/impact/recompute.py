@@ -1,0 +1,138 @@
+"""How many items each stage would really make again, and why: the truth about reuse, as the stages have it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tasks.audit.impact.change import Range, Share
+from tasks.audit.impact.effects import Effects
+from tasks.audit.impact.state import kept_items
+
+Work = tuple[list[Share], str]
+
+
+def recompute(stage: str, effects: Effects) -> Work:
+    """What a stage makes again when it runs, and the reason. Raises UserError where its results are not to be had."""
+    return WORK[stage](effects) if stage in WORK else ([], "")
+
+
+def _corpus(effects: Effects) -> Work:
+    state, change = effects.state, effects.change
+    total = len(state.videos) - _gone(effects, None)
+    if state.params["corpus"]["source"] == "demo":
+        return [
+            Share("videos drawn", total, total, total)
+        ], "the demo draws its videos anew, the same from the same seed"
+    read = 0 if change.removed else len(change.videos)
+    high = total if effects.corpus else read
+    return [Share("files hashed", read, high, total)], "path, size and time of a file tell whether it is hashed again"
+
+
+def _extract(effects: Effects) -> Work:
+    state = effects.state
+    failed = state.count("extract", "failed") - sum(one.video_id not in state.media for one in effects.change.videos)
+    total = state.count("extract", "videos") - failed - _gone(effects, None)
+    again = _capped(effects.media, total)
+    shares = _kept("extract", [Share("videos decoded", again.low, again.high, total)], effects)
+    why = "kept by the video's sha256, the params of extract and its code"
+    return [*shares, *_failed(failed)], why
+
+
+def _transcribe(effects: Effects) -> Work:
+    state = effects.state
+    gone = sum(one.video_id in state.transcripts for one in effects.change.videos) if effects.change.removed else 0
+    total = state.count("transcribe", "tracks") - gone
+    again = effects.tracks
+    shares = _kept("transcribe", [Share("tracks heard", again.low, again.high, max(total, again.high))], effects)
+    why = "kept by the sound's sha256, the params of transcribe and its code"
+    return [*shares, *_failed(state.count("transcribe", "failed"))], why
+
+
+def _mine(effects: Effects) -> Work:
+    gone = {one.video_id for one in effects.change.videos} if effects.change.removed else set()
+    total = sum(not gone.issuperset(one.positives) for one in effects.state.mined)
+    return [Share("training queries mined", total, total, total)], "mined all together: no query is kept"
+
+
+def _base(effects: Effects) -> Work:
+    steps = effects.state.count("base", "steps")
+    if not steps:
+        return [], "it only names the model"
+    return [Share("training steps", steps, steps, steps)], "made whole: nothing of it is kept"
+
+
+def _train(effects: Effects) -> Work:
+    state = effects.state
+    bounds, why = effects.lesson
+    if not state.trained:
+        return [], why
+    what = f"trainings of {state.count('train', 'steps')} steps"
+    return _kept("train", [Share(what, bounds.low, bounds.high, 1)], effects), why
+
+
+def _encode(effects: Effects) -> Work:
+    state, change = effects.state, effects.change
+    documents = state.count("encode", "indexed") - _gone(effects, "test")
+    queries = state.count("encode", "queries")
+    shares = []
+    for system in state.encoders:
+        weights = effects.weights(system)
+        for what, total, changed in (("documents", documents, effects.documents), ("queries", queries, effects.asked)):
+            own = _capped(changed, total)
+            low = total if weights.low or effects.encoding else own.low
+            high = total if weights.high or effects.encoding else own.high
+            shares.append(Share(f"{system} {what}", low, max(low, high), max(total, high)))
+    missing = [one for one in change.videos if one.split == "test" and one.video_id not in state.media]
+    tail = f"; {missing[0].video_id} has no document yet" if missing and not change.removed else ""
+    return _kept("encode", shares, effects), f"kept by what the model reads, the checkpoint and the code{tail}"
+
+
+def _evaluate(effects: Effects) -> Work:
+    queries = effects.state.count("evaluate", "queries")
+    return [Share("queries ranked and scored", queries, queries, queries)], "made whole: nothing of it is kept"
+
+
+def _report(_: Effects) -> Work:
+    return [Share("pages", 1, 1, 1)], "made whole: nothing of it is kept"
+
+
+WORK: dict[str, Callable[[Effects], Work]] = {
+    "corpus": _corpus,
+    "extract": _extract,
+    "transcribe": _transcribe,
+    "mine": _mine,
+    "base": _base,
+    "train": _train,
+    "encode": _encode,
+    "evaluate": _evaluate,
+    "report": _report,
+}
+
+
+def _gone(effects: Effects, split: str | None) -> int:
+    """How many of the items in the results go with removed videos."""
+    if not effects.change.removed:
+        return 0
+    there = [one for one in effects.change.videos if split in (None, one.split)]
+    return len(there) if split is None else sum(one.video_id in effects.state.media for one in there)
+
+
+def _capped(found: Range, total: int) -> Range:
+    return Range(min(found.low, total), min(found.high, total))
+
+
+def _failed(count: int) -> list[Share]:
+    """Items that could not be processed are not kept: they are tried at every run."""
+    return [Share("tried again that failed before", count, count, count)] if count else []
+
+
+def _kept(step: str, shares: list[Share], effects: Effects) -> list[Share]:
+    """The shares as far as the store goes: with fewer items than are to be reused, some are made again.
+
+    A new value of a param may be one of before: items that the results here do not use may then be of that value.
+    """
+    here, of = kept_items(step), sum(one.of for one in shares)
+    if here < sum(one.of - one.low for one in shares):
+        return [Share(one.what, max(one.low, one.of - here), one.of, one.of) for one in shares]
+    spare = max(0, here - of) if effects.change.params else 0
+    return [Share(one.what, max(0, one.low - spare), one.high, one.of) for one in shares]
