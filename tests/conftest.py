@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from benchmarks.clones import change_params
 from tasks.shared.artifacts.publish import read_manifest
 from tasks.shared.stage import StageRun, run_stage
 from tests.project import Project, build
@@ -33,15 +33,7 @@ class Workspace:
 
     def set_params(self, changes: Mapping[str, Any]) -> None:
         """Change params.yaml by dotted keys: `set_params({"corpus.source": "folder"})`."""
-        path = self.root / "params.yaml"
-        params = yaml.safe_load(path.read_text(encoding="utf-8"))
-        for dotted, value in changes.items():
-            *sections, key = dotted.split(".")
-            section = params
-            for name in sections:
-                section = section[name]
-            section[key] = value
-        path.write_text(yaml.safe_dump(params, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        change_params(self.root / "params.yaml", changes)
 
     def run(self, stage: str, work: Callable[[StageRun], None], components: tuple[str, ...] = ()) -> dict[str, Any]:
         """Run a stage's work in this process, as its program does; its manifest. Raises what the work raises."""

@@ -28,11 +28,14 @@ class Objects:
     def _repo(self) -> Any:
         from dvc.exceptions import NotDvcRepoError  # half a second, and only where objects are asked for
         from dvc.repo import Repo
+        from dvc.scm import SCMError
 
         try:
             return Repo(str(self.root))
         except NotDvcRepoError:
             raise UserError("this is no DVC project; run from the project's root") from None
+        except SCMError:
+            raise UserError("this is no git repository, and DVC needs one to tell its objects") from None
 
     def path(self, md5: str) -> Path:
         """Where an object lies in the cache. Raises UserError where it is neither there nor in a remote."""

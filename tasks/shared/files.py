@@ -178,7 +178,7 @@ def _some_rows(file: pq.ParquetFile, wanted: Mapping[str, set[str]]) -> pa.Table
     """
     metadata = file.metadata
     groups = [group for group in range(metadata.num_row_groups) if _may_hold(metadata.row_group(group), wanted)]
-    table = file.read_row_groups(groups) if groups else file.schema_arrow.empty_table()
+    table = file.read_row_groups(groups) if groups else pa.Table.from_batches([], file.schema_arrow)
     rows: Iterable[int] = range(table.num_rows)
     for column, values in wanted.items():
         if column in table.column_names:

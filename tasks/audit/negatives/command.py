@@ -1,14 +1,51 @@
-"""Not here yet."""
+"""`reeltrace audit negatives`: how good the mined negatives are, and a sample of them for people to judge."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+
+from tasks.audit.score import positive, state
+
+PER_STRATUM = 10
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """None yet."""
+    """A query or all, the state, and the sample that is written or read back."""
+    parser.add_argument("query", nargs="?", metavar="QUERY", help="one training query's negatives (default: all)")
+    parser.add_argument("--rev", metavar="REV", help="of this commit, branch or tag instead of the workspace")
+    parser.add_argument("--sample", type=Path, metavar="FILE.csv", help="write a stratified sample for people to judge")
+    parser.add_argument(
+        "--per-stratum", type=positive, metavar="N", help=f"negatives a stratum of --sample (default: {PER_STRATUM})"
+    )
+    parser.add_argument("--judged", type=Path, metavar="FILE.csv", help="read a judged sample back: how many are false")
+    parser.add_argument("--json", action="store_true", help="print JSON: digests in full, and all that is known")
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Not here yet."""
-    raise NotImplementedError(chosen)
+    """Print the answer. Raises UserError for a wrong name, file or combination."""
+    from tasks.audit.negatives import audit, view, view_query, view_sample
+    from tasks.audit.negatives.judged import read_judged
+    from tasks.audit.negatives.query import audit_query
+    from tasks.audit.negatives.sample import write_sample
+    from tasks.audit.show import as_json
+    from tasks.shared.errors import UserError
+
+    if sum(map(bool, (chosen.query, chosen.sample, chosen.judged))) > 1:
+        raise UserError("QUERY, --sample and --judged ask for different things; give one of them")
+    if chosen.per_stratum and not chosen.sample:
+        raise UserError("--per-stratum says how large --sample is; give both")
+    snapshot = state(chosen.rev)
+    if chosen.query:
+        one = audit_query(snapshot, chosen.query)
+        print(as_json(one)) if chosen.json else view_query.show_query(one)
+    elif chosen.sample:
+        sample = write_sample(*audit.sampled(snapshot), chosen.sample, chosen.per_stratum or PER_STRATUM)
+        print(as_json(sample)) if chosen.json else view_sample.show_sample(sample)
+    elif chosen.judged:
+        judged = read_judged(*audit.sampled(snapshot), chosen.judged)
+        print(as_json(judged)) if chosen.json else view_sample.show_judged(judged)
+    else:
+        whole = audit.audit(snapshot)
+        print(as_json(whole)) if chosen.json else view.show_audit(whole)
+    return 0
