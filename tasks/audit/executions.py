@@ -47,7 +47,7 @@ class Execution:
     def outs(self) -> dict[str, str]:
         try:
             return dict(json.loads(self.tags.get("dvc.outs", "{}")))
-        except ValueError:
+        except (ValueError, TypeError):  # edited, or cut at MLflow's limit
             return {}
 
 

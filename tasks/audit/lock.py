@@ -31,6 +31,6 @@ def parse_lock(text: str, where: str) -> dict[str, LockedStage]:
             )
             for name, stage in (raw or {}).get("stages", {}).items()
         }
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{where} is not as DVC writes it ({reason}); restore it from git") from None

@@ -1,0 +1,45 @@
+"""A verification as people read it: what was checked, what is wrong, what could not be told, and one closing line."""
+
+from __future__ import annotations
+
+from tasks.audit.show import console, plain, short, size, table
+from tasks.audit.verify.answer import Answer, Finding
+
+
+def show(answer: Answer) -> None:
+    """Print an answer."""
+    out = console()
+    title = f"verified: {answer.state}" + (f" at {short(answer.commit)}" if answer.commit else "")
+    rows = [[one.what, one.count, "" if one.bytes is None else size(one.bytes)] for one in answer.checked]
+    out.print(table(title, ["what", "checked", "size"], rows, right=["checked", "size"]))
+    if answer.findings:
+        out.print(table("findings", ["kind", "what", "found", "but recorded", "in"], map(_row, answer.findings)))
+    if answer.notes:
+        notes = [[note.kind, note.where, note.what] for note in answer.notes]
+        out.print(table("notes: no damage", ["kind", "what", "why"], notes))
+    out.print(plain(closing(answer)), soft_wrap=True)
+
+
+def closing(answer: Answer) -> str:
+    """The verdict in one line."""
+    unchecked = sum(note.kind == "not checked" for note in answer.notes)
+    but = f"; {unchecked} checks were not possible, see the notes" if unchecked else ""
+    if answer.intact:
+        return f"intact: all that was checked is as recorded{but}"
+    kinds = ("missing", "altered", "extra", "unreadable")
+    counts = [(sum(one.kind == kind for one in answer.findings), kind) for kind in kinds]
+    return f"not intact: {', '.join(f'{count} {kind}' for count, kind in counts if count)}{but}"
+
+
+def _row(one: Finding) -> list[str | None]:
+    where = one.where + (f" ({one.remark})" if one.remark else "")
+    claims = [claim.expected or "no such thing" for claim in one.claims]
+    return [one.kind, where, _cut(one.found), "; ".join(map(_cut, claims)), "; ".join(c.record for c in one.claims)]
+
+
+def _cut(text: str | None) -> str:
+    """A digest or value at a width that leaves room for the others; JSON has it all."""
+    if text is None:
+        return "-"
+    shown = plain(text)
+    return shown if len(shown) <= 24 else f"{shown[:23]}…"

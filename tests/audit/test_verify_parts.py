@@ -1,0 +1,112 @@
+"""The parts of a verification that can be told apart: hashing, walking, seals, and two ways to read MLflow."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from tasks.audit.verify.hashing import Digest, Digests, Unread, dir_hash
+from tasks.audit.verify.places import walked
+from tasks.audit.verify.records import read_records
+from tasks.audit.verify.seals import Change, explain, sealed
+from tasks.audit.verify.verify import verify
+from tasks.shared.pipeline import dvc_hash
+from tasks.shared.tracking import seal
+from tests.project import Project
+
+
+def test_digests_are_those_of_hashlib_and_of_dvc(tmp_path: Path) -> None:
+    contents = {"a": b"", "b/ü c": random.Random(1).randbytes(3 << 20), "b.d": b"x", ".hidden": b"y"}
+    for name, content in contents.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    digests = Digests()
+    digests.read(tmp_path / name for name in contents)
+    found = {name: digests.of(tmp_path / name) for name in contents}
+    assert found == {
+        name: Digest(hashlib.sha256(one).hexdigest(), hashlib.md5(one).hexdigest(), len(one))
+        for name, one in contents.items()
+    }
+    md5s = {name: one.md5 for name, one in found.items() if isinstance(one, Digest)}
+    assert dir_hash(md5s) == dvc_hash(tmp_path)
+
+
+def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("nowhere")
+    digests = Digests()
+    for name in ("pipe", "link", "absent", ""):
+        found = digests.of(tmp_path / name)
+        assert isinstance(found, Unread) and found.missing
+
+
+def test_a_walk_sees_all_that_lies_there(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    for name in ("a/file", "a/.hidden/deep", ".partial/x", os.fsdecode(b"a/\xff")):
+        (results / name).parent.mkdir(parents=True, exist_ok=True)
+        (results / name).write_text("x")
+    (results / "empty/folder").mkdir(parents=True)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "inside").write_text("x")
+    (results / "a/kept").symlink_to(elsewhere)
+    (results / "a/other").symlink_to(elsewhere)
+    (results / "a/file2").symlink_to(elsewhere / "inside")
+    (results / "a/broken").symlink_to("nowhere")
+    os.mkfifo(results / "a/pipe")
+    tree = walked(tmp_path, {"results/a/kept/inside"})
+    assert set(tree.files) == {
+        "results/a/file", "results/a/.hidden/deep", "results/.partial/x", "results/a/\\xff", "results/a/file2",
+        "results/a/kept/inside",
+    }  # fmt: skip
+    assert set(tree.strange) == {"results/a/other", "results/a/broken", "results/a/pipe"}
+
+
+METRICS = [("count/videos", 0, 13.0), ("items/reused", 0, 4.0), ("items/decoded", 0, 9.0), ("train/loss", 1, 0.25)]
+PARAMS = {"run.seed": "7"}
+SEAL = seal(PARAMS, METRICS)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "change"),
+    [
+        ([*METRICS[:1], ("items/reused", 0, 5.0), *METRICS[2:]], Change("items/reused", 0, 4.0, 5.0)),
+        ([*METRICS[:2], *METRICS[3:]], Change("items/decoded", 0, 9.0, None)),
+        ([*METRICS, ("made/up", 3, 1.0)], Change("made/up", 3, None, 1.0)),
+        ([*METRICS, METRICS[0]], Change("count/videos", 0, None, 13.0)),
+        ([*METRICS[:3], ("train/loss", 1, 0.2500001)], None),
+    ],
+)
+def test_the_seal_tells_which_single_metric_was_changed(
+    metrics: list[tuple[str, int, float]], change: Change | None
+) -> None:
+    assert sealed(SEAL, PARAMS, METRICS) and not sealed(SEAL, PARAMS, metrics)
+    assert explain(SEAL, PARAMS, metrics, ["items/reused", "items/decoded"], 13) == change
+
+
+def test_the_database_is_read_as_mlflows_own_client_reads_it(
+    finished: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+
+    from tasks.audit.verify import records
+
+    monkeypatch.chdir(finished.root)
+    run_ids = [run for runs in verify().runs.values() for run in runs]
+    client = MlflowClient("sqlite:///mlflow.db")
+    client.log_metric(run_ids[0], "odd", float("nan"), step=3)
+    client.log_metric(run_ids[0], "odd", float("-inf"), step=4)
+    client.log_metric(run_ids[0], "tiny", 5e-324)
+    direct = read_records("sqlite:///mlflow.db", Path(), run_ids)
+    for run_id in run_ids:
+        asked = records._of_client(client, run_id)
+        assert repr(sorted(asked.metrics)) == repr(sorted(direct[run_id].metrics))
+        assert (asked.params, repr(sorted(asked.latest.items())), asked.versions) == (
+            direct[run_id].params,
+            repr(sorted(direct[run_id].latest.items())),
+            direct[run_id].versions,
+        )
