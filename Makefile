@@ -25,7 +25,7 @@ export DIR := $(value DIR)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo videos search ui test check format lock clean
+.PHONY: help setup demo videos search trace verify ui test check format lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -47,7 +47,7 @@ $(READY): requirements.lock pyproject.toml
 demo: setup  ## from videos to a score: the whole pipeline on a corpus made here; what is done is not done again
 	@PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 	@echo && $(BIN)/python -c "$(TABLE)" && echo
-	@echo 'The whole story: results/report/report.html. Runs: make ui. Search: make search Q="..."'
+	@echo 'The whole story: results/report/report.html. What produced it: make trace. Runs: make ui. Search: make search Q="..."'
 
 videos: setup  ## your own videos, indexed and searched: make videos DIR=/data/clips Q="what is said or seen"
 	@test -n "$$DIR" || { echo 'name a directory of videos: make videos DIR=/data/clips Q="words"' >&2; exit 2; }
@@ -58,6 +58,12 @@ videos: setup  ## your own videos, indexed and searched: make videos DIR=/data/c
 search: setup  ## ranked videos for words: make search Q="a flood in the harbour"
 	@test -n "$$Q" || { echo 'say what to search for: make search Q="a flood in the harbour"' >&2; exit 2; }
 	@$(BIN)/reeltrace search "$$Q"
+
+trace: setup  ## what produced the score; of one query or rank: make trace Q=QUERY or Q=QUERY:VIDEO
+	@$(BIN)/reeltrace audit trace $${Q:+"$$Q"}
+
+verify: setup  ## every byte, index row and metric against what was recorded
+	@$(BIN)/reeltrace audit verify
 
 ui: setup  ## MLflow's page over all runs on http://127.0.0.1:5000 (another port: PORT=5001)
 	@echo "MLflow: http://127.0.0.1:$(PORT) in some seconds (ctrl-c ends it)"
