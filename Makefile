@@ -71,7 +71,7 @@ ui: setup  ## MLflow's page over all runs on http://127.0.0.1:5000 (another port
 		--backend-store-uri "$${MLFLOW_TRACKING_URI:-$(DATABASE)}"
 
 test: setup  ## the tests, without network
-	@PATH="$(CURDIR)/$(BIN):$$PATH" HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+	@PATH="$(CURDIR)/$(BIN):$$PATH" HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup  ## lint, format, types and import contracts
 	$(BIN)/ruff check
