@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.audit.snapshot import Snapshot
-from tasks.shared.artifacts import exposures, index, indexed, media, transcripts
+from tasks.shared.artifacts import exposures, indexed, media, transcripts
 from tasks.shared.artifacts.corpus import Video, read_videos
 from tasks.shared.artifacts.exposures import Exposure, read_exposures
-from tasks.shared.artifacts.index import IndexManifest, read_index_manifest
 from tasks.shared.artifacts.indexed import IndexedDocument, read_indexed
 from tasks.shared.artifacts.media import Media, read_media
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.transcripts import Transcript, read_transcripts
-from tasks.shared.errors import UserError
 from tasks.shared.failures import FAILURES, Failure, read_failures
 
 VIDEOS = RESULTS / "corpus" / "manifest.parquet"
@@ -89,15 +87,6 @@ def exposures_of(snapshot: Snapshot, video_ids: Collection[str]) -> list[Exposur
     if not snapshot.has(exposures.FOLDER / exposures.TABLE):
         return None
     return read_exposures(snapshot.need(exposures.FOLDER / exposures.TABLE).parent, video_ids)
-
-
-def index_of(snapshot: Snapshot) -> IndexManifest | None:
-    """The index's content manifest; None where there is none that this version reads."""
-    path = index.FOLDER / index.MANIFEST
-    try:
-        return read_index_manifest(snapshot.need(path).parent)
-    except UserError:
-        return None
 
 
 def file_of(folder: Path, name: str | None) -> str | None:
