@@ -75,7 +75,7 @@ def project(request: pytest.FixtureRequest, mlflow_database: Path) -> Project:
             shutil.rmtree(partial, ignore_errors=True)
             build(partial, mlflow_database).copy(root)
             shutil.rmtree(partial)
-    return Project(root)
+    return Project(root, shared=True)
 
 
 @pytest.fixture

@@ -35,9 +35,14 @@ GIT = ("git", "-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "comm
 
 @dataclass
 class Project:
-    """A copy of the project."""
+    """A copy of the project.
+
+    Attributes:
+        shared: other tests, of other processes too, look at it at the same time, so nobody may change it.
+    """
 
     root: Path
+    shared: bool = False
 
     @property
     def environment(self) -> dict[str, str]:
@@ -70,12 +75,14 @@ class Project:
 
     def commit(self, message: str) -> str:
         """Commit all that is changed; the new commit."""
+        assert not self.shared, "this project is shared by tests; commit in a copy (fixture `finished`)"
         self.run(*GIT, "add", "--all")
         self.run(*GIT, "commit", "--quiet", "--message", message)
         return self.run("git", "rev-parse", "HEAD").strip()
 
     def change(self, changes: dict[str, dict[str, Any]]) -> None:
         """Change keys of params.yaml."""
+        assert not self.shared, "this project is shared by tests; change a copy (fixture `finished`)"
         path = self.root / "params.yaml"
         params = yaml.safe_load(path.read_text(encoding="utf-8"))
         for section, values in changes.items():
