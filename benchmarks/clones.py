@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
+from tasks.shared.params_file import change_params
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -17,20 +17,8 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 def clone(place: Path, changes: Mapping[str, Any]) -> Path:
     """A clone of HEAD at `place`, its params.yaml changed by dotted keys."""
     subprocess.run(["git", "clone", "--quiet", str(REPOSITORY), str(place)], check=True)
-    change_params(place / "params.yaml", changes)
+    change_params(changes, place / "params.yaml")
     return place
-
-
-def change_params(path: Path, changes: Mapping[str, Any]) -> None:
-    """Change a params.yaml by dotted keys: `{"corpus.source": "folder"}`."""
-    params = yaml.safe_load(path.read_text(encoding="utf-8"))
-    for dotted, value in changes.items():
-        *sections, key = dotted.split(".")
-        section = params
-        for name in sections:
-            section = section[name]
-        section[key] = value
-    path.write_text(yaml.safe_dump(params, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
 def repro(place: Path, *arguments: str, store: Path | None = None) -> None:

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.clones import change_params
 from tasks.shared.artifacts.publish import read_manifest
+from tasks.shared.params_file import change_params
 from tasks.shared.stage import StageRun, run_stage
 from tests.project import Project, build
 from tests.project import key as project_key
@@ -33,7 +33,7 @@ class Workspace:
 
     def set_params(self, changes: Mapping[str, Any]) -> None:
         """Change params.yaml by dotted keys: `set_params({"corpus.source": "folder"})`."""
-        change_params(self.root / "params.yaml", changes)
+        change_params(changes, self.root / "params.yaml")
 
     def run(self, stage: str, work: Callable[[StageRun], None], components: tuple[str, ...] = ()) -> dict[str, Any]:
         """Run a stage's work in this process, as its program does; its manifest. Raises what the work raises."""

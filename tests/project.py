@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -17,18 +18,26 @@ from typing import Any
 import yaml
 
 from tasks.shared.files import sha256_file, sha256_json
+from tasks.shared.params_file import change_params
 from tests.omni.conftest import small
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = list(yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"])
-SMALL: dict[str, dict[str, Any]] = {
-    "run": {"max_failed_fraction": 0.2},  # one broken file weighs more among few
-    "corpus": {"train_events": 2, "test_events": 2},
-    "extract": {"frames": 4},
-    "base": {"source": "pretrained", "model": ".reeltrace/untrained"},  # making the tiny one takes a minute
-    "train": {"epochs": 1, "batch_size": 8, "mini_batch_size": 8, "negatives": 1},
-    "evaluate": {"bootstrap": 100, "permutations": 100},
-    "report": {"sample_queries": 2, "results": 2},
+SMALL: dict[str, Any] = {
+    "run.max_failed_fraction": 0.2,  # one broken file weighs more among few
+    "corpus.train_events": 2,
+    "corpus.test_events": 2,
+    "extract.frames": 4,
+    "base.source": "pretrained",  # making the tiny one takes a minute
+    "base.model": ".reeltrace/untrained",
+    "train.epochs": 1,
+    "train.batch_size": 8,
+    "train.mini_batch_size": 8,
+    "train.negatives": 1,
+    "evaluate.bootstrap": 100,
+    "evaluate.permutations": 100,
+    "report.sample_queries": 2,
+    "report.results": 2,
 }
 GIT = ("git", "-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
 
@@ -80,14 +89,10 @@ class Project:
         self.run(*GIT, "commit", "--quiet", "--message", message)
         return self.run("git", "rev-parse", "HEAD").strip()
 
-    def change(self, changes: dict[str, dict[str, Any]]) -> None:
-        """Change keys of params.yaml."""
+    def change(self, changes: Mapping[str, Any]) -> None:
+        """Change params.yaml by dotted keys."""
         assert not self.shared, "this project is shared by tests; change a copy (fixture `finished`)"
-        path = self.root / "params.yaml"
-        params = yaml.safe_load(path.read_text(encoding="utf-8"))
-        for section, values in changes.items():
-            params[section] |= values
-        path.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+        change_params(changes, self.root / "params.yaml")
 
     def manifest(self, stage: str) -> Any:
         """A stage's manifest."""
@@ -111,7 +116,7 @@ def build(root: Path, mlflow_database: Path) -> Project:
     shutil.copy(mlflow_database, root / "mlflow.db")
     made = Project(root)
     made.change(SMALL)
-    small().save(str(root / SMALL["base"]["model"]), create_model_card=False)
+    small().save(str(root / SMALL["base.model"]), create_model_card=False)
     made.run("git", "init", "--quiet")
     made.commit("first")
     assert made.repro() == STAGES
@@ -133,7 +138,7 @@ def key() -> str:
     """What decides the results of `build`: the stages' code and params, and the packages that matter; not the audit."""
     names = [path.relative_to(ROOT).as_posix() for path in sources()]
     deciding = ("tasks/", "dvc.yaml", "params.yaml", ".dvc", ".gitignore", "tests/project.py", "tests/omni/")
-    reading = ("tasks/audit/", "tasks/cli.py", "tasks/search.py")
+    reading = ("tasks/audit/", "tasks/cli.py", "tasks/search.py", "tasks/shared/workspace/")
     files = {
         name: sha256_file(ROOT / name) for name in names if name.startswith(deciding) and not name.startswith(reading)
     }

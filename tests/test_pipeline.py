@@ -46,12 +46,12 @@ def test_nothing_is_left_to_do(project: Project) -> None:
 @pytest.mark.parametrize(
     ("changes", "first"),
     [
-        ({"train": {"lora_alpha": 8}}, "train"),
-        ({"evaluate": {"bootstrap": 101}}, "evaluate"),
+        ({"train.lora_alpha": 8}, "train"),
+        ({"evaluate.bootstrap": 101}, "evaluate"),
     ],
 )
 def test_a_changed_param_makes_its_stage_stale_and_what_follows(
-    finished: Project, changes: dict[str, dict[str, Any]], first: str
+    finished: Project, changes: dict[str, Any], first: str
 ) -> None:
     finished.change(changes)
     stale = finished.repro("--dry")

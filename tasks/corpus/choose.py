@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
-
-from ruamel.yaml import YAML
 
 from tasks.shared.errors import UserError
 from tasks.shared.params import PARAMS_FILE, load_params
+from tasks.shared.params_file import change_params
 
 
 def choose(directory: str, params_file: Path = PARAMS_FILE) -> None:
@@ -17,17 +15,7 @@ def choose(directory: str, params_file: Path = PARAMS_FILE) -> None:
     if not directory or not Path(directory).is_dir():
         raise UserError(f"no directory {directory}; name one that holds videos")
     load_params(params_file)  # a file that is wrong already is not touched
-    round_trip = YAML()  # keeps comments, and builds no objects
-    round_trip.preserve_quotes = True
-    round_trip.width = 200
-    round_trip.representer.add_representer(type(None), _null)
-    params = round_trip.load(params_file)
-    params["corpus"].update(source="folder", path=directory)
-    round_trip.dump(params, params_file)
-
-
-def _null(representer: Any, _: None) -> Any:
-    return representer.represent_scalar("tag:yaml.org,2002:null", "null")
+    change_params({"corpus.source": "folder", "corpus.path": directory}, params_file)
 
 
 if __name__ == "__main__":

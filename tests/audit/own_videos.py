@@ -16,12 +16,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import yaml
 from conftest import REPOSITORY, make_video
 
 from tasks.shared.artifacts.corpus import read_queries, read_videos
 from tasks.shared.files import sha256_json
 from tasks.shared.params import load_params
+from tasks.shared.params_file import change_params
 from tasks.shared.pipeline import dvc_hash, read_stages
 from tasks.shared.stage import run_stage
 from tests.project import Project
@@ -40,10 +40,7 @@ class OwnVideos:
 
     def params(self, section: str, **values: Any) -> None:
         """Change keys of params.yaml."""
-        path = self.root / "params.yaml"
-        params = yaml.safe_load(path.read_text(encoding="utf-8"))
-        params[section] |= values
-        path.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+        change_params({f"{section}.{key}": value for key, value in values.items()}, self.root / "params.yaml")
 
     def film(self, video_id: str) -> None:
         """Put another film in a video's place."""

@@ -44,7 +44,7 @@ def two(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Two:
         return (results / "mine" / "negatives.jsonl").read_text(encoding="utf-8"), folder / name
 
     first, a = made.run("git", "rev-parse", "HEAD").strip(), kept("a")
-    made.change({"mine": {"relative_margin": MARGIN}})
+    made.change({"mine.relative_margin": MARGIN})
     assert made.repro() == ["mine", "train", "encode", "evaluate", "report"]
     b = kept("b")
     return Two(made, first, made.commit("margin"), [a[0], b[0]], [a[1], b[1]])

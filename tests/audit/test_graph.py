@@ -107,7 +107,7 @@ def test_a_run_id_ends_at_its_stage(project: Project) -> None:
 
 
 def test_a_changed_param_is_stale_and_what_follows_is_marked(finished: Project) -> None:
-    finished.change({"train": {"lora_r": 8}})
+    finished.change({"train.lora_r": 8})
     graph = graph_of(finished)
     assert marks_of(graph) == {"train": "stale", "encode": "follows", "evaluate": "follows", "score": "follows"}
     assert nodes_of(graph)["train"]["why"] == ["params.yaml train modified"]

@@ -186,7 +186,7 @@ def test_a_revision_without_its_files_here(finished: Project) -> None:
 
 
 def test_what_is_stale_already_is_apart(finished: Project) -> None:
-    finished.change({"evaluate": {"bootstrap": 200}})
+    finished.change({"evaluate.bootstrap": 200})
     answer = _answer(finished, "--param", "report.results=3")
     (stale,) = answer["stale"]
     assert stale == {"stage": "evaluate", "why": ["dep params.yaml: evaluate modified"]}

@@ -179,11 +179,11 @@ def test_dvc_does_what_was_forecast(finished: Project, monkeypatch: pytest.Monke
     monkeypatch.delenv("REELTRACE_STORE", raising=False)
     there = impact([], [], ["mine.keep=2"], None)
     assert there.stale == []
-    finished.change({"mine": {"keep": 2}})
+    finished.change({"mine.keep": 2})
     assert finished.repro() == _runs(there, "yes") == ["mine", "train", "encode", "report"]
 
     back = impact([], [], ["mine.keep=3"], None)  # where it was before: DVC has all of it
-    finished.change({"mine": {"keep": 3}})
+    finished.change({"mine.keep": 3})
     printed = finished.run(sys.executable, "-m", "dvc", "repro")
     assert re.findall(r"^Stage '(\w+)' is cached", printed, re.M) == _runs(back, "restored")
     assert _runs(back, "restored") == ["mine", "train", "encode", "report"]

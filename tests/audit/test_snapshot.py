@@ -19,7 +19,7 @@ from tests.project import STAGES, Project
 def evaluated_again(project: Project) -> str:
     """Change a param of evaluate, run that stage, commit; the run's id."""
     before = {one.run_id for one in Executions(root=project.root).of_stages(["evaluate"])}
-    project.change({"evaluate": {"bootstrap": 150}})
+    project.change({"evaluate.bootstrap": 150})
     assert project.repro("evaluate") == ["evaluate"]
     project.commit("another")
     (run,) = [one for one in Executions(root=project.root).of_stages(["evaluate"]) if one.run_id not in before]

@@ -116,7 +116,7 @@ def test_an_mlflow_run_is_a_score(here: Project) -> None:
 
 
 def test_a_tree_that_is_dirty_or_half_gone_is_told_as_it_is(finished: Project) -> None:
-    finished.change({"mine": {"keep": 2}})
+    finished.change({"mine.keep": 2})
     with (finished.root / "tasks/mine/run.py").open("a", encoding="utf-8") as code:
         code.write("# changed\n")
     found = answer(finished)

@@ -168,7 +168,7 @@ def test_changes_since_are_notes_and_no_damage(here: Project) -> None:
     code = Path("tasks/mine/filtering.py")
     code.write_text(code.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
     Path("tasks/mine/new.py").write_text("", encoding="utf-8")
-    here.change({"train": {"epochs": 2}})
+    here.change({"train.epochs": 2})
     answer = verify()
     assert answer.intact
     assert {"tasks/mine/filtering.py", "tasks/mine/new.py", "params.yaml train.epochs"} <= set(notes(answer))
@@ -177,7 +177,7 @@ def test_changes_since_are_notes_and_no_damage(here: Project) -> None:
 
 
 def test_a_stage_that_ran_again_makes_the_next_stale_and_not_false(here: Project) -> None:
-    here.change({"mine": {"source": "bm25"}})
+    here.change({"mine.source": "bm25"})
     assert here.repro("mine") == ["mine"]
     answer = verify()
     assert answer.findings == []

@@ -1,0 +1,105 @@
+"""Running a program in a process group of its own that never outlives its starter, with its output line by line."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import re
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+SUPERVISOR = Path(__file__).with_name("supervise.py")
+GRACE = 6.0  # seconds between being interrupted and being killed
+TICK = 0.5  # seconds
+
+
+class TimeLimitError(Exception):
+    """A program ran longer than it may."""
+
+
+def run(
+    command: Sequence[str],
+    *,
+    root: Path,
+    environment: Mapping[str, str],
+    line: Callable[[str], None],
+    tick: Callable[[], None] = lambda: None,
+    limit: float | None = None,
+    held: Collection[int] = (),
+) -> int:
+    """Run a program until all of its process group is gone; its exit code, 128 + n where signal n killed it.
+
+    The group is interrupted, and killed `GRACE` seconds later, when anything is raised here: by `line`, by `tick`, by a
+    signal's handler, by the time limit. It is also ended when this process is killed.
+
+    Args:
+        root: the program's working directory.
+        environment: the whole of it.
+        line: called with every line it prints, on either stream, without its end; of a line that is drawn over with
+            carriage returns, with the last state alone.
+        tick: called about twice a second, however much or little it prints.
+        limit: seconds it may run.
+        held: file descriptors that stay open until the group is gone: locks.
+
+    Raises TimeLimitError, after the group is gone.
+    """
+    started = ticked = time.monotonic()
+    with _supervised(command, root, environment, held) as process:
+        for text in _lines(process):
+            if text is not None:
+                line(text)
+            now = time.monotonic()
+            if now - ticked < TICK:
+                continue
+            ticked = now
+            tick()
+            if limit is not None and now - started > limit:
+                raise TimeLimitError(f"it ran longer than {limit / 60:g} minutes")
+        return process.wait()
+
+
+@contextmanager
+def _supervised(
+    command: Sequence[str], root: Path, environment: Mapping[str, str], held: Collection[int]
+) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", str(SUPERVISOR), str(GRACE), *command],
+        cwd=root, env=dict(environment), pass_fds=tuple(held), start_new_session=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    assert process.stdin is not None and process.stdout is not None
+    try:
+        yield process
+    finally:
+        process.stdin.close()
+        process.wait()
+        process.stdout.close()
+
+
+def _lines(process: subprocess.Popen[bytes]) -> Iterator[str | None]:
+    """Lines as they come, and None where a tick passes without one, until the supervisor has closed its output."""
+    assert process.stdout is not None
+    output = process.stdout.fileno()
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    rest = ""
+    while True:
+        if not select.select([output], [], [], TICK)[0]:
+            yield None
+            continue
+        chunk = os.read(output, 1 << 16)
+        *whole, rest = (rest + decoder.decode(chunk, final=not chunk)).split("\n")
+        for text in whole:
+            yield _last_state(text)
+        if not chunk:
+            if rest:
+                yield _last_state(rest)
+            return
+
+
+def _last_state(text: str) -> str:
+    return re.split(r"\r(?!$)", text)[-1].rstrip("\r")
