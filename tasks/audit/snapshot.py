@@ -15,12 +15,12 @@ from typing import Any
 
 import yaml
 
-from tasks.audit import git
 from tasks.audit.executions import Execution, Executions
 from tasks.audit.links import broken, links
 from tasks.audit.lock import LockedStage, parse_lock
 from tasks.audit.manifest import Manifest, parse_manifest, read_manifest_file
 from tasks.audit.objects import FOLDER, Objects
+from tasks.shared import git
 from tasks.shared.artifacts.publish import MANIFEST, RESULTS
 from tasks.shared.errors import UserError
 from tasks.shared.files import link_or_copy, sha256_json

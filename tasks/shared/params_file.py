@@ -1,7 +1,8 @@
-"""Changing values of a params.yaml by dotted keys, its comments and order kept."""
+"""Values of a params.yaml changed by dotted keys: in the file, its comments and order kept, or in what was read."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -32,6 +33,18 @@ def change_params(changes: Mapping[str, Any], path: Path = PARAMS_FILE) -> None:
         _below(place, key, dotted, path)
         place[key] = value
     round_trip.dump(params, path)
+
+
+def overridden(params: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A params.yaml's content with other values at dotted keys; what is not there yet is added."""
+    found = copy.deepcopy(dict(params))
+    for dotted, value in changes.items():
+        *sections, key = dotted.split(".")
+        place = found
+        for name in sections:
+            place = place.setdefault(name, {})
+        place[key] = copy.deepcopy(value)
+    return found
 
 
 def _below(place: Any, name: str, dotted: str, path: Path) -> Any:

@@ -9,12 +9,13 @@ import pytest
 
 from tasks.audit import snapshot
 from tasks.audit.reproduce import external
-from tasks.audit.reproduce.external import altered, climbs, link, named
+from tasks.audit.reproduce.external import altered
 from tasks.audit.snapshot import Snapshot
 from tasks.shared.artifacts.corpus import Video, write_videos
 from tasks.shared.artifacts.publish import write_manifest
 from tasks.shared.errors import UserError
 from tasks.shared.files import sha256_file
+from tasks.shared.workspace.outside import climbs, link, named_paths
 from tests.conftest import Workspace
 
 
@@ -26,10 +27,10 @@ def test_paths_that_params_name() -> None:
         "transcribe": {"model": "/models/whisper"},
         "run.seed": 7,
     }
-    found = named(params)
+    found = named_paths(params)
     assert Path("data/videos") in found and Path(".reeltrace/untrained") in found
     assert not any(path.is_absolute() for path in found)
-    assert named({"base": {"model": "results/base/model"}}) == []
+    assert named_paths({"base": {"model": "results/base/model"}}) == []
 
 
 def test_how_far_paths_climb() -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks.audit import git
 from tasks.audit.reproduce import environment
 from tasks.audit.reproduce.plan import Plan, make_plan
 from tasks.audit.snapshot import workspace
+from tasks.shared import git
 from tasks.shared.errors import UserError
 from tasks.shared.files import read_json, sha256_file, write_json
 from tasks.shared.tracking import environment_tags

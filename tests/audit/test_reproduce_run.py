@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from tasks.audit.reproduce.execute import terminable
-from tasks.audit.reproduce.worktree import left_over, worktree
+from tasks.audit.reproduce.tree import PREFIX, clean_tree
 from tasks.shared.errors import UserError
+from tasks.shared.workspace.worktree import left_over
 from tests.audit.small_git import SmallGit, make
 from tests.project import ROOT
 
@@ -113,7 +114,7 @@ def test_a_difference_is_named_and_the_worktree_kept(small: SmallGit, temporary:
     assert answer["stages"][1]["manifest_differs"] == ["input results/mine/manifest.json"]
     kept = Path(answer["worktree"])
     assert (kept / "results" / "mine" / "out.txt").read_text(encoding="utf-8") == "said by mine\n"
-    assert left_over() == [str(kept)]
+    assert left_over(PREFIX) == [kept]
     subprocess.run(answer["removal"], shell=True, check=True)  # the command that people are told
     assert untouched(small, temporary)
 
@@ -170,32 +171,32 @@ def test_the_worktree_is_clean_and_goes(small: SmallGit, temporary: Path) -> Non
     small.write("dvc.lock", "{}")
     commit = small.commit("a lock")
     small.write("untracked.txt", "")
-    with worktree(commit, 0, climbs=2) as tree:
+    with clean_tree(commit, 0, climbs=2) as tree:
         assert not (tree.root / "dvc.lock").exists() and not (tree.root / "untracked.txt").exists()
         assert (tree.root / "tasks" / "mine" / "__main__.py").is_file()
         assert (tree.root / ".." / "..").resolve().is_relative_to(temporary / tree.folder.name)
-        assert left_over() == [], "it is at work"
+        assert left_over(PREFIX) == [], "it is at work"
         tree.kept = True
-    assert left_over() == [str(tree.checkout)]
+    assert left_over(PREFIX) == [tree.checkout]
     subprocess.run(tree.removal(), shell=True, check=True)
     assert untouched(small, temporary)
-    with pytest.raises(RuntimeError), worktree(commit, 0):
+    with pytest.raises(RuntimeError), clean_tree(commit, 0):
         raise RuntimeError
     assert untouched(small, temporary)
 
 
 def test_what_a_killed_run_left_is_no_hindrance(small: SmallGit, temporary: Path) -> None:
-    with worktree("HEAD", 0) as tree:
+    with clean_tree("HEAD", 0) as tree:
         tree.kept = True
     shutil.rmtree(tree.folder)  # a clean-up of temporary files
     assert "prunable" in small.git("worktree", "list", "--porcelain")
-    with worktree("HEAD", 0):
+    with clean_tree("HEAD", 0):
         pass
     assert untouched(small, temporary)
 
 
 def test_a_disk_without_room(small: SmallGit) -> None:
-    with pytest.raises(UserError, match=r"free disk are needed.*set TMPDIR"), worktree("HEAD", 1 << 60):
+    with pytest.raises(UserError, match=r"free disk are needed.*set TMPDIR"), clean_tree("HEAD", 1 << 60):
         pass
 
 
@@ -207,7 +208,7 @@ def test_a_project_in_a_folder_of_the_repository(
         small.write(f"inner/{name}", (small.root / name).read_text(encoding="utf-8"))
     small.commit("an inner project")
     monkeypatch.chdir(small.root / "inner")
-    with worktree("HEAD", 0) as tree:
+    with clean_tree("HEAD", 0) as tree:
         assert tree.root == tree.checkout / "inner"
         assert (tree.root / "dvc.yaml").is_file()
     assert untouched(small, temporary)

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.audit import git
 from tasks.audit.chain import unlike_lock
 from tasks.audit.executions import Execution
 from tasks.audit.export import repository
@@ -25,6 +24,7 @@ from tasks.audit.export.spec import EVENT, producer
 from tasks.audit.links import Link, broken, links
 from tasks.audit.manifest import Manifest
 from tasks.audit.snapshot import Snapshot
+from tasks.shared import git
 from tasks.shared.pipeline import upstream_of
 from tasks.shared.progress import progress
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import yaml
 
-from tasks.audit import git
 from tasks.audit.export import repository
 from tasks.audit.export.names import shareable
 from tasks.audit.export.records import Records
@@ -17,6 +16,7 @@ from tasks.audit.export.runs import Run, environment
 from tasks.audit.export.spec import Facets, exporter, facet, own
 from tasks.audit.manifest import Manifest
 from tasks.audit.snapshot import FINAL, Snapshot
+from tasks.shared import git
 from tasks.shared.artifacts import scores
 from tasks.shared.files import sha256_json
 from tasks.shared.pipeline import DVC_FILE

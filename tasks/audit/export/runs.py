@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from tasks.audit import git
 from tasks.audit.executions import Execution
 from tasks.audit.manifest import Manifest
 from tasks.audit.snapshot import Snapshot
+from tasks.shared import git
 from tasks.shared.artifacts.publish import MANIFEST, RESULTS
 
 UNKNOWN = uuid.uuid5(uuid.NAMESPACE_URL, "urn:reeltrace:manifest")  # namespace of ids of runs that MLflow lacks

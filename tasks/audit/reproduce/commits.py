@@ -10,13 +10,13 @@ from typing import Any
 
 import yaml
 
-from tasks.audit import git
 from tasks.audit.executions import Execution
 from tasks.audit.manifest import Manifest
 from tasks.audit.reproduce.params import changed
 from tasks.audit.reproduce.sources import CODE, Sources
 from tasks.audit.show import short
 from tasks.audit.snapshot import LOCK, PARAMS
+from tasks.shared import git
 from tasks.shared.errors import UserError
 from tasks.shared.pipeline import DVC_FILE, StageSpec, stages_of, upstream_of
 from tasks.shared.progress import progress

@@ -1,8 +1,4 @@
-"""What a run reads that neither git nor the pipeline has: a folder of videos, models in directories.
-
-The worktree gets links to what lies in the workspace, at the same relative paths, because paths are part of what the
-stages record. Whether it still is what the results were made of is told by the recorded digests.
-"""
+"""Whether what a run reads from outside git and the pipeline still is what the results were made of."""
 
 from __future__ import annotations
 
@@ -25,20 +21,8 @@ from tasks.shared.files import sha256_file
 from tasks.shared.models import resolve_model
 from tasks.shared.progress import progress
 
-PARAMS = ("corpus.path", "transcribe.model", "retriever.model", "base.model", "base.adapter")  # may name directories
 READERS = ("corpus", "extract")  # stages that read video files
 OF_THE_BASE = ("base", "train", "encode")  # stages that load the starting model
-
-
-def named(params: Mapping[str, Any]) -> list[Path]:
-    """Relative paths outside results/ that recorded params (by section) may name."""
-    found = set()
-    for dotted in PARAMS:
-        section, _, key = dotted.partition(".")
-        value = params.get(section, {}).get(key)
-        if isinstance(value, str) and value and not Path(value).is_absolute() and RESULTS not in Path(value).parents:
-            found.add(Path(value))
-    return sorted(found)
 
 
 def read(snapshot: Snapshot, again: Collection[str]) -> dict[str, str]:
@@ -57,27 +41,6 @@ def read(snapshot: Snapshot, again: Collection[str]) -> dict[str, str]:
         return found
     videos = read_videos(recorded_file(snapshot, RESULTS / "corpus" / "manifest.parquet"))
     return found | {video.path: video.sha256 for video in videos if RESULTS not in Path(video.path).parents}
-
-
-def climbs(paths: Sequence[Path]) -> int:
-    """How many folders above the workspace the paths reach."""
-    return max((Path(os.path.normpath(path)).parts.count("..") for path in paths), default=0)
-
-
-def link(paths: Sequence[Path], workspace: Path, worktree: Path) -> list[str]:
-    """Link what the workspace has and the worktree lacks; the paths that were linked.
-
-    Folders are to come before the files in them.
-    """
-    made = []
-    for path in paths:
-        source, target = workspace / path, worktree / path
-        if path.is_absolute() or target.exists() or not source.exists():
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.symlink_to(source.resolve(), target_is_directory=source.is_dir())
-        made.append(path.as_posix())
-    return made
 
 
 def altered(recorded: Mapping[str, str], worktree: Path) -> dict[str, str | None]:

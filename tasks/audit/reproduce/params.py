@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
 from tasks.audit.manifest import Manifest
 from tasks.shared.errors import UserError
+from tasks.shared.params_file import overridden
 from tasks.shared.tracking import flat
 
 
@@ -29,21 +29,9 @@ def recorded(manifests: Mapping[str, Manifest]) -> dict[str, Any]:
     return {key: value for manifest in manifests.values() for key, value in manifest.params.items()}
 
 
-def written(params: Mapping[str, Any], recorded: Mapping[str, Any]) -> dict[str, Any]:
-    """A params.yaml's content with the recorded values in it."""
-    found = copy.deepcopy(dict(params))
-    for dotted, value in recorded.items():
-        *sections, key = dotted.split(".")
-        place = found
-        for name in sections:
-            place = place.setdefault(name, {})
-        place[key] = copy.deepcopy(value)
-    return found
-
-
 def changed(params: Mapping[str, Any], recorded: Mapping[str, Any]) -> dict[str, list[Any]]:
     """Keys in which a params.yaml is not as recorded: what it has, and what was recorded; None where there is none."""
-    before, after = flat(params), flat(written(params, recorded))
+    before, after = flat(params), flat(overridden(params, recorded))
     return {
         key: [before.get(key), after.get(key)]
         for key in sorted(before.keys() | after.keys())

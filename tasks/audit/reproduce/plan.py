@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tasks.audit import git
 from tasks.audit.executions import Execution
 from tasks.audit.links import broken, links
 from tasks.audit.manifest import Manifest
@@ -16,6 +15,7 @@ from tasks.audit.reproduce.commits import Found, candidates, choose, mismatches
 from tasks.audit.reproduce.sources import Sources
 from tasks.audit.score import Score
 from tasks.audit.snapshot import Snapshot
+from tasks.shared import git
 from tasks.shared.errors import UserError
 from tasks.shared.pipeline import downstream_of, parents_of, upstream_of
 

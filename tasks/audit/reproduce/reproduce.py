@@ -12,12 +12,14 @@ from tasks.audit.reproduce import external
 from tasks.audit.reproduce.answer import Reproduction, outcome
 from tasks.audit.reproduce.compare import compare, taken
 from tasks.audit.reproduce.execute import run_stages, seconds
-from tasks.audit.reproduce.params import written
 from tasks.audit.reproduce.recorded import bring
 from tasks.audit.reproduce.scores import compare_scores
-from tasks.audit.reproduce.worktree import Worktree, worktree
+from tasks.audit.reproduce.tree import clean_tree
 from tasks.audit.snapshot import FINAL, PARAMS
 from tasks.shared.files import sha256_json
+from tasks.shared.params_file import overridden
+from tasks.shared.workspace.outside import climbs, link, named_paths
+from tasks.shared.workspace.worktree import Worktree
 
 if TYPE_CHECKING:
     from tasks.audit.reproduce.plan import Plan
@@ -31,13 +33,12 @@ def reproduce(plan: Plan, root: Path = Path()) -> Reproduction:
     Raises UserError where what the stages read is not what was recorded, before anything runs.
     """
     recorded = external.read(plan.snapshot, plan.again)
-    named = external.named(plan.params)
-    outside = [*named, *(Path(path) for path in recorded if not Path(path).is_absolute())]
-    with worktree(plan.found.commit, _room(plan), external.climbs(outside), root) as tree:
+    outside = [*named_paths(plan.params), *(Path(path) for path in recorded if not Path(path).is_absolute())]
+    with clean_tree(plan.found.commit, _room(plan), climbs(outside), root) as tree:
         if plan.params_changed:
-            text = yaml.safe_dump(written(plan.found.params, plan.params), sort_keys=False, allow_unicode=True)
+            text = yaml.safe_dump(overridden(plan.found.params, plan.params), sort_keys=False, allow_unicode=True)
             (tree.root / PARAMS).write_text(text, encoding="utf-8")
-        linked = external.link(outside, root.absolute(), tree.root)
+        linked = link(outside, root.absolute(), tree.root)
         untold = external.check(plan.snapshot, plan.again, recorded, tree.root)
         bring(plan.snapshot, plan.before, tree.root)
         begin = time.monotonic()

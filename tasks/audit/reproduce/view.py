@@ -11,9 +11,10 @@ from tasks.audit.reproduce.compare import FileDifference, StageResult
 from tasks.audit.reproduce.environment import Difference
 from tasks.audit.reproduce.plan import Plan
 from tasks.audit.reproduce.scores import SystemScore
-from tasks.audit.reproduce.worktree import left_over
+from tasks.audit.reproduce.tree import PREFIX
 from tasks.audit.show import console, plain, short, table
 from tasks.shared.artifacts.scores import HEADLINE
+from tasks.shared.workspace.worktree import left_over
 
 MOST = 20  # differing files of a stage that are shown; JSON has all
 
@@ -27,7 +28,7 @@ def show_plan(plan: Plan) -> None:
         print(f"reproduce: as recorded: {', '.join(taken)}", file=sys.stderr)
     for line in [*_params(plan.params_changed), *_environment(plan.environment), *plan.notes]:
         print(f"reproduce: {plain(line)}", file=sys.stderr)
-    for path in left_over():
+    for path in left_over(PREFIX):
         print(
             f"reproduce: the worktree of an earlier one is still there: git worktree remove --force '{path}'",
             file=sys.stderr,

@@ -12,7 +12,6 @@ from typing import Any
 
 import yaml
 
-from tasks.audit import git
 from tasks.audit.executions import Executions
 from tasks.audit.lock import LockedStage, parse_lock
 from tasks.audit.manifest import Manifest, parse_manifest
@@ -21,6 +20,7 @@ from tasks.audit.snapshot import LOCK, PARAMS, revision
 from tasks.audit.verify.answer import Answer
 from tasks.audit.verify.hashing import Digest, Digests
 from tasks.audit.verify.places import Tree, walked
+from tasks.shared import git
 from tasks.shared.artifacts.publish import MANIFEST, RESULTS
 from tasks.shared.errors import UserError
 from tasks.shared.files import link_or_copy

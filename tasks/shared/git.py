@@ -14,7 +14,7 @@ def commit_of(rev: str, root: Path = Path()) -> str:
     if done.returncode == 0:
         return done.stdout.strip()
     if _git(root, "rev-parse", "--git-dir").returncode:
-        raise UserError("this is no git repository; an audit of revisions needs one")
+        raise UserError("this is no git repository; revisions are commits of one")
     raise UserError(f"git knows no revision {rev}; name a commit, branch or tag")
 
 
@@ -55,4 +55,4 @@ def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)
     except OSError:
-        raise UserError("git is not installed; the audit reads commits with it") from None
+        raise UserError("git is not installed; revisions are read with it") from None

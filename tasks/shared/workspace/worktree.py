@@ -1,7 +1,4 @@
-"""A clean worktree to run the pipeline in: its own store, cache and tracking, so that nothing is found, only made.
-
-It lies in a temporary folder and goes with it, unless it is kept for its differences to be looked at.
-"""
+"""A git worktree of the project to run the pipeline in, which goes when its work is done, unless it is kept."""
 
 from __future__ import annotations
 
@@ -10,20 +7,17 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.audit.show import size
-from tasks.audit.snapshot import LOCK
 from tasks.shared.errors import UserError
-from tasks.shared.items import store_folder
+from tasks.shared.workspace.locks import take
 
-PREFIX = "reeltrace-reproduce-"
-TRACKING = "sqlite:///mlflow.db"  # below the worktree, as its programs see it
-RUNNING = "running"  # the file that has the id of the process
-OWN_CACHE = "[cache]\n    dir = cache\n"  # as seen from .dvc/
+LOCK = "dvc.lock"
+RUNNING = "running"  # the file whose lock says that somebody works in the worktree
 
 
 @dataclass
@@ -34,12 +28,14 @@ class Worktree:
         folder: all that belongs to it.
         checkout: what git calls the worktree.
         root: the project in it; another folder than the checkout where the project is a folder of the repository.
+        lock: the open file that says that somebody works in it.
         kept: whether it stays.
     """
 
     folder: Path
     checkout: Path
     root: Path
+    lock: int
     kept: bool = False
 
     def removal(self) -> str:
@@ -48,78 +44,85 @@ class Worktree:
 
 
 @contextmanager
-def worktree(commit: str, needed: int, climbs: int = 0, workspace: Path = Path()) -> Iterator[Worktree]:
+def worktree(
+    commit: str, place: Path, prefix: str, dvc_config: str, *, climbs: int = 0, workspace: Path = Path()
+) -> Iterator[Worktree]:
     """A clean checkout of a commit without its dvc.lock; it is removed when the block ends, unless it is to be kept.
 
     Args:
-        needed: bytes that the run is expected to write.
-        climbs: how many folders above the project its relative paths reach; they stay in the temporary folder.
+        place: the folder to make it in, under a name that begins with `prefix`.
+        dvc_config: what DVC is to be configured with in it, over what the commit says; paths are as seen from .dvc/.
+        climbs: how many folders above the project its relative paths reach; they stay inside.
 
-    Raises UserError where git refuses, and where no disk has the room.
+    Raises UserError where git refuses.
     """
     _git(workspace, "worktree", "prune")
-    prefix = _git(workspace, "rev-parse", "--show-prefix").strip()
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=_place(needed)))
+    below = _git(workspace, "rev-parse", "--show-prefix").strip()
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
     checkout = folder.joinpath(*["above"] * climbs, folder.name)
-    tree = Worktree(folder, checkout, checkout / prefix)
+    lock = take(folder / RUNNING, prefix)
+    assert lock is not None, "nobody else knows the folder"
+    tree = Worktree(folder, checkout, checkout / below, lock)
     try:
-        (folder / RUNNING).write_text(str(os.getpid()), encoding="utf-8")
         checkout.parent.mkdir(parents=True, exist_ok=True)
         # hooks off: the one that `dvc install` makes would check recorded results out
         _git(workspace, "-c", "core.hooksPath=/dev/null", "worktree", "add", "--detach", str(checkout), commit)
         (tree.root / LOCK).unlink(missing_ok=True)
         (tree.root / ".dvc").mkdir(exist_ok=True)
-        (tree.root / ".dvc" / "config.local").write_text(OWN_CACHE, encoding="utf-8")
+        (tree.root / ".dvc" / "config.local").write_text(dvc_config, encoding="utf-8")
         yield tree
     finally:
+        os.close(lock)
         if tree.kept:
             (folder / RUNNING).unlink(missing_ok=True)
         else:
-            _remove(tree, workspace)
+            _remove(checkout, folder, workspace)
 
 
-def left_over(workspace: Path = Path()) -> list[str]:
-    """Worktrees of reproductions that are over: kept for their differences, or left by one that was killed."""
+def left_over(prefix: str, workspace: Path = Path()) -> list[Path]:
+    """Checkouts in which nobody works: kept, or left by one that was killed."""
     listing = _git(workspace, "worktree", "list", "--porcelain")
     paths = [Path(line.removeprefix("worktree ")) for line in listing.splitlines() if line.startswith("worktree ")]
-    return [str(path) for path in paths if path.name.startswith(PREFIX) and path.is_dir() and not _running(path)]
+    return [path for path in paths if path.name.startswith(prefix) and path.is_dir() and not _running(path)]
+
+
+def clear_left_over(prefix: str, workspace: Path = Path()) -> None:
+    """Remove the checkouts in which nobody works."""
+    for checkout in left_over(prefix, workspace):
+        _remove(checkout, _folder(checkout), workspace)
+
+
+def _folder(checkout: Path) -> Path:
+    return next(one for one in reversed([checkout, *checkout.parents]) if one.name == checkout.name)
 
 
 def _running(checkout: Path) -> bool:
-    """Whether the process that works in a worktree still does."""
-    folder = next(one for one in reversed([checkout, *checkout.parents]) if one.name == checkout.name)
+    """Whether somebody still works in a worktree."""
+    path = _folder(checkout) / RUNNING
+    if not path.exists():
+        return False
     try:
-        os.kill(int((folder / RUNNING).read_text(encoding="utf-8")), 0)
+        lock = take(path, "a look")
     except PermissionError:  # another user's
         return True
-    except (OSError, ValueError):
-        return False
-    return True
+    if lock is not None:
+        os.close(lock)
+    return lock is None
 
 
-def _place(needed: int) -> Path:
-    """The folder for temporary files, or where that is too small the item store's."""
-    places = [Path(tempfile.gettempdir()), store_folder().absolute()]
-    for place in places:
-        place.mkdir(parents=True, exist_ok=True)
-        if shutil.disk_usage(place).free >= needed:
-            return place
-    raise UserError(
-        f"about {size(needed)} of free disk are needed, and neither {places[0]} nor {places[1]} has them; make room or "
-        "set TMPDIR to a folder on another disk"
-    )
-
-
-def _remove(tree: Worktree, workspace: Path) -> None:
+def _remove(checkout: Path, folder: Path, workspace: Path) -> None:
     with _undisturbed():
-        _run(workspace, "worktree", "remove", "--force", "--force", str(tree.checkout))
-        shutil.rmtree(tree.folder, ignore_errors=True)
+        _run(workspace, "worktree", "remove", "--force", "--force", str(checkout))
+        shutil.rmtree(folder, ignore_errors=True)
         _run(workspace, "worktree", "prune")
 
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Let no second Ctrl-C leave half of it."""
+    """Let no second Ctrl-C leave half of it; threads never get one."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     kept = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
