@@ -156,12 +156,17 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
         raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from None
+    return checked_params(raw, str(path))
+
+
+def checked_params(raw: Any, where: str) -> Params:
+    """Params from what was read. Raises UserError that names the first wrong keys; `where` says of what."""
     if not isinstance(raw, dict):
-        raise UserError(f"{path}: expected sections, found {type(raw).__name__}")
+        raise UserError(f"{where}: expected sections, found {type(raw).__name__}")
     try:
         return Params.model_validate(raw)
     except ValidationError as error:
-        raise UserError(f"{path}: {'; '.join(_explain(problem) for problem in error.errors()[:3])}") from None
+        raise UserError(f"{where}: {'; '.join(_explain(problem) for problem in error.errors()[:3])}") from None
 
 
 def _explain(problem: Any) -> str:

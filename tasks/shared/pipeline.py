@@ -58,8 +58,13 @@ def stages_of(text: str, value: Callable[[str], Any]) -> dict[str, StageSpec]:
     Args:
         text: of the file.
         value: of a param by its dotted key, for `${...}`.
+
+    Raises UserError where it has no stages.
     """
-    stages: dict[str, Any] = yaml.safe_load(text)["stages"]
+    try:
+        stages: dict[str, Any] = yaml.safe_load(text)["stages"]
+    except (yaml.YAMLError, TypeError, KeyError) as error:
+        raise UserError(f"{DVC_FILE} states no stages ({' '.join(str(error).split())[:150]}); mend it") from None
     return {
         name: StageSpec(
             name,
@@ -93,6 +98,22 @@ def parents_of(stages: Mapping[str, StageSpec]) -> dict[str, list[str]]:
 
 def _overlap(one: Path, other: Path) -> bool:
     return one == other or one in other.parents or other in one.parents
+
+
+def order_of(stages: Mapping[str, StageSpec]) -> list[str]:
+    """All stages, makers before readers, as near to the order written as that allows."""
+    parents = parents_of(stages)
+    found: dict[str, None] = {}
+
+    def visit(name: str) -> None:
+        for maker in parents[name]:
+            visit(maker)
+        found[name] = None
+
+    for name in stages:
+        if name not in found:
+            visit(name)
+    return list(found)
 
 
 def upstream_of(stages: Mapping[str, StageSpec], *last: str) -> list[str]:

@@ -20,7 +20,7 @@ import yaml
 from tasks.shared import git
 from tasks.shared.errors import UserError
 from tasks.shared.items import store_folder
-from tasks.shared.params import PARAMS_FILE, load_params
+from tasks.shared.params import PARAMS_FILE, checked_params
 from tasks.shared.params_file import change_params, overridden
 from tasks.shared.tracking import DEFAULT_URI
 from tasks.shared.workspace.locks import workspace_held
@@ -62,13 +62,15 @@ def cell(commit: str, overrides: Mapping[str, Any], what: str, root: Path = Path
     """
     (root / PLACE).mkdir(parents=True, exist_ok=True)
     clear_left_over(PREFIX, root)
-    params = yaml.safe_load(git.file_at(commit, PARAMS_FILE.as_posix(), root) or "{}")
-    outside = named_paths(overridden(params, overrides))
+    if (text := git.file_at(commit, PARAMS_FILE.as_posix(), root)) is None:
+        raise UserError(f"commit {commit[:12]} has no {PARAMS_FILE}; name another revision")
+    params = overridden(yaml.safe_load(text), overrides)
+    checked_params(params, f"{PARAMS_FILE} with the overrides")
+    outside = named_paths(params)
     with worktree(
         commit, (root / PLACE).absolute(), PREFIX, _shared_cache(root), climbs=climbs(outside), workspace=root
     ) as tree:
         change_params(overrides, tree.root / PARAMS_FILE)
-        load_params(tree.root / PARAMS_FILE)
         link(outside, root.absolute(), tree.root)
         shared = {"REELTRACE_STORE": str((root / store_folder()).absolute()), "MLFLOW_TRACKING_URI": _tracking(root)}
         with workspace_held(tree.root, what) as lock:

@@ -23,6 +23,10 @@ SAYS: dict[str, Outcome] = {  # how DVC words it
     r"Stage '(?P<stage>[\w-]+)' didn't change": "unchanged",
 }
 FAILED = re.compile(r"ERROR: failed to reproduce '(?P<stage>[\w-]+)'(?:.*exited with (?P<code>-?\d+))?")
+HINTS = re.compile(  # what DVC says after every stage of a pipeline that keeps its dvc.lock in git
+    r"\s*$|Updating lock file|To track the changes with git|\s*git add |To enable auto staging|\s*dvc config core\."
+    r"|Use `dvc push`"
+)
 BUSY = re.compile(r"Unable to acquire lock|is busy, it is being blocked by", re.IGNORECASE)
 WRONG_INPUT, INTERRUPTED = 2, 130  # exit codes of stages that trying again cannot mend
 KEPT = 40  # lines
@@ -57,7 +61,7 @@ def repro(
 
     Args:
         root: of the project.
-        line, tick, limit, held: as `programs.run` has them.
+        line, tick, limit, held: as `programs.run` has them, but for DVC's hints, which are no lines.
         force: run them even where nothing changed.
 
     Raises StageFailedError for the first that fails, and TimeLimitError.
@@ -69,6 +73,8 @@ def repro(
         for pattern, outcome in SAYS.items():
             if found := re.match(pattern, text):
                 outcomes[found["stage"]] = outcome
+        if HINTS.match(text):
+            return
         told.append(text)
         del told[:-KEPT]
         line(text)
