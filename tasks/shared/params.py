@@ -1,17 +1,20 @@
-"""params.yaml, typed and checked before any work: one section a stage, and three that stages share.
+"""params.yaml, typed and checked before any work: one section a stage, three that stages share, one for the flows.
 
 An unknown key, a missing key or a wrong type is one line that names the key.
 """
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from tasks.shared.cron import check_cron
 from tasks.shared.errors import UserError
 
 PARAMS_FILE = Path("params.yaml")
@@ -124,6 +127,48 @@ class Report(Section):
     results: int = Field(ge=1)
 
 
+class Flows(Section):
+    """What the flows obey and no stage does: when they run, and how patient they are."""
+
+    nightly: Annotated[str, AfterValidator(check_cron)] | None  # the whole pipeline; None: not scheduled
+    weekly: Annotated[str, AfterValidator(check_cron)] | None  # the verification of every byte; None: not scheduled
+    timezone: str  # of both, as the tz database names it
+    retries: int = Field(ge=0)  # of a stage that failed
+    retry_seconds: float = Field(ge=0)
+    time_limit_minutes: float = Field(gt=0)  # of a stage
+    time_limits: dict[str, Annotated[float, Field(gt=0)]]  # of single stages, by name, in minutes
+    parallel: int = Field(ge=1)  # cells of a grid of experiments at a time
+    mlflow_page: str  # where links to runs lead
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            return ZoneInfo(name).key
+        except (KeyError, ValueError, OSError):
+            raise ValueError("no timezone has this name; write one such as UTC or Europe/Berlin") from None
+
+    @field_validator("mlflow_page")
+    @classmethod
+    def _address(cls, page: str) -> str:
+        if not re.fullmatch(r"https?://[^/\s]+(/[^/\s]+)*", page):
+            raise ValueError("write it as http://127.0.0.1:5000, without a slash at the end")
+        return page
+
+    @field_validator("time_limits")
+    @classmethod
+    def _of_stages(cls, limits: dict[str, float]) -> dict[str, float]:
+        stages = [name for name in Params.model_fields if name not in NO_STAGES]
+        for name in limits:
+            if name not in stages:
+                close = get_close_matches(name, stages, n=1)
+                raise ValueError(f"no stage is named {name}; {f'did you mean {close[0]}?' if close else 'remove it'}")
+        return limits
+
+
+NO_STAGES = {"run", "document", "retriever", "flows"}
+
+
 class Params(Section):
     run: Run
     document: Document
@@ -137,6 +182,7 @@ class Params(Section):
     encode: Encode
     evaluate: Evaluate
     report: Report
+    flows: Flows
 
     def section(self, dotted: str) -> Any:
         """The value at `train` or `run.seed`, as plain data."""
@@ -178,7 +224,8 @@ def _explain(problem: Any) -> str:
     hint = (
         "; write 0.0001 or 1.0e-4, not 1e-4" if problem["type"] == "float_type" and _exponent(problem["input"]) else ""
     )
-    return f"{key} = {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}{hint}"
+    what = problem["msg"].removeprefix("Value error, ")
+    return f"{key} = {problem['input']!r}: {what[0].lower()}{what[1:]}{hint}"
 
 
 def _meant(location: tuple[str, ...]) -> str:

@@ -66,6 +66,18 @@ def test_the_committed_file_is_valid_and_says_every_section_in_order() -> None:
         ("extract.size", 100, ["extract.size = 100", "multiple of 28"]),
         ("run", None, ["run = None"]),
         ("run", 3, ["run = 3"]),
+        ("flows.nightly", "0 25 * * *", ["flows.nightly = '0 25 * * *': '25' is no hour, which is 0 to 23"]),
+        ("flows.weekly", "@weekly", ["flows.weekly = '@weekly': a cron has five fields", "not 1"]),
+        ("flows.timezone", "Europe/Berln", ["flows.timezone = 'Europe/Berln': no timezone has this name"]),
+        ("flows.timezone", "Europe", ["flows.timezone = 'Europe': no timezone has this name"]),
+        ("flows.timezone", "/etc/passwd", ["no timezone has this name"]),
+        ("flows.time_limits", {"trian": 5}, ["flows.time_limits = {'trian': 5", "no stage is named trian", "train?"]),
+        ("flows.time_limits", {"document": 5}, ["no stage is named document"]),
+        ("flows.time_limits", {"train": 0}, ["flows.time_limits.train = 0", "greater than 0"]),
+        ("flows.time_limit_minutes", 0, ["flows.time_limit_minutes = 0", "greater than 0"]),
+        ("flows.mlflow_page", "127.0.0.1:5000", ["flows.mlflow_page = '127.0.0.1:5000': write it as http://"]),
+        ("flows.mlflow_page", "http://a b", ["flows.mlflow_page = 'http://a b': write it as http://"]),
+        ("flows.mlflow_page", "http://a/", ["flows.mlflow_page = 'http://a/': write it as http://"]),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_the_key(
@@ -85,6 +97,12 @@ def test_every_key_is_required(tmp_path: Path) -> None:
 
 def test_a_whole_number_will_do_for_a_real_one(tmp_path: Path) -> None:
     assert load_params(written(tmp_path, "train.temperature", 1)).train.temperature == 1.0
+
+
+def test_what_is_not_scheduled_and_limits_of_single_stages(tmp_path: Path) -> None:
+    assert load_params(written(tmp_path, "flows.nightly", None)).flows.nightly is None
+    assert load_params(written(tmp_path, "flows.time_limits", {"train": 90})).flows.time_limits == {"train": 90.0}
+    assert load_params(written(tmp_path, "flows.mlflow_page", "https://mlflow.example.org/team")).flows.mlflow_page
 
 
 @pytest.mark.parametrize(
