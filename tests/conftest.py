@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib.metadata import version
@@ -82,6 +82,31 @@ def project(request: pytest.FixtureRequest, mlflow_database: Path) -> Project:
 def finished(project: Project, tmp_path: Path) -> Project:
     """A copy of the project after `dvc repro`, for a test to do with as it likes."""
     return project.copy(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A real browser, driven by selenium; without chromium and its driver the test is skipped."""
+    programs = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome", "chromedriver")]
+    if not any(programs[:3]) or not programs[3]:
+        pytest.skip("no chromium with its driver on this machine")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(next(filter(None, programs)))
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+    for argument in (
+        "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage",
+        "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+        f"--user-data-dir={tmp_path_factory.mktemp('chromium')}",
+    ):  # fmt: skip
+        options.add_argument(argument)
+    driver = webdriver.Chrome(options=options, service=Service(programs[3]))
+    try:
+        yield driver
+    finally:
+        driver.quit()
 
 
 @pytest.fixture

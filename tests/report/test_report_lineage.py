@@ -6,8 +6,7 @@ import base64
 import json
 import re
 import shlex
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import chdir
 from itertools import combinations
 from pathlib import Path
@@ -23,9 +22,6 @@ from tests.report.making import make_report
 from tests.report.test_report_page import Page
 
 Made = Callable[..., Path]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-needs_browser = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium with its driver on this machine")
 STAGES = ("corpus", "extract", "transcribe", "mine", "base", "train", "encode", "evaluate")
 
 
@@ -129,27 +125,6 @@ def test_without_training_scores_or_queries(made: Made) -> None:
     assert "nDCG" not in page.text
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for argument in (
-        "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-        "--disable-background-networking", "--disable-component-update", "--disable-sync",
-        f"--user-data-dir={tmp_path_factory.mktemp('chromium')}",
-    ):  # fmt: skip
-        options.add_argument(argument)
-    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
-    try:
-        yield driver
-    finally:
-        driver.quit()
-
-
 def load(browser: Any, page: Path, width: int = 1280, scheme: str = "light") -> None:
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
@@ -168,7 +143,6 @@ return [...document.querySelectorAll('svg.lineage .node')].map(node => {
 """
 
 
-@needs_browser
 @pytest.mark.parametrize("name", ["report.html", "lineage.html"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_boxes_do_not_overlap_and_hold_their_text(browser: Any, scored: Path, width: int, name: str) -> None:
@@ -201,14 +175,12 @@ return [...document.querySelectorAll('svg.lineage text.label')].flatMap(text => 
 """
 
 
-@needs_browser
 def test_no_label_lies_on_a_box(browser: Any, scored: Path) -> None:
     load(browser, scored / "report/lineage.html")
     assert browser.execute_script("return document.querySelectorAll('text.label').length") > 20
     assert browser.execute_script(LABELS) == []
 
 
-@needs_browser
 def test_a_box_leads_to_its_stage(browser: Any, scored: Path) -> None:
     from selenium.webdriver.common.by import By
 
@@ -233,7 +205,6 @@ def lightness(colour: str) -> float:
     return sum(int(one) for one in re.findall(r"\d+", colour)[:3]) / 3
 
 
-@needs_browser
 def test_light_and_dark(browser: Any, scored: Path) -> None:
     load(browser, scored / "report/lineage.html", scheme="light")
     paper, box, words = map(lightness, browser.execute_script(COLOURS))
@@ -243,7 +214,6 @@ def test_light_and_dark(browser: Any, scored: Path) -> None:
     assert paper < 40 and box < 60 and words > 130
 
 
-@needs_browser
 def test_marks_are_seen(browser: Any, made: Made) -> None:
     root = made(events=2)
     with chdir(root):
@@ -259,7 +229,6 @@ def test_marks_are_seen(browser: Any, made: Made) -> None:
     assert browser.execute_script(LABELS) == []
 
 
-@needs_browser
 def test_it_prints(browser: Any, scored: Path) -> None:
     load(browser, scored / "report/lineage.html")
     printed = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})["data"])

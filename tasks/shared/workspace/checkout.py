@@ -23,13 +23,14 @@ from tasks.shared.items import store_folder
 from tasks.shared.params import PARAMS_FILE, checked_params
 from tasks.shared.params_file import change_params, overridden
 from tasks.shared.tracking import DEFAULT_URI
-from tasks.shared.workspace.locks import workspace_held
+from tasks.shared.workspace.locks import waiting_for, workspace_held
 from tasks.shared.workspace.outside import climbs, link, named_paths
-from tasks.shared.workspace.repro import DVC, stage_environment
+from tasks.shared.workspace.repro import DVC, stage_environment, stale
 from tasks.shared.workspace.worktree import clear_left_over, worktree
 
 PREFIX = "reeltrace-cell-"
 PLACE = Path(".reeltrace/cells")
+SAVING = Path(".dvc/tmp/reeltrace-experiments.lock")
 SQLITE = "sqlite:///"
 
 
@@ -72,20 +73,32 @@ def cell(commit: str, overrides: Mapping[str, Any], what: str, root: Path = Path
     ) as tree:
         change_params(overrides, tree.root / PARAMS_FILE)
         link(outside, root.absolute(), tree.root)
-        shared = {"REELTRACE_STORE": str((root / store_folder()).absolute()), "MLFLOW_TRACKING_URI": _tracking(root)}
+        shared = {
+            "REELTRACE_STORE": str((root / store_folder()).absolute()),
+            "MLFLOW_TRACKING_URI": _tracking(root),
+            "DVC_SITE_CACHE_DIR": str(tree.folder / "dvc"),  # DVC would keep it for every worktree that ever was
+        }
         with workspace_held(tree.root, what) as lock:
             yield Checkout(tree.root, stage_environment(tree.root, **shared), lock)
 
 
-def save_experiment(checkout: Checkout, name: str, message: str) -> None:
-    """Keep a worktree's params and results as a DVC experiment of its commit, under a name that is replaced.
+def save_experiment(checkout: Checkout, name: str, message: str, root: Path = Path()) -> None:
+    """Keep a worktree's params and results as a DVC experiment of its commit, in place of one of the same name.
 
-    Raises UserError with what DVC says.
+    One at a time: DVC's own locks are of one worktree, while the references it saves by belong to all of them.
+
+    Args:
+        root: of the workspace.
+
+    Raises UserError where something is stale, which DVC would save as if it were not, and with what DVC says.
     """
-    done = subprocess.run(
-        [*DVC, "exp", "save", "--force", "--name", name, "--message", message],
-        cwd=checkout.root, env=checkout.environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    if behind := stale(checkout.root, checkout.environment):
+        raise UserError(f"experiment {name} is not kept: {', '.join(sorted(behind))} would have to run first")
+    with waiting_for(root / SAVING, f"experiment {name}"):
+        done = subprocess.run(
+            [*DVC, "exp", "save", "--force", "--name", name, "--message", message],
+            cwd=checkout.root, env=checkout.environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
     if done.returncode:
         reason = " ".join(done.stderr.split())[-300:]
         raise UserError(f"DVC does not keep experiment {name}: {reason}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from tasks.shared.errors import UserError
 
+PAUSE = 0.2  # seconds between two looks at a lock that is waited for
 WORKSPACE = Path(".dvc/tmp/reeltrace-pipeline.lock")
 
 
@@ -65,5 +67,16 @@ def workspace_held(root: Path, what: str) -> Iterator[int]:
         )
     try:
         yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def waiting_for(path: Path, what: str) -> Iterator[None]:
+    """Hold a lock for a short while, as soon as nobody else does."""
+    while (descriptor := take(path, what)) is None:
+        time.sleep(PAUSE)
+    try:
+        yield
     finally:
         os.close(descriptor)

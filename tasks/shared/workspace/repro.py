@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -28,7 +29,7 @@ HINTS = re.compile(  # what DVC says after every stage of a pipeline that keeps 
     r"|Use `dvc push`"
 )
 BUSY = re.compile(r"Unable to acquire lock|is busy, it is being blocked by", re.IGNORECASE)
-WRONG_INPUT, INTERRUPTED = 2, 130  # exit codes of stages that trying again cannot mend
+HOPELESS = (None, 2, 130, -signal.SIGINT)  # exit codes of stages that trying again cannot mend: wrong input, Ctrl-C
 KEPT = 40  # lines
 
 
@@ -116,8 +117,8 @@ def _failure(told: Sequence[str], waiting: str, code: int) -> StageFailedError:
         if found := FAILED.match(said[number]):
             own = int(found["code"]) if found["code"] else None
             reason = said[number - 1] if own is not None and number else said[number].removeprefix("ERROR: ")
-            passing = own not in (None, WRONG_INPUT, INTERRUPTED) or bool(BUSY.search(" ".join(said)))
+            passing = own not in HOPELESS or bool(BUSY.search(" ".join(said)))
             return StageFailedError(found["stage"], own, reason, passing=passing)
     reason = said[-1].removeprefix("ERROR: ") if said else f"dvc repro ended with {code}"
-    killed = code > 128 and code != INTERRUPTED
-    return StageFailedError(waiting, None, reason, passing=killed or bool(BUSY.search(reason)))
+    killed = code in (128 + signal.SIGKILL, 128 + signal.SIGTERM)  # DVC itself; its own errors are 250 and more
+    return StageFailedError(waiting, None, reason, passing=killed or bool(BUSY.search(" ".join(said))))

@@ -1,0 +1,139 @@
+"""The cells of a grid as they run: a bounded number of stages at a time, each cell in its worktree."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from flows.names import experiment_name
+from flows.pipeline import scores_in
+from flows.stage import Done, Work, do
+from flows.stopping import Stop
+from tasks.shared.artifacts.scores import Scores
+from tasks.shared.errors import UserError
+from tasks.shared.params import Flows
+from tasks.shared.workspace.checkout import Checkout, cell, save_experiment
+from tasks.shared.workspace.grid import Overrides, Unit
+
+
+@dataclass
+class Cell:
+    """One combination, and what came of it.
+
+    Attributes:
+        label: what tells it from the other cells.
+        name: of a run of the pipeline with these overrides.
+        done: what came of its stages.
+        scores: None until it has run through, and where its evaluation has none.
+        experiment: the DVC experiment that keeps it.
+        failed: why it did not run through.
+    """
+
+    label: str
+    overrides: Overrides
+    name: str
+    done: list[Done] = field(default_factory=list)
+    scores: Scores | None = None
+    experiment: str | None = None
+    failed: str | None = None
+    checkout: Checkout | None = None
+    place: ExitStack = field(default_factory=ExitStack)
+
+
+class Cells:
+    """All cells of a grid.
+
+    Args:
+        units: what is to be done, in an order that does.
+    """
+
+    def __init__(self, commit: str, cells: list[Cell], units: list[Unit], patience: Flows, root: Path = Path()) -> None:
+        self.commit, self.cells = commit, cells
+        self._units, self._patience, self._root = units, patience, root
+        self._finished: set[int] = set()
+        self._lost: set[int] = set()  # units that cannot be done
+        self._stop = Stop()
+
+    def run(self, parallel: int) -> None:
+        """Do all units, so many at a time. A cell that fails costs only those that need what it would have made.
+
+        Raises StoppedError when the run is cancelled; whatever is raised, no program and no worktree is left.
+        """
+        running: dict[Future[None], int] = {}
+        try:
+            with ThreadPoolExecutor(parallel) as pool:
+                try:
+                    while running or self._ready(running.values()):
+                        for number in self._ready(running.values())[: parallel - len(running)]:
+                            self._open(number)
+                            running[pool.submit(copy_context().run, self._do, number)] = number
+                        for future in wait(running, timeout=1, return_when=FIRST_COMPLETED).done:
+                            future.result()
+                            self._close(running.pop(future))
+                        self._stop.check()
+                except BaseException:
+                    self._stop.set()  # the threads end their programs, and the pool waits for them
+                    raise
+        finally:
+            for one in self.cells:
+                one.place.close()
+
+    def _ready(self, running: Collection[int]) -> list[int]:
+        """Units that can begin, those of the first cells first."""
+        begun = {*self._finished, *self._lost, *running}
+        return [
+            number for number, unit in enumerate(self._units) if number not in begun and unit.after <= self._finished
+        ]
+
+    def _open(self, number: int) -> None:
+        """Make the worktree of a unit's cell, where it is the cell's first."""
+        one = self.cells[self._units[number].cell]
+        if one.checkout is None:
+            place = cell(self.commit, one.overrides, f"experiments {one.name}", self._root)
+            one.checkout = one.place.enter_context(place)
+
+    def _do(self, number: int) -> None:
+        """Do a unit, in a thread."""
+        unit = self._units[number]
+        one = self.cells[unit.cell]
+        assert one.checkout is not None
+        stages = unit.stages[0] if len(unit.stages) == 1 else f"{unit.stages[0]} to {unit.stages[-1]}"
+        state, done = do(Work(f"{one.label}: {stages}", unit.stages, one.checkout), self._patience, self._stop)
+        one.done += done
+        if not state.is_completed():
+            one.failed = state.message or state.name
+        elif self._last(number):
+            one.scores = scores_in(one.checkout.root)
+            try:
+                save_experiment(one.checkout, experiment_name(one.name), one.name)
+                one.experiment = experiment_name(one.name)
+            except UserError as error:
+                one.failed = str(error)
+
+    def _close(self, number: int) -> None:
+        """Take note of a unit that is over; the worktree of a cell that is over goes."""
+        one = self.cells[self._units[number].cell]
+        if one.failed is None:
+            self._finished.add(number)
+        else:
+            self._lose(number)
+        if one.failed is not None or self._last(number):
+            one.place.close()
+
+    def _lose(self, number: int) -> None:
+        """Give up a unit and what needs it."""
+        unit = self._units[number]
+        one = self.cells[unit.cell]
+        self._lost.add(number)
+        for later, other in enumerate(self._units):
+            if number in other.after and later not in self._lost:
+                waiting = self.cells[other.cell]
+                waiting.failed = waiting.failed or f"it needs {unit.stages[-1]} of {one.label}, which failed"
+                self._lose(later)
+
+    def _last(self, number: int) -> bool:
+        return all(unit.cell != self._units[number].cell for unit in self._units[number + 1 :])

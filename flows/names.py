@@ -1,0 +1,56 @@
+"""What a run is called: the corpus, the revision, and what it was asked to do otherwise."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from prefect.runtime import flow_run
+
+from tasks.shared import git
+from tasks.shared.errors import UserError
+from tasks.shared.params import load_params
+
+SHORT = 8  # digits of a commit
+LONGEST = 120  # characters
+
+
+def run_name() -> str:
+    """Of the flow run that begins: `demo@12cc7a0f train.epochs=3`, `demo@12cc7a0f mine.keep x 3`."""
+    given = flow_run.parameters
+    name = name_of(given.get("rev"), given.get("overrides"))
+    return " ".join([name, *(f"{key} x {len(values)}" for key, values in (given.get("grid") or {}).items())])
+
+
+def name_of(rev: str | None, overrides: Mapping[str, Any] | None, root: Path = Path()) -> str:
+    """The corpus, the revision and the overrides. What is wrong with them is for the run itself to tell."""
+    try:
+        corpus = corpus_of(root)
+        commit = git.commit_of(rev, root) if rev else git.head(root)
+        changed = not rev and bool(git.changed_files(root))
+    except UserError:
+        return "not to be run"
+    parts = [f"{corpus}@{commit[:SHORT] if commit else 'no-commit'}{'+changes' if changed else ''}"]
+    parts += [f"{key}={said(value)}" for key, value in (overrides or {}).items()]
+    name = " ".join(parts)
+    return name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
+
+
+def corpus_of(root: Path = Path()) -> str:
+    """The corpus as people call it: `demo`, or the name of its folder. Raises UserError where params.yaml is wrong."""
+    corpus = load_params(root / "params.yaml").corpus
+    return corpus.source if corpus.source == "demo" else Path(corpus.path).resolve().name
+
+
+def said(value: Any) -> str:
+    """A param's value in a name: a list joined by `+`."""
+    if isinstance(value, list):
+        return "+".join(said(one) for one in value)
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def experiment_name(name: str) -> str:
+    """A run's name as DVC takes names of experiments."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.")

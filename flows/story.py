@@ -1,0 +1,157 @@
+"""What a pipeline run shows a person: the score against the last one, what ran and what was reused, and where to look.
+
+All of it are artifacts of the flow run, with keys that stay the same from run to run, so that the Artifacts page of
+Prefect has their history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+
+from flows.stage import Done
+from tasks.audit.executions import Execution, Executions
+from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.shared.artifacts.scores import HEADLINE, MEASURES, Scores
+from tasks.shared.files import read_json, sha256_file
+from tasks.shared.lineage.stages import counted
+
+PAGES = {"report": "report.html", "lineage": "lineage.html"}  # of the stage report, which MLflow keeps
+
+
+@dataclass
+class Story:
+    """A pipeline run as it goes.
+
+    Attributes:
+        name: of the run.
+        root: where it runs; results are there.
+        page: address of MLflow's pages.
+        overrides: by dotted key.
+        before, after: scores that lay there when it began and ended; None where there were none.
+        done: what came of the stages.
+        failed: the message of what ended it early.
+        experiment: the name of the DVC experiment that keeps it.
+    """
+
+    name: str
+    root: Path
+    page: str
+    overrides: Mapping[str, Any]
+    tracking: str | None = None
+    before: Scores | None = None
+    after: Scores | None = None
+    done: list[Done] = field(default_factory=list)
+    failed: str | None = None
+    experiment: str | None = None
+
+    def headline(self) -> str:
+        """The run in a sentence."""
+        if self.failed:
+            return self.failed
+        counts = {what: sum(one.outcome == what for one in self.done) for what in ("ran", "restored", "unchanged")}
+        did = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+        now, then = _value(self.after), _value(self.before)
+        if now is None:
+            return did
+        compared = "the first" if then is None else "as before" if now == then else f"{now - then:+.3f}"
+        return f"{HEADLINE} {now:.3f} ({compared}); stages: {did}"
+
+
+def tell(story: Story) -> None:
+    """Publish the artifacts."""
+    runs = _runs(story)
+    if story.after is not None and story.after.systems:
+        create_table_artifact(
+            score_table(story.after, story.before), key="score", description=f"{story.name}: {story.headline()}"
+        )
+    create_markdown_artifact(summary(story, runs), key="summary", description=story.headline())
+    if (run := runs.get("evaluate")) is not None:
+        create_link_artifact(run_link(run, story.page), "MLflow: the run of evaluate", key="mlflow-run")
+    if (run := runs.get("report")) is not None:
+        for key, file in PAGES.items():
+            create_link_artifact(f"{run_link(run, story.page)}/artifacts/{file}", f"MLflow: {file}", key=key)
+
+
+def score_table(after: Scores, before: Scores | None) -> list[dict[str, Any]]:
+    """A row a system and measure: now, at the last run, and the change; the headline's interval with it."""
+    rows = []
+    for measure in MEASURES:
+        for system, values in after.systems.items():
+            then = before.systems.get(system, {}).get(measure) if before is not None else None
+            interval = after.intervals.get(system, {}).get(measure)
+            rows.append(
+                {
+                    "system": system,
+                    "measure": measure,
+                    "now": f"{values[measure]:.4f}",
+                    "95 % interval": f"{interval[0]:.4f} to {interval[1]:.4f}" if interval else "",
+                    "last run": "" if then is None else f"{then:.4f}",
+                    "change": "" if then is None else f"{values[measure] - then:+.4f}",
+                }
+            )
+    return rows
+
+
+def summary(story: Story, runs: Mapping[str, Execution]) -> str:
+    """The run in Markdown."""
+    lines = [f"# {_text(story.name)}", "", _text(story.headline()), ""]
+    if story.overrides:
+        lines += [f"- `{_code(key)}` = `{_code(value)}`" for key, value in story.overrides.items()] + [""]
+    if story.experiment:
+        lines += [
+            f"Kept as a DVC experiment: `dvc exp apply {story.experiment}` brings it into the workspace "
+            "(commit first what you have changed there: DVC overwrites it).",
+            "",
+        ]
+    lines += ["| stage | what DVC did | seconds | MLflow | items |", "|---|---|---:|---|---|"]
+    for one in story.done:
+        run = runs.get(one.stage)
+        link = f"[{run.run_id[:8]}]({run_link(run, story.page)})" if run else ""
+        took = f"{one.seconds:.0f}" if one.outcome != "unchanged" else ""
+        lines.append(f"| {one.stage} | {one.outcome} | {took} | {link} | {_text(_items(story.root, one.stage))} |")
+    if told := [text for one in story.done for text in one.said]:
+        lines += ["", "What the stages said:", "", "```", *(_code(text) for text in told), "```"]
+    lines += [
+        "",
+        f"The report is `{RESULTS}/report/{PAGES['report']}`, the lineage `{RESULTS}/report/{PAGES['lineage']}`; "
+        "MLflow keeps both with the run of the stage report. What produced the score: `reeltrace audit trace`.",
+    ]
+    return "\n".join(lines)
+
+
+def run_link(run: Execution, page: str) -> str:
+    """The address of a run on MLflow's pages."""
+    experiment = run.artifacts.rstrip("/").split("/")[-3]
+    return f"{page.rstrip('/')}/#/experiments/{experiment}/runs/{run.run_id}"
+
+
+def _runs(story: Story) -> dict[str, Execution]:
+    """By stage, the last MLflow run that published what lies there, whoever made it and when."""
+    manifests = {one.stage: story.root / RESULTS / one.stage / MANIFEST for one in story.done}
+    digests = {stage: sha256_file(path) for stage, path in manifests.items() if path.exists()}
+    found = Executions(story.tracking, story.root).of_manifests(digests.values())
+    return {stage: found[digest][-1] for stage, digest in digests.items() if found[digest]}
+
+
+def _items(root: Path, stage: str) -> str:
+    path = root / RESULTS / stage / MANIFEST
+    return counted(read_json(path)["counts"]) if path.exists() else ""
+
+
+def _value(scores: Scores | None) -> float | None:
+    return scores.systems.get("tuned", {}).get(HEADLINE) if scores is not None else None
+
+
+def _text(text: str) -> str:
+    """Text in a Markdown cell that stays text."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").replace("\n", " ")
+    return "".join(f"\\{one}" if one in "*_`[]#" else one for one in escaped)
+
+
+def _code(value: Any) -> str:
+    return str(value).replace("`", "'").replace("\n", " ")

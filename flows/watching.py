@@ -1,0 +1,62 @@
+"""The progress of running stages as an artifact on the page of their task run."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from uuid import UUID
+
+from prefect import get_run_logger
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+
+from tasks.shared.progress import Progress, read_progress
+
+PAUSE = 2.0  # seconds between two updates
+
+
+class Watch:
+    """Follows what a stage tells of its progress in a file.
+
+    Args:
+        name: of the task, for the artifact's key.
+        path: the file.
+    """
+
+    def __init__(self, name: str, path: Path) -> None:
+        self._key = "progress-" + key_of(name)
+        self._path = path
+        self._artifact: UUID | None = None
+        self._shown: Progress | None = None
+        self._updated = 0.0
+        self._well = True
+
+    def tick(self, *, last: bool = False) -> None:
+        """Show how far the stage is, where that has changed; at the end at once."""
+        if time.monotonic() - self._updated < PAUSE and not last:
+            return
+        now = read_progress(self._path)
+        if now is None or now == self._shown or not self._well:
+            return
+        self._updated, self._shown = time.monotonic(), now
+        try:
+            self._show(now)
+        except Exception as error:  # whatever breaks in showing must not cost the stage its work
+            self._well = False
+            get_run_logger().warning("progress is not shown any more: %s", " ".join(str(error).split())[:200])
+
+    def _show(self, now: Progress) -> None:
+        percent = 100.0 * now.done / now.total if now.total else 0.0
+        of = f" of {now.total}" if now.total is not None else ""
+        said = f"{now.what}: {now.done}{of} {now.unit}{'' if now.done == 1 else 's'}"
+        if self._artifact is None:
+            made = create_progress_artifact(percent, key=self._key, description=said)
+            assert isinstance(made, UUID), "called outside of an event loop"
+            self._artifact = made
+        else:
+            update_progress_artifact(self._artifact, percent, description=said)
+
+
+def key_of(name: str) -> str:
+    """A name as Prefect takes keys: lowercase letters, digits and dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
