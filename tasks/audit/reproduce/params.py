@@ -8,6 +8,7 @@ from typing import Any
 
 from tasks.audit.manifest import Manifest
 from tasks.shared.errors import UserError
+from tasks.shared.params import as_read
 from tasks.shared.tracking import flat
 
 
@@ -43,7 +44,7 @@ def written(params: Mapping[str, Any], recorded: Mapping[str, Any]) -> dict[str,
 
 def changed(params: Mapping[str, Any], recorded: Mapping[str, Any]) -> dict[str, list[Any]]:
     """Keys in which a params.yaml is not as recorded: what it has, and what was recorded; None where there is none."""
-    before, after = flat(params), flat(written(params, recorded))
+    before, after = flat(as_read(params)), flat(as_read(written(params, recorded)))
     return {
         key: [before.get(key), after.get(key)]
         for key in sorted(before.keys() | after.keys())
