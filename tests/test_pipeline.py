@@ -47,6 +47,8 @@ def test_nothing_is_left_to_do(project: Project) -> None:
     ("changes", "first"),
     [
         ({"train.lora_alpha": 8}, "train"),
+        ({"train.modalities": ["video"]}, "train"),
+        ({"encode.modalities": ["video"]}, "encode"),
         ({"evaluate.bootstrap": 101}, "evaluate"),
     ],
 )

@@ -14,6 +14,7 @@ from tasks.audit.manifest import Manifest
 from tasks.audit.snapshot import Snapshot
 from tasks.shared.artifacts.publish import MANIFEST, RESULTS
 from tasks.shared.files import sha256_file
+from tasks.shared.params import as_read
 from tasks.shared.pipeline import dvc_hash, upstream_of
 
 
@@ -122,7 +123,7 @@ def _changed(snapshot: Snapshot, manifest: Manifest) -> list[str]:
             found.append(path)
     for key, value in manifest.params.items():
         try:
-            same = snapshot.param(key) == value
+            same = as_read(snapshot.param(key), key) == value
         except KeyError:
             same = False
         if not same:

@@ -10,14 +10,17 @@ from pathlib import Path
 from tasks.audit.snapshot import Snapshot
 from tasks.shared.artifacts import exposures, indexed, media, transcripts
 from tasks.shared.artifacts.corpus import Video, read_videos
+from tasks.shared.artifacts.document import document_text
 from tasks.shared.artifacts.exposures import Exposure, read_exposures
 from tasks.shared.artifacts.indexed import IndexedDocument, read_indexed
 from tasks.shared.artifacts.media import Media, read_media
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.transcripts import Transcript, read_transcripts
+from tasks.shared.errors import UserError
 from tasks.shared.failures import FAILURES, Failure, read_failures
 
 VIDEOS = RESULTS / "corpus" / "manifest.parquet"
+READER = {"train": "train", "test": "encode"}  # the stage that makes documents of a split's videos
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Lineage:
         said: its transcript; None without sound.
         document: its row of the index: what the model read, and the digests of vector and payload.
         failures: steps that could not process it.
+        without: the modalities that documents of its split consist of, where it has none of them and so no document.
     """
 
     video: Video
@@ -46,6 +50,13 @@ class Lineage:
     said: Said | None
     document: IndexedDocument | None
     failures: list[Failure]
+    without: list[str]
+
+    @property
+    def left_out(self) -> str:
+        """Why it has no document, in words; empty where it has one, or lacks it for another reason."""
+        chosen = f"{READER[self.video.split]}.modalities ({', '.join(self.without)})"
+        return f"it has nothing of {chosen}" if self.without else ""
 
 
 def lineage_of(snapshot: Snapshot, video_ids: Collection[str]) -> dict[str, Lineage]:
@@ -69,10 +80,25 @@ def lineage_of(snapshot: Snapshot, video_ids: Collection[str]) -> dict[str, Line
             _said(heard.get(video_id)),
             rows.get(video_id),
             failed.get(video_id, []),
+            _without(snapshot, videos[video_id], extracted.get(video_id), heard.get(video_id)),
         )
         for video_id in dict.fromkeys(video_ids)
         if video_id in videos
     }
+
+
+def _without(snapshot: Snapshot, video: Video, made: Media | None, heard: Transcript | None) -> list[str]:
+    """The chosen modalities where a video has none of them; empty where that cannot be told."""
+    from tasks.omni.documents import document_of
+
+    reader = READER[video.split]
+    try:
+        manifest = snapshot.manifest(reader)
+        chosen, fields = manifest.param(f"{reader}.modalities"), manifest.param("document.text")
+    except (UserError, KeyError):  # not run, or by a version that had other params
+        return []
+    text = document_text(video, heard, fields)
+    return [] if made is None or document_of(made, text, chosen, snapshot.results / "extract") else list(chosen)
 
 
 def documents_of(snapshot: Snapshot, video_ids: Collection[str]) -> dict[str, IndexedDocument]:

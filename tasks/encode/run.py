@@ -2,13 +2,14 @@
 
 Writes, for every system there is (tuned, base), `vectors/<system>.videos.parquet` and `.queries.parquet`, and of the
 first system the LanceDB index with its content manifest and what each of its rows was made of. Where nothing was
-trained there is only `base`.
+trained there is only `base`. A video that has none of `encode.modalities` has no vector and is in no ranking: that is
+no failure, and the manifest counts it.
 """
 
 from __future__ import annotations
 
 from tasks.encode.encoder import Encoded, Encoder, TextRead
-from tasks.omni.documents import NOT_EXTRACTED, Document, read_documents
+from tasks.omni.documents import Document, read_documents
 from tasks.shared.artifacts.corpus import read_queries, read_videos
 from tasks.shared.artifacts.index import DATABASE, MANIFEST, Encoding, RowDigests, write_index
 from tasks.shared.artifacts.indexed import IndexedDocument, write_indexed
@@ -28,22 +29,22 @@ def run(stage: StageRun) -> None:
     params = stage.params
     videos = read_videos(CORPUS / "manifest.parquet", "test")
     queries = {query.query_id: query.text for query in read_queries(CORPUS / "queries.parquet", "test")}
-    documents, unusable = read_documents(videos, params.document.modalities, params.document.text)
-    nothing = [
-        Failure(video_id, "encode", "NothingToEncode", reason)
-        for video_id, reason in unusable.items()
-        if reason != NOT_EXTRACTED
-    ]
+    read = read_documents(videos, params.encode.modalities, params.document.text)
+    documents = read.found
+    if read.without and not documents:
+        chosen = ", ".join(params.encode.modalities)
+        raise UserError(f"no test video has anything of encode.modalities ({chosen}); choose others in params.yaml")
     if not documents:
         raise UserError(f"none of the {len(videos)} test videos can be encoded; see failures.jsonl of extract")
 
-    most, reused, failures = params.run.max_failed_fraction, 0, [*nothing]
+    most, reused = params.run.max_failed_fraction, 0
+    failures: list[Failure] = []
     encodings: list[tuple[Encoding, Encoded]] = []
     for system in systems():
         encoding = Encoding(system.name, system.digest(), params.encode.dtype, params.document.max_text_tokens)
         encoder = Encoder(system, encoding, params.run.threads)
         encoded = encoder.encode(documents.values(), queries)
-        refuse_too_many([*nothing, *encoded.failures], len(documents) + len(nothing), most, "encode")
+        refuse_too_many(encoded.failures, len(documents), most, "encode")
         if not encoded.videos.ids:
             raise UserError(f"no test video could be encoded; the first failed with: {encoded.failures[0].message}")
         write_vectors(stage.out / "vectors", system.name, "videos", encoded.videos)
@@ -60,7 +61,8 @@ def run(stage: StageRun) -> None:
     stage.artifacts = [MANIFEST, "failures.jsonl"]
     stage.counts = {
         "videos": len(videos),
-        "not_extracted": len(unusable) - len(nothing),
+        "not_extracted": len(read.not_extracted),
+        "without_chosen_modalities": len(read.without),
         "indexed": len(rows),
         "queries": len(queries),
         "systems": len(encodings),

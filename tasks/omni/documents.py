@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.omni.item import Item
+from tasks.omni.item import SAMPLING_RATE, SHORTEST_AUDIO, Item
 from tasks.shared.artifacts.corpus import Video
 from tasks.shared.artifacts.document import document_text
 from tasks.shared.artifacts.media import TABLE, Media, read_audio, read_frames, read_media
@@ -14,8 +14,6 @@ from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.transcripts import read_transcripts
 from tasks.shared.errors import UserError
 from tasks.shared.files import sha256_file, sha256_json
-
-NOT_EXTRACTED = "not extracted"
 
 
 @dataclass(frozen=True)
@@ -65,13 +63,25 @@ class Document:
             raise UserError(f"{path}: not what {TABLE} describes; restore it with `dvc checkout`")
 
 
+@dataclass(frozen=True)
+class Documents:
+    """What there is to encode of some videos, and what there is not.
+
+    Attributes:
+        found: documents by video id, in the videos' order.
+        not_extracted: videos that failed in extraction.
+        without: videos that have none of the chosen modalities. That is no failure: they are counted and left out.
+    """
+
+    found: dict[str, Document]
+    not_extracted: list[str]
+    without: list[str]
+
+
 def read_documents(
     videos: Iterable[Video], modalities: Collection[str], text_fields: Sequence[str], root: Path = RESULTS
-) -> tuple[dict[str, Document], dict[str, str]]:
-    """The videos' documents by video id, in the order given, and why the other videos have none.
-
-    Nothing but tables is read here. A video that failed in extraction has the reason `NOT_EXTRACTED`; one with none
-    of the chosen modalities says which were asked for.
+) -> Documents:
+    """The videos' documents. Nothing but tables is read here.
 
     Args:
         videos: of the corpus.
@@ -80,19 +90,31 @@ def read_documents(
         root: the results folder that holds the extract and transcribe artifacts.
     """
     media, transcripts = read_media(root / "extract"), read_transcripts(root / "transcribe")
-    documents: dict[str, Document] = {}
-    unusable: dict[str, str] = {}
+    read = Documents({}, [], [])
     for video in videos:
         video_id = video.video_id
         if video_id not in media:
-            unusable[video_id] = NOT_EXTRACTED
+            read.not_extracted.append(video_id)
             continue
-        one = media[video_id]
-        text = document_text(video, transcripts.get(video_id), text_fields) if "text" in modalities else ""
-        has_video = "video" in modalities and one.frames is not None
-        has_audio = "audio" in modalities and one.audio is not None
-        if text or has_video or has_audio:
-            documents[video_id] = Document(video_id, text or None, one, has_video, has_audio, root / "extract")
+        text = document_text(video, transcripts.get(video_id), text_fields)
+        if (one := document_of(media[video_id], text, modalities, root / "extract")) is None:
+            read.without.append(video_id)
         else:
-            unusable[video_id] = f"it has nothing to encode with modalities {', '.join(modalities)}"
-    return documents, unusable
+            read.found[video_id] = one
+    return read
+
+
+def document_of(media: Media, text: str, modalities: Collection[str], folder: Path) -> Document | None:
+    """A video's document; None where it has none of the chosen modalities.
+
+    Args:
+        media: its frames and sound; a sound too short to make a token is none.
+        text: its words, as `document_text` joins them.
+        modalities: out of text, video, audio.
+        folder: the extract artifact's.
+    """
+    words = text if "text" in modalities else ""
+    video = "video" in modalities and media.frames is not None
+    heard = media.audio is not None and round(media.audio_seconds * SAMPLING_RATE) >= SHORTEST_AUDIO
+    audio = "audio" in modalities and heard
+    return Document(media.video_id, words or None, media, video, audio, folder) if words or video or audio else None

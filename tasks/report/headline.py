@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tasks.report.evidence import Evidence
+from tasks.report.modalities import indexed_by, not_indexed, trained_on
 from tasks.report.numbers import counted, listed, probability, signed
 from tasks.shared.artifacts.corpus import Video
 from tasks.shared.artifacts.scores import HEADLINE, MEASURES, Comparison, Scores
@@ -53,8 +54,8 @@ def headline(evidence: Evidence) -> Headline:
     """The headline of a results folder, with or without scores."""
     scores, lead = evidence.scores, evidence.lead
     if lead is None or lead not in scores.systems:
-        videos = counted(len(evidence.test_videos()), "video")
-        return Headline("", None, None, f"{videos} searchable; from {SOURCES[evidence.source]}.", [])
+        over = f"{counted(evidence.index.rows, 'video')} searchable; from {SOURCES[evidence.source]}."
+        return Headline("", None, None, " ".join(filter(None, (over, not_indexed(evidence)))), [])
     over = (
         f"Mean over {counted(scores.queries, 'test query', 'test queries')} against {counted(scores.videos, 'video')} "
         f"of {SOURCES[evidence.source]}."
@@ -62,6 +63,7 @@ def headline(evidence: Evidence) -> Headline:
     if scores.queries_without_positives:
         left_out = counted(scores.queries_without_positives, "query", "queries")
         over += f" {left_out} without a relevant video left out."
+    over = " ".join(filter(None, (over, not_indexed(evidence))))
     return Headline(lead, scores.systems[lead][HEADLINE], scores.intervals[lead][HEADLINE], over, verdicts(scores))
 
 
@@ -110,8 +112,9 @@ def systems_explained(evidence: Evidence) -> dict[str, str]:
     retriever = evidence.manifests["evaluate"]["params"]["retriever"]["model"]
     fields = listed(evidence.manifests["evaluate"]["params"]["document"]["text"])
     return {
-        "tuned": "the omni embedder with the adapter trained here",
-        "base": "the same embedder before this training",
+        "tuned": f"the omni embedder with the adapter trained here on {trained_on(evidence)}, "
+        f"over {indexed_by(evidence)} of the videos",
+        "base": f"the same embedder before this training, over the same {indexed_by(evidence)}",
         "text_dense": f"dense text retriever {retriever} over {fields}",
         "bm25": f"BM25 over the same text: {fields}",
     }

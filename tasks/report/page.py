@@ -10,6 +10,7 @@ from tasks.report.evidence import Evidence
 from tasks.report.headline import demo_notes, headline, languages_of, system_rows
 from tasks.report.lineage import PAGE as LINEAGE
 from tasks.report.lineage import stage_lineage
+from tasks.report.modalities import not_shown
 from tasks.report.negatives import mined
 from tasks.report.overview import breakdown, failed, missing, splits
 from tasks.report.plots import Plot, curve_plot
@@ -45,6 +46,7 @@ def page_parts(evidence: Evidence, sample_queries: int, results: int) -> dict[st
         "languages": languages_of(evidence.test_videos()),
         "breakdown": breakdown(evidence.test_videos()),
         "missing": missing(evidence),
+        "not_shown": not_shown(evidence),
         "failed": failed(evidence),
         "chain": chain(evidence),
         "lineage_brief": stage_lineage(evidence, f"{LINEAGE}#stage-{{}}", brief=True),

@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from tasks.shared.cron import check_cron
 from tasks.shared.errors import UserError
@@ -21,6 +22,18 @@ PARAMS_FILE = Path("params.yaml")
 
 Modality = Literal["text", "video", "audio"]
 TextField = Literal["caption", "title", "description", "transcript"]
+MODALITIES: tuple[Modality, ...] = get_args(Modality)
+SETS = ("train.modalities", "encode.modalities")  # lists whose order means nothing
+
+
+def _each_once(chosen: list[Modality]) -> list[Modality]:
+    """The same in the order of `Modality`, so that no digest tells in which order they were written."""
+    if twice := [one for one in MODALITIES if chosen.count(one) > 1]:
+        raise PydanticCustomError("duplicate", "{twice} is there more than once; name it once", {"twice": twice[0]})
+    return sorted(chosen, key=MODALITIES.index)
+
+
+Modalities = Annotated[list[Modality], Field(min_length=1), AfterValidator(_each_once)]
 
 
 class Section(BaseModel):
@@ -39,10 +52,9 @@ class Run(Section):
 
 
 class Document(Section):
-    """What a document is to every system: the text baselines read the same text as the model."""
+    """The text of a document: the text baselines read the same as the model."""
 
     text: list[TextField] = Field(min_length=1)
-    modalities: list[Modality] = Field(min_length=1)
     max_text_tokens: int = Field(ge=1)  # of the text part alone, query or document
 
 
@@ -99,6 +111,7 @@ class Base(Section):
 
 
 class Train(Section):
+    modalities: Modalities  # what training documents consist of
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=1)  # queries a step
     mini_batch_size: int = Field(ge=1)  # what memory holds at once; the loss sees the whole batch
@@ -113,6 +126,7 @@ class Train(Section):
 
 
 class Encode(Section):
+    modalities: Modalities  # what indexed documents consist of
     dtype: Literal["float32", "bfloat16"]  # of weights and sums; vectors are written in float32
 
 
@@ -213,6 +227,18 @@ def checked_params(raw: Any, where: str) -> Params:
         return Params.model_validate(raw)
     except ValidationError as error:
         raise UserError(f"{where}: {'; '.join(_explain(problem) for problem in error.errors()[:3])}") from None
+
+
+def as_read(value: Any, key: str = "") -> Any:
+    """A params.yaml as it is written, or what it has at a dotted key, as stages read and record it.
+
+    A list whose order means nothing is in the one order that `Params` gives it; all else stays.
+    """
+    if isinstance(value, dict):
+        return {name: as_read(one, f"{key}.{name}" if key else name) for name, one in value.items()}
+    if key in SETS and isinstance(value, list) and all(one in MODALITIES for one in value):
+        return sorted(value, key=MODALITIES.index)
+    return value
 
 
 def _explain(problem: Any) -> str:

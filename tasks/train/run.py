@@ -2,7 +2,8 @@
 
 Writes `results/train/adapter/` (a PEFT directory in safetensors), `loss.csv`, `exposures.parquet` (what was shown for
 which query, step by step) and `trained.json`. A corpus without training judgments trains nothing and says so; the
-later stages then go on with the base alone.
+later stages then go on with the base alone. A video that has none of `train.modalities` is neither shown nor a
+failure: it is counted, and so are the judged pairs that go with it.
 
 A training is one item of the store, keyed by what it learns from: a change that reaches no query, document or
 negative of the training split costs nothing. Checkpoints lie in the store too, so a killed training goes on from its
@@ -53,11 +54,16 @@ def run(stage: StageRun) -> None:
 def _train(stage: StageRun, mined: list[MinedQuery]) -> None:
     from tasks.omni.documents import read_documents
 
-    document, seed = stage.params.document, stage.params.run.seed
+    params, seed = stage.params.train, stage.params.run.seed
     queries = {query.query_id: query.text for query in read_queries(CORPUS / "queries.parquet", "train")}
     videos = read_videos(CORPUS / "manifest.parquet", "train")
-    documents, unusable = read_documents(videos, document.modalities, document.text)
-    rows, drawn = training_rows(mined, list(documents), stage.params.train.negatives, seed)
+    read = read_documents(videos, params.modalities, stage.params.document.text)
+    documents = read.found
+    rows, drawn = training_rows(mined, list(documents), params.negatives, seed)
+    judged = [video_id for one in mined for video_id in one.positives]
+    if not rows and not set(judged).isdisjoint(read.without):
+        chosen = ", ".join(params.modalities)
+        raise UserError(f"no judged positive has anything of train.modalities ({chosen}); choose others in params.yaml")
     if not rows:
         raise UserError("no training query has a positive that could be read; see failures.jsonl of extract")
 
@@ -87,7 +93,9 @@ def _train(stage: StageRun, mined: list[MinedQuery]) -> None:
         "queries": len({row.query_id for row in rows}),
         "rows": len(rows),
         "videos": len(documents),
-        "unusable_videos": len(unusable),
+        "not_extracted": len(read.not_extracted),
+        "without_chosen_modalities": len(read.without),
+        "pairs_left_out": len(judged) - len(rows),
         "negatives_drawn_at_random": drawn,
         "steps": len(history),
     }

@@ -140,6 +140,28 @@ def test_what_a_param_decides(project: Project) -> None:
     assert mine["runs"][0]["run_id"]
 
 
+def test_modalities_of_training_and_of_the_index_are_two_params(project: Project) -> None:
+    answer = _answer(project, "--param", "encode.modalities=[audio]")
+    (index,) = answer["params"]
+    assert index["stages"] == {"encode": ["encode"]}
+    assert index["downstream"] == ["encode", "evaluate", "report"]
+    assert index["recorded"] == {"encode": ["text", "video", "audio"]}
+    told = {one["stage"]: one for one in answer["rerun"]["changed"]}
+    assert [stage for stage, one in told.items() if one["runs"] == "yes"] == ["encode", "evaluate", "report"]
+    queries = [one for one in told["encode"]["shares"] if one["what"].endswith("queries")]
+    assert len(queries) == 2 and not any(one["high"] for one in queries), "no weights change"
+
+    answer = _answer(project, "--param", "train.modalities=[audio]")
+    (training,) = answer["params"]
+    assert training["stages"] == {"train": ["train"]}
+    assert training["downstream"] == ["train", "encode", "evaluate", "report"]
+    told = {one["stage"]: one for one in answer["rerun"]["changed"]}
+    assert [stage for stage, one in told.items() if one["runs"] == "yes"] == training["downstream"]
+    assert (told["train"]["shares"][0]["low"], told["train"]["reason"]) == (1, "params change that decide a training")
+    base = next(one for one in told["encode"]["shares"] if one["what"] == "base documents")
+    assert base["high"] == 0, "what the base reads of the videos stays"
+
+
 def test_the_present_value_costs_nothing(project: Project) -> None:
     done = project.audit("impact", "--param", "mine.keep=3")
     assert "3 is its present value: nothing would run for it" in done.stdout
@@ -159,6 +181,9 @@ def test_the_present_value_costs_nothing(project: Project) -> None:
         (["--param", "mine.keep=-1"], "mine.keep = -1: input should be greater than or equal to 0"),
         (["--param", "train.learning_rate=1e-4"], "write 0.0001"),
         (["--param", "document.text=[caption"], "not a value of YAML"),
+        (["--param", "document.modalities=[text]"], "unknown key document.modalities; remove it"),
+        (["--param", "document.modalities"], "params.yaml has no document.modalities; did you mean"),
+        (["--param", "encode.modalities=[text, text]"], "text is there more than once; name it once"),
         (["--rev", "nowhere", "--param", "mine"], "git knows no revision nowhere"),
     ],
 )

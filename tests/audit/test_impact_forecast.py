@@ -123,7 +123,18 @@ CASES: dict[str, tuple[Case, list[str], dict[str, int]]] = {
     "evaluate": (param("evaluate", "bootstrap", 200), ALL[6:], {}),
     "more negatives": (param("mine", "keep", 4), ALL[3:6], {"train": 0, "encode": 0}),
     "a margin": (param("mine", "relative_margin", 0.05), ALL[3:], {"train": 1, "encode": 13}),
-    "modalities": (param("document", "modalities", ["video"]), ALL[4:], {"train": 1, "encode": 18}),
+    "training modalities": (param("train", "modalities", ["video"]), ALL[4:], {"train": 1, "encode": 13}),
+    "fewer indexed modalities": (param("encode", "modalities", ["audio"]), ALL[5:], {"encode": 10}),
+    "both": (
+        several(param("train", "modalities", ["text"]), param("encode", "modalities", ["video", "audio"])), ALL[4:],
+        {"train": 1, "encode": 18},
+    ),
+    "indexed modalities and fewer frames": (
+        several(param("encode", "modalities", ["text"]), param("extract", "frames", 3)), ALL[1:], {"train": 1},
+    ),
+    "documents that some videos lack": (
+        several(param("document", "text", ["title"]), param("encode", "modalities", ["text"])), ALL[4:], {"train": 1},
+    ),
     "workers": (param("run", "workers", 1), [], {}),
 }  # fmt: skip
 
@@ -164,6 +175,19 @@ def _remade(real: dict[str, dict[str, float]], stage: str) -> float:
         each = metrics["count/indexed"] + metrics["count/queries"]
         return metrics["count/systems"] * each - metrics["items/reused"]
     return metrics["items/decoded" if stage == "extract" else "items/heard"]
+
+
+def test_documents_that_were_not_there_before(own: OwnVideos) -> None:
+    own.params("document", text=["title"])
+    own.params("encode", modalities=["text"])
+    before = own.repro()["encode"]["count/indexed"]
+    state = State(workspace())
+    told = forecast(state, param("encode", "modalities", ["video"])(own, state))
+    after = own.repro()["encode"]["count/indexed"]
+    assert after == before + 1
+    encode = next(one for one in told if one.stage == "encode")
+    assert {one.of for one in encode.shares if one.what.endswith("documents")} == {after}
+    assert [one.stage for one in told if one.runs == "yes"] == ["encode", "evaluate", "report"]
 
 
 def test_an_empty_store_reuses_nothing(own: OwnVideos) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tasks.audit.reproduce import environment
+from tasks.audit.reproduce.params import changed
 from tasks.audit.reproduce.plan import Plan, make_plan
 from tasks.audit.snapshot import workspace
 from tasks.shared import git
@@ -87,6 +88,15 @@ def test_a_file_that_was_not_there_yet_makes_another_commit(small: SmallGit) -> 
     small.write("tasks/evaluate/more.py", "")
     small.commit("one more module")
     assert plan(small).found.commit == before
+
+
+def test_another_order_of_modalities_is_no_other_param() -> None:
+    recorded = {"train": {"modalities": ["text", "audio"]}, "document": {"text": ["title", "caption"]}}
+    written = {"train": {"modalities": ["audio", "text"]}, "document": {"text": ["caption", "title"]}}
+    assert changed(written, recorded) == {"document.text": ['["caption","title"]', '["title","caption"]']}
+    assert changed(written | {"train": {"modalities": ["audio"]}}, recorded).keys() == {
+        "document.text", "train.modalities"
+    }  # fmt: skip
 
 
 def test_of_commits_with_the_code_the_one_with_the_params_is_taken(small: SmallGit) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +12,20 @@ import pytest
 
 from tasks.encode import encoder
 from tasks.encode.run import run
+from tasks.extract.sound import write_flac
 from tasks.omni.encoding import encode_items
-from tasks.omni.item import Item
+from tasks.omni.item import SHORTEST_AUDIO, Item
 from tasks.omni.loading import load_embedder
 from tasks.omni.lora import load_adapter
 from tasks.shared.artifacts.document import document_text
 from tasks.shared.artifacts.index import Index, read_index_manifest
-from tasks.shared.artifacts.media import read_audio, read_frames, read_media
+from tasks.shared.artifacts.indexed import read_indexed
+from tasks.shared.artifacts.media import SAMPLE_RATE, read_audio, read_frames, read_media, write_media
 from tasks.shared.artifacts.transcripts import read_transcripts
 from tasks.shared.artifacts.vectors import read_vectors
 from tasks.shared.errors import UserError
 from tasks.shared.failures import read_failures
+from tasks.shared.files import sha256_file
 from tests.conftest import Workspace
 from tests.encode.archive import MEDIA, QUERIES, RESULTS, VIDEOS, publish_archive, publish_corpus, sign
 
@@ -82,7 +87,8 @@ def test_vectors_are_the_models_and_the_same_bytes_from_a_clean_store_and_from_a
 ) -> None:
     manifest = archive.run("encode", run)
     assert manifest["counts"] == {
-        "videos": 6, "not_extracted": 1, "indexed": 5, "queries": 2, "systems": 2, "failed": 0,
+        "videos": 6, "not_extracted": 1, "without_chosen_modalities": 0, "indexed": 5, "queries": 2, "systems": 2,
+        "failed": 0,
     }  # fmt: skip
     assert manifest["derived"] == ["results/encode/lancedb"]
     assert not any("lancedb" in path for path in manifest["outputs"])
@@ -158,24 +164,87 @@ def test_an_interrupted_run_publishes_nothing_and_the_next_goes_on(archive: Work
 
 
 def test_what_cannot_be_encoded_is_recorded_and_the_rest_goes_on(archive: Workspace) -> None:
-    archive.set_params({"document.modalities": ["video", "audio"], "run.max_failed_fraction": 0.5})
+    archive.set_params({"encode.modalities": ["video", "audio"], "run.max_failed_fraction": 0.3})
     frames = RESULTS / "extract" / "frames" / "mute.png"
     frames.write_bytes(frames.read_bytes()[:-20])
     manifest = archive.run("encode", run)
-    assert manifest["counts"]["failed"] == 2
-    # `words` once: no system can encode it; `mute` for each system that tried
-    assert [(one.video_id, one.step, one.error) for one in read_failures(OUT)] == [
+    assert (manifest["counts"]["failed"], manifest["counts"]["without_chosen_modalities"]) == (1, 1)
+    assert [(one.video_id, one.step, one.error) for one in read_failures(OUT)] == [  # of `words` nothing was tried
         ("mute", "encode base", "UserError"),
         ("mute", "encode tuned", "UserError"),
-        ("words", "encode", "NothingToEncode"),
     ]
-    assert "modalities video, audio" in read_failures(OUT)[2].message
     assert read_vectors("tuned", "videos").ids == ["both", "radio", "unnamed"]
     assert Index().manifest.rows == 3
 
-    archive.set_params({"run.max_failed_fraction": 0.3})
-    with pytest.raises(UserError, match="2 of 5 items failed"):
+    archive.set_params({"run.max_failed_fraction": 0.24})  # of the four that were tried, not of the five extracted
+    with pytest.raises(UserError, match="1 of 4 items failed"):
         archive.run("encode", run)
+
+
+HAVE = {  # what the videos have of text, video, audio
+    "both": {"text", "video", "audio"}, "mute": {"text", "video"}, "radio": {"text", "audio"}, "words": {"text"},
+    "unnamed": {"video", "audio"},
+}  # fmt: skip
+SUBSETS = [set(chosen) for size in (1, 2, 3) for chosen in combinations(("text", "video", "audio"), size)]
+
+
+@pytest.mark.parametrize("chosen", SUBSETS, ids="+".join)
+def test_documents_are_of_the_chosen_modalities_and_who_has_none_is_counted(
+    archive: Workspace, chosen: set[str]
+) -> None:
+    archive.set_params({"encode.modalities": sorted(chosen), "run.max_failed_fraction": 0.0})
+    manifest = archive.run("encode", run)
+    there = sorted(name for name, has in HAVE.items() if has & chosen)
+    for system in ("tuned", "base"):
+        assert read_vectors(system, "videos").ids == there
+    assert {name: set(one.modalities) for name, one in read_indexed().items()} == {
+        name: HAVE[name] & chosen for name in there
+    }
+    counts = manifest["counts"]
+    assert (counts["indexed"], counts["without_chosen_modalities"]) == (len(there), 5 - len(there))
+    assert (counts["not_extracted"], counts["failed"], read_failures(OUT)) == (1, 0, [])
+
+
+def test_the_order_of_modalities_changes_no_byte_and_other_subsets_reuse_what_is_the_same(
+    archive: Workspace, calls: Calls
+) -> None:
+    archive.set_params({"encode.modalities": ["audio", "video"]})
+    archive.run("encode", run)
+    first, made = reproducible(), len(calls)
+    archive.set_params({"encode.modalities": ["video", "audio"]})
+    archive.run("encode", run)
+    assert (len(calls), reproducible()) == (made, first)
+
+    calls.clear()
+    archive.set_params({"encode.modalities": ["video"]})  # `mute` is the same; `both` and `unnamed` have less
+    archive.run("encode", run)
+    assert len(calls) == 2 * 2
+
+
+def test_sound_too_short_to_hear_is_none(archive: Workspace) -> None:
+    media = read_media()
+    name = "radio"
+    path = RESULTS / "extract" / str(media[name].audio)
+    write_flac(path, np.ones(SHORTEST_AUDIO - 1, np.int16))
+    short = replace(media[name], audio_sha256=sha256_file(path), audio_seconds=(SHORTEST_AUDIO - 1) / SAMPLE_RATE)
+    write_media(RESULTS / "extract", [*(one for one in media.values() if one.video_id != name), short])
+    sign("extract")
+    archive.set_params({"encode.modalities": ["audio"], "run.max_failed_fraction": 0.0})
+    assert archive.run("encode", run)["counts"]["without_chosen_modalities"] == 3
+    assert read_vectors("base", "videos").ids == ["both", "unnamed"]
+    archive.set_params({"encode.modalities": ["text", "audio"]})
+    archive.run("encode", run)
+    assert read_indexed()[name].modalities == ["text"]
+
+
+def test_when_no_video_has_any_of_them_the_stage_says_so(archive: Workspace) -> None:
+    media = [replace(one, audio=None, audio_sha256=None, audio_seconds=0.0) for one in read_media().values()]
+    write_media(RESULTS / "extract", media)
+    sign("extract")
+    archive.set_params({"encode.modalities": ["audio"]})
+    with pytest.raises(UserError, match=r"no test video has anything of encode.modalities \(audio\); choose others"):
+        archive.run("encode", run)
+    assert not OUT.exists()
 
 
 def test_with_nothing_trained_the_base_is_indexed(workspace: Workspace) -> None:

@@ -126,6 +126,16 @@ def test_broken_file_is_seen_and_missing_modalities_are_counted(scored: Path) ->
         assert re.search(rf"no {lacking} {count} ", text), lacking
 
 
+def test_videos_without_the_chosen_modalities_are_told_of_and_are_no_failures(made: Made, scored: Path) -> None:
+    told = page_of(made(events=2, without=2)).text
+    what = "text, video and audio"
+    assert f"2 videos have nothing of what was indexed ({what}): they are in no ranking of the embedder" in told
+    assert f"2 training videos have nothing of what training shows ({what}) and were left out." in told
+    assert "1 item could not be processed" in told
+    assert "have nothing of" not in page_of(scored).text
+    assert f"tuned the omni embedder with the adapter trained here on {what}, over {what} of the videos" in told
+
+
 def test_negatives_are_counted_by_reason(scored: Path) -> None:
     text = page_of(scored).text
     assert "For 32 training queries the miner (dense) kept 96 negatives: 3 each for 32 queries." in text

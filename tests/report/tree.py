@@ -60,8 +60,13 @@ def make_workspace(folder: Path) -> None:
     (folder / "tasks").symlink_to(REPOSITORY / "tasks")
 
 
-def make_results(*, events: int = 8, judged: bool = True, trained: bool = True, queries: bool = True) -> None:
-    """Write `results/` into the working directory: three videos an event, one query a type and event."""
+def make_results(
+    *, events: int = 8, judged: bool = True, trained: bool = True, queries: bool = True, without: int = 0
+) -> None:
+    """Write `results/` into the working directory: three videos an event, one query a type and event.
+
+    `without` so many videos of each split train and encode say that they had nothing of the chosen modalities.
+    """
     languages = list(TITLES)
     videos: list[Video] = []
     asked: list[Query] = []
@@ -82,8 +87,8 @@ def make_results(*, events: int = 8, judged: bool = True, trained: bool = True, 
     _extract([video for video in videos if video.video_id != "test00_9"])
     _transcribe(videos)
     _mine([query for query in asked if query.split == "train"], judgments)
-    _base_and_train(trained and judged)
-    _encode([video for video in videos if video.split == "test" and video.video_id != "test00_9"])
+    _base_and_train(trained and judged, without)
+    _encode([video for video in videos if video.split == "test" and video.video_id != "test00_9"], without)
     _evaluate(videos, asked, judgments if judged else [], SYSTEMS if trained and judged else SYSTEMS[1:])
 
 
@@ -217,7 +222,7 @@ def _mine(queries: list[Query], judgments: list[Judgment]) -> None:
     _publish("mine", lambda out: write_negatives(out / "negatives.jsonl", rows), {"queries": len(rows)})
 
 
-def _base_and_train(trained: bool) -> None:
+def _base_and_train(trained: bool, without: int) -> None:
     def base(out: Path) -> None:
         (out / "model").mkdir()
         write_text(out / "model" / "config.json", "{}")
@@ -238,10 +243,11 @@ def _base_and_train(trained: bool) -> None:
         write_training(out, Training(True))
 
     _publish("base", base, {"steps": 400})
-    _publish("train", train, {"queries": 32, "steps": 32 if trained else 0})
+    learnt = {"queries": 32, "without_chosen_modalities": without, "steps": 32}
+    _publish("train", train, learnt if trained else {"queries": 0, "steps": 0})
 
 
-def _encode(videos: list[Video]) -> None:
+def _encode(videos: list[Video], without: int) -> None:
     rows = [
         IndexedDocument(
             video_id=video.video_id,
@@ -268,7 +274,7 @@ def _encode(videos: list[Video]) -> None:
         index = IndexManifest("videos", 24, 256, "dot", "exact", encoding, "0f" * 32, "1f" * 32, {})
         write_json(out / "index.manifest.json", asdict(index))
 
-    _publish("encode", write, {"videos": 24}, derived=["lancedb"])
+    _publish("encode", write, {"videos": 24, "without_chosen_modalities": without}, derived=["lancedb"])
 
 
 def _evaluate(videos: list[Video], queries: list[Query], judgments: list[Judgment], systems: tuple[str, ...]) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 import yaml
 
 from tasks.shared.errors import UserError
-from tasks.shared.params import Params, load_params
+from tasks.shared.params import Params, as_read, load_params
 
 PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"
 
@@ -60,8 +61,11 @@ def test_the_committed_file_is_valid_and_says_every_section_in_order() -> None:
         ("retriever.model", None, ["retriever.model = None", "valid string"]),
         ("retriever.trust_remote_code", "yes", ["retriever.trust_remote_code = 'yes'", "valid boolean"]),
         ("corpus.source", "dmeo", ["corpus.source = 'dmeo'", "'demo', 'folder' or 'multivent'"]),
-        ("document.modalities", "text", ["document.modalities = 'text'", "valid list"]),
-        ("document.modalities", [], ["document.modalities = []", "at least 1 item"]),
+        ("document.modalities", ["text"], ["unknown key document.modalities", "remove it"]),
+        ("train.modalities", "text", ["train.modalities = 'text'", "valid list"]),
+        ("encode.modalities", [], ["encode.modalities = []", "at least 1 item"]),
+        ("encode.modalities", ["text", "picture"], ["encode.modalities.1 = 'picture'", "'text', 'video' or 'audio'"]),
+        ("train.modalities", ["audio", "text", "audio"], ["train.modalities = ['audio', 'text', 'audio']: audio is"]),
         ("document.text", ["caption", "titel"], ["document.text.1 = 'titel'"]),
         ("extract.size", 100, ["extract.size = 100", "multiple of 28"]),
         ("run", None, ["run = None"]),
@@ -93,6 +97,27 @@ def test_every_key_is_required(tmp_path: Path) -> None:
         assert f"{section} is missing" in complaint(written(tmp_path, section, drop=True))
         for key in keys:
             assert f"{section}.{key} is missing" in complaint(written(tmp_path, f"{section}.{key}", drop=True))
+
+
+@pytest.mark.parametrize("key", ["train.modalities", "encode.modalities"])
+def test_the_order_of_modalities_means_nothing(tmp_path: Path, key: str) -> None:
+    for size in (1, 2, 3):
+        for chosen in permutations(("text", "video", "audio"), size):
+            in_order = [one for one in ("text", "video", "audio") if one in chosen]
+            assert load_params(written(tmp_path, key, list(chosen))).section(key) == in_order
+            assert as_read(list(chosen), key) == in_order
+
+
+def test_what_is_written_is_read_as_stages_record_it() -> None:
+    raw = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
+    assert as_read(raw) == load_params(PARAMS).model_dump(mode="json")
+    raw["encode"]["modalities"].reverse()
+    assert as_read(raw) == load_params(PARAMS).model_dump(mode="json")
+    assert as_read({"run.seed": 7, "train": {"modalities": ["audio", "text"]}})["train"]["modalities"][0] == "text"
+    for odd in (["audio", "picture", "text"], [["text"], "audio"], "text", None):  # what no stage would read
+        assert as_read({"train": {"modalities": odd}}) == {"train": {"modalities": odd}}
+    raw["document"]["text"].reverse()  # the order of the fields is that of the words
+    assert as_read(raw) != load_params(PARAMS).model_dump(mode="json")
 
 
 def test_a_whole_number_will_do_for_a_real_one(tmp_path: Path) -> None:

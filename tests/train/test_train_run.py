@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from tasks.shared.artifacts.models import BaseModel, read_training, write_base
 from tasks.shared.artifacts.negatives import MinedQuery, Negative, write_negatives
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.transcripts import Transcript, write_transcripts
+from tasks.shared.errors import UserError
 from tasks.shared.items import store_folder
 from tasks.train.run import run
 from tests.conftest import Workspace
@@ -25,20 +28,28 @@ from tests.encode.archive import TEXTS, VIDEOS, publish_media, sign, weights
 COUNT = 6
 
 
-def publish(*, judged: bool = True) -> None:
-    """Six training videos, a query for each, and an untrained tiny base."""
+def publish(*, judged: bool = True, parts: Mapping[str, set[str]] | None = None) -> None:
+    """Six training videos, a query for each, and an untrained tiny base.
+
+    `parts` names what a video has of text, frames and audio; all of them where it is not named.
+    """
+    parts = parts or {}
     names = [f"v{number}" for number in range(COUNT)]
     titles = [TEXTS[index % 5] for index in range(COUNT)]
     named = zip(names, titles, strict=True)
     videos = [replace(VIDEOS[0], video_id=name, title=title, split="train") for name, title in named]
+    whole = {"text", "frames", "audio"}
+    silent = [name for name in names if "text" not in parts.get(name, whole)]
+    videos = [replace(one, title=None, caption=None) if one.video_id in silent else one for one in videos]
     queries = [Query(f"q{index}", f"{titles[index]} {index}", "en", "base", "train", None) for index in range(COUNT)]
     corpus = RESULTS / "corpus"
     write_videos(corpus / "manifest.parquet", videos)
     write_queries(corpus / "queries.parquet", queries if judged else [])
     pairs = [Judgment(f"q{index}", name, 1) for index, name in enumerate(names)] if judged else []
     write_qrels(corpus / "qrels.train.trec", pairs)
-    write_media(RESULTS / "extract", [publish_media(name, {"frames", "audio"}) for name in names])
-    write_transcripts(RESULTS / "transcribe", [Transcript(name, f"it is {name}", "en", 1.0, []) for name in names])
+    write_media(RESULTS / "extract", [publish_media(name, parts.get(name, whole) - {"text"}) for name in names])
+    said = [Transcript(name, f"it is {name}", "en", 1.0, []) for name in names if name not in silent]
+    write_transcripts(RESULTS / "transcribe", said)
     mined = [
         MinedQuery(f"q{index}", [name], [Negative(names[(index + 1) % COUNT], 1, 0.5)], [])
         for index, name in enumerate(names)
@@ -144,6 +155,64 @@ def test_what_was_learnt_before_is_not_learnt_again(small: Workspace, monkeypatc
             small.run("train", run)
 
 
+MIXED = {"v0": {"text"}, "v1": {"frames"}, "v2": {"audio"}, "v3": {"text", "frames"}, "v4": {"frames", "audio"}}
+SUBSETS = [set(chosen) for size in (1, 2, 3) for chosen in combinations(("text", "video", "audio"), size)]
+
+
+@pytest.mark.parametrize("chosen", SUBSETS, ids="+".join)
+def test_training_shows_the_chosen_modalities_and_leaves_out_who_has_none(
+    small: Workspace, monkeypatch: pytest.MonkeyPatch, chosen: set[str]
+) -> None:
+    from tasks.train.seen import Seen
+
+    shown: dict[str, set[str]] = {}
+    real = Seen.__getitem__
+
+    def watch(self: Seen, video_id: str) -> object:
+        shown[video_id] = {"video" if part == "frames" else part for part in self.documents[video_id].load().modalities}
+        return real(self, video_id)
+
+    monkeypatch.setattr(Seen, "__getitem__", watch)
+    publish(parts=MIXED)
+    small.set_params({"train.modalities": sorted(chosen), "run.max_failed_fraction": 0.0})
+    counts = small.run("train", run)["counts"]
+    has = {
+        name: {"video" if part == "frames" else part for part in MIXED.get(name, {"text", "frames", "audio"})}
+        for name in (f"v{number}" for number in range(COUNT))
+    }
+    there = {name: parts & chosen for name, parts in has.items() if parts & chosen}
+    assert shown == there
+    assert counts["videos"] == counts["rows"] == counts["queries"] == len(there)
+    assert counts["without_chosen_modalities"] == counts["pairs_left_out"] == COUNT - len(there)
+    assert counts["not_extracted"] == 0
+    assert {one.video_id for one in read_exposures()} == set(there)
+
+
+def test_what_is_indexed_and_in_which_order_is_no_matter_of_training(
+    small: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish()
+    small.set_params({"train.modalities": ["text", "audio"]})
+    first = small.run("train", run)
+    with monkeypatch.context() as patched:
+        patched.setattr("tasks.train.trainer.fit", None)  # what calls it fails
+        small.set_params({"train.modalities": ["audio", "text"], "encode.modalities": ["video"]})
+        assert small.run("train", run) == first
+        small.set_params({"train.modalities": ["audio"]})
+        with pytest.raises(TypeError, match="NoneType"):
+            small.run("train", run)
+
+
+def test_without_a_positive_that_has_any_of_them_the_stage_says_so(small: Workspace) -> None:
+    publish(parts={f"v{number}": {"text", "frames"} for number in range(COUNT)})
+    small.set_params({"train.modalities": ["audio"]})
+    with pytest.raises(
+        UserError, match=r"no judged positive has anything of train.modalities \(audio\); choose others"
+    ):
+        small.run("train", run)
+    assert not (RESULTS / "train").exists()
+
+
 def test_exposures_are_what_the_batches_showed(small: Workspace) -> None:
     publish()
     small.run("train", run)
@@ -174,9 +243,8 @@ def test_the_first_loss_is_infonce_over_every_passage_of_the_batch(small: Worksp
     publish()
     small.run("train", run)
     params = load_params()
-    documents, _ = read_documents(
-        read_videos(RESULTS / "corpus/manifest.parquet"), params.document.modalities, params.document.text
-    )
+    videos = read_videos(RESULTS / "corpus/manifest.parquet")
+    documents = read_documents(videos, params.train.modalities, params.document.text).found
     mined = read_negatives()
     rows, _ = training_rows(mined, list(documents), 1, params.run.seed)
     positives = {one.query_id: frozenset(one.positives) for one in mined}

@@ -89,7 +89,8 @@ def _training(traced: PairTrace) -> str:
     if traced.shown is None:
         return "what training showed was not recorded, or nothing was trained"
     if not traced.shown:
-        return f"this video ({video.split} split) was not shown in training"
+        why = f": {traced.lineage.left_out}" if video.split == "train" and traced.lineage.left_out else ""
+        return f"this video ({video.split} split) was not shown in training{why}"
     queries = len({one.query_id for one in traced.shown})
     others = sum(one.others for one in traced.shown)
     return f"this video was shown for {queries} queries: {role_counts(traced.shown)}; {others} times in-batch negative"
@@ -117,9 +118,9 @@ def _rank(drawing: _Drawing, traced: PairTrace) -> None:
     query, system = traced.query, traced.system
     place = traced.places[system] if system else None
     if system is None or place is None or place.rank is None:
-        why = (
-            "nothing ranked videos for it: it is a training query" if query.split == "train" else "its ranking lacks it"
-        )
+        why = traced.lineage.left_out or "its ranking lacks it"
+        if query.split == "train":
+            why = "nothing ranked videos for it: it is a training query"
         if traced.lineage.video.split == "train":
             why = "the index holds the test split, and this video is of the train split"
         drawing.beside(query_box(query), "none", "query")

@@ -11,7 +11,9 @@ from typing import Any
 
 from tasks.audit.impact import lesson
 from tasks.audit.impact.change import NONE, ONE, PERHAPS, Change, Likely, Range, Unset, widest
+from tasks.audit.impact.documents import IndexedDocuments
 from tasks.audit.impact.state import State
+from tasks.audit.items import READER
 
 TABLES = ("manifest.parquet", "queries.parquet", "qrels.train.trec", "qrels.test.trec")
 EVENTS = ("corpus.train_events", "corpus.test_events")
@@ -24,6 +26,7 @@ class Effects:
     def __init__(self, state: State, change: Change) -> None:
         self.state = state
         self.change = change
+        self.indexed = IndexedDocuments(self)
 
     def touched(self, *keys: str) -> bool:
         """Whether one of these params is changed."""
@@ -140,19 +143,30 @@ class Effects:
         if self.touched("retriever") and state.params["mine"]["source"] == "dense":
             found.append((PERHAPS, "another retriever may mine other negatives"))
         if self.touched("extract"):
-            found.append((self.pictures, "training shows other pictures" if self.pictures.high else "pictures stay"))
+            pictures = self.pictures("train")
+            found.append((pictures, "training shows other pictures" if pictures.high else "pictures stay"))
         if self.tracks.high and change.params:
             found.append((PERHAPS, "where other words are heard, documents and negatives become others"))
         if self.corpus:
             found.append((ONE if self.corpus is Likely.YES else PERHAPS, "training reads another corpus"))
         return found
 
-    @cached_property
-    def pictures(self) -> Range:
-        """Whether params change the frames of documents."""
-        if "video" not in self.state.params["document"]["modalities"] or not self.touched(*PICTURES):
+    def pictures(self, split: str) -> Range:
+        """Whether params change the frames of a split's documents."""
+        if not self.touched(*PICTURES):
+            return NONE
+        chosen = self.modalities(split)
+        if isinstance(chosen, Unset):
+            return PERHAPS
+        if "video" not in chosen:
             return NONE
         return PERHAPS if "extract" in self.change.params else ONE  # which of the section's keys was not said
+
+    def modalities(self, split: str) -> list[str] | Unset:
+        """The modalities of a split's documents after the change."""
+        key = f"{READER[split]}.modalities"
+        chosen: list[str] | Unset = self.new(key) if self.touched(key) else self.state.modalities(split)
+        return chosen
 
     @cached_property
     def adapter(self) -> Range:
@@ -161,32 +175,6 @@ class Effects:
         if self.change.params and set(self.change.params) <= {"train.save_steps"}:
             return PERHAPS  # checkpoints on the way do not steer a training; its bytes should come out the same
         return found
-
-    @cached_property
-    def documents(self) -> Range:
-        """Test documents with another content, of those that are encoded."""
-        total = self.state.count("encode", "indexed")
-        if self.corpus:
-            return Range(0, total)
-        if self.touched("document.text", "document.modalities"):
-            return self._read_anew(total)
-        if self.pictures.low:
-            return Range(total, total)
-        if self.change.params:
-            return Range(0, total) if self.pictures.high or self.tracks.high else NONE
-        if self.change.removed:
-            return NONE
-        test = [one.video_id for one in self.change.videos if one.split == "test"]
-        changes = [lesson.document_changes(self.state, one) for one in test]
-        return sum(changes, start=NONE)
-
-    def _read_anew(self, total: int) -> Range:
-        chosen = {key: self.new(f"document.{key}") for key in ("text", "modalities")}
-        if any(isinstance(one, Unset) for one in chosen.values()):
-            return Range(0, total)
-        now = {one.digest for one in self.state.documents("test").values()}
-        then = [one.digest not in now for one in self.state.documents("test", chosen).values()]
-        return Range(sum(then), sum(then))
 
     @cached_property
     def asked(self) -> Range:
@@ -200,7 +188,7 @@ class Effects:
     @cached_property
     def encoding(self) -> bool:
         """Whether params change how everything is encoded."""
-        return self.touched("encode", "run.threads", "document.max_text_tokens")
+        return self.touched("encode.dtype", "run.threads", "document.max_text_tokens")
 
     def weights(self, system: str) -> Range:
         """Whether a system's weights become others."""

@@ -74,10 +74,10 @@ def _vectors(effects: Effects) -> Likely:
     change = effects.change
     if change.removed and any(one.split == "test" for one in change.videos):
         return Likely.YES
-    parts = [effects.documents, effects.asked, *(effects.weights(one) for one in effects.state.encoders)]
-    found = max(one.likely for one in parts)
+    parts = [effects.asked, *(effects.weights(one) for one in effects.state.encoders)]
+    found = max(effects.indexed.rows, *(one.likely for one in parts))
     if found is Likely.NO and (effects.encoding or effects.tracks.high or effects.corpus):
-        return Likely.YES if effects.touched("encode") else Likely.MAYBE
+        return Likely.YES if effects.touched("encode.dtype") else Likely.MAYBE
     return found
 
 

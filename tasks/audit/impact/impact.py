@@ -38,7 +38,7 @@ def impact(videos: Sequence[str], queries: Sequence[str], params: Sequence[str],
     rerun = {"changed": forecast(state, change)}
     if change.videos and not change.queries and not named:
         rerun["removed"] = forecast(state, Change(videos=change.videos, removed=True))
-    notes = follower.notes + _assumed(state, change)
+    notes = follower.notes + _assumed(state, change) + [_rewritten(one.key) for one in named if one.rewritten]
     already: list[StaleStage] | None = None
     if snapshot.objects is None:
         try:
@@ -84,6 +84,13 @@ def _assumed(state: State, change: Change) -> list[str]:
     if change.params or change.videos or change.queries:
         found.append("code, packages and device are taken to be those that made these results; others reuse nothing")
     return found
+
+
+def _rewritten(key: str) -> str:
+    return (
+        f"{key}: the order means nothing, but DVC compares what is written: it would run the stages that name it, "
+        "which take all from the item store and publish the same bytes, so that nothing follows"
+    )
 
 
 def _result(state: State, stage: str) -> StageResult:

@@ -49,6 +49,8 @@ def _unseen_removed(state: State, train: list[str]) -> tuple[Range, str]:
 def _unseen_changed(state: State, train: list[str]) -> tuple[Range, str]:
     if unread := [one for one in train if one not in state.media]:
         return PERHAPS, f"{_some(unread)} could not be extracted; if that works now, training may show it"
+    if bare := [one for one in train if one not in state.documents("train")]:
+        return PERHAPS, f"{_some(bare)} has nothing of train.modalities; if the new one has, training may show it"
     if state.params["mine"]["source"] != "random" and any(one in state.transcripts for one in train):
         return PERHAPS, f"{_never(train)}; with other words it may become a negative"
     return NONE, f"{_never(train)}, and mining never reads it"
@@ -60,12 +62,12 @@ def _never(names: list[str]) -> str:
 
 def document_changes(state: State, video_id: str) -> Range:
     """Whether a video's document is another one when its pictures and sound are."""
-    document, media = state.params["document"], state.media.get(video_id)
-    if media is None:
-        return PERHAPS
-    if ("video" in document["modalities"] and media.frames) or ("audio" in document["modalities"] and media.audio):
+    split = state.videos[video_id].split
+    if (document := state.documents(split).get(video_id)) is None:
+        return PERHAPS  # the new one may have what this one lacks
+    if document.video or document.audio:
         return ONE
-    return PERHAPS if "transcript" in document["text"] and media.audio else NONE
+    return PERHAPS if "transcript" in state.params["document"]["text"] and document.media.audio else NONE
 
 
 def after_queries(state: State, change: Change) -> tuple[Range, str]:

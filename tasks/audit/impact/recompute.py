@@ -18,7 +18,7 @@ def recompute(stage: str, effects: Effects) -> Work:
 
 def _corpus(effects: Effects) -> Work:
     state, change = effects.state, effects.change
-    total = len(state.videos) - _gone(effects, None)
+    total = len(state.videos) - _gone(effects)
     if state.params["corpus"]["source"] == "demo":
         return [
             Share("videos drawn", total, total, total)
@@ -31,7 +31,7 @@ def _corpus(effects: Effects) -> Work:
 def _extract(effects: Effects) -> Work:
     state = effects.state
     failed = state.count("extract", "failed") - sum(one.video_id not in state.media for one in effects.change.videos)
-    total = state.count("extract", "videos") - failed - _gone(effects, None)
+    total = state.count("extract", "videos") - failed - _gone(effects)
     again = _capped(effects.media, total)
     shares = _kept("extract", [Share("videos decoded", again.low, again.high, total)], effects)
     why = "kept by the video's sha256, the params of extract and its code"
@@ -72,18 +72,22 @@ def _train(effects: Effects) -> Work:
 
 def _encode(effects: Effects) -> Work:
     state, change = effects.state, effects.change
-    documents = state.count("encode", "indexed") - _gone(effects, "test")
+    documents = effects.indexed.count
     queries = state.count("encode", "queries")
     shares = []
     for system in state.encoders:
         weights = effects.weights(system)
-        for what, total, changed in (("documents", documents, effects.documents), ("queries", queries, effects.asked)):
+        for what, total, changed in (
+            ("documents", documents, effects.indexed.anew),
+            ("queries", queries, effects.asked),
+        ):
             own = _capped(changed, total)
             low = total if weights.low or effects.encoding else own.low
             high = total if weights.high or effects.encoding else own.high
             shares.append(Share(f"{system} {what}", low, max(low, high), max(total, high)))
-    missing = [one for one in change.videos if one.split == "test" and one.video_id not in state.media]
-    tail = f"; {missing[0].video_id} has no document yet" if missing and not change.removed else ""
+    test = [] if change.removed else [one.video_id for one in change.videos if one.split == "test"]
+    missing = [one for one in test if one not in state.documents("test")]
+    tail = f"; {missing[0]} has no document yet" if missing else ""
     return _kept("encode", shares, effects), f"kept by what the model reads, the checkpoint and the code{tail}"
 
 
@@ -109,12 +113,9 @@ WORK: dict[str, Callable[[Effects], Work]] = {
 }
 
 
-def _gone(effects: Effects, split: str | None) -> int:
-    """How many of the items in the results go with removed videos."""
-    if not effects.change.removed:
-        return 0
-    there = [one for one in effects.change.videos if split in (None, one.split)]
-    return len(there) if split is None else sum(one.video_id in effects.state.media for one in there)
+def _gone(effects: Effects) -> int:
+    """How many videos of the corpus are removed."""
+    return len(effects.change.videos) if effects.change.removed else 0
 
 
 def _capped(found: Range, total: int) -> Range:

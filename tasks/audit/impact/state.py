@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tasks.audit.items import READER
 from tasks.audit.snapshot import Snapshot
 from tasks.shared.artifacts.corpus import Qrels, Query, Video, read_qrels, read_queries, read_videos
 from tasks.shared.artifacts.exposures import Exposure, read_exposures
@@ -14,6 +15,7 @@ from tasks.shared.artifacts.media import Media, read_media
 from tasks.shared.artifacts.negatives import MinedQuery, read_negatives
 from tasks.shared.artifacts.scores import SYSTEMS, QueryScores, Scores, read_per_query, read_scores
 from tasks.shared.artifacts.transcripts import Transcript, read_transcripts
+from tasks.shared.errors import UserError
 from tasks.shared.items import store_folder
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ class State:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
+        self._documents: dict[str, dict[str, Document]] = {}
 
     @property
     def params(self) -> dict[str, Any]:
@@ -79,15 +82,29 @@ class State:
     def shown_queries(self) -> set[str]:
         return {one.query_id for one in self.exposures}
 
-    def documents(self, split: str, document: dict[str, Any] | None = None) -> dict[str, Document]:
-        """The documents of a split's videos, by other params `document` where they are given."""
+    def modalities(self, split: str) -> list[str]:
+        """What the documents of a split consist of. Raises UserError where another version had other params."""
+        key = f"{READER[split]}.modalities"
+        try:
+            chosen: list[str] = self.snapshot.param(key)
+        except KeyError:
+            raise UserError(f"{self.snapshot.name} has no param {key}; it is of another version") from None
+        return chosen
+
+    def documents(self, split: str) -> dict[str, Document]:
+        """The documents of a split's videos by video id, as its params have them."""
+        if split not in self._documents:
+            self._documents[split] = self.documents_with(split, self.modalities(split), self.params["document"]["text"])
+        return self._documents[split]
+
+    def documents_with(self, split: str, modalities: list[str], fields: list[str]) -> dict[str, Document]:
+        """The same with other modalities, and a text of other fields."""
         from tasks.omni.documents import read_documents
 
         self._at("extract", "media.parquet")
         self._at("transcribe", "transcripts.parquet")
-        chosen = document or self.params["document"]
         videos = [one for one in self.videos.values() if one.split == split]
-        return read_documents(videos, chosen["modalities"], chosen["text"], self.snapshot.results)[0]
+        return read_documents(videos, modalities, fields, self.snapshot.results).found
 
     @cached_property
     def scores(self) -> Scores:

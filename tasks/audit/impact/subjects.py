@@ -17,7 +17,7 @@ from tasks.audit.impact.state import State
 from tasks.audit.show import plain
 from tasks.shared.artifacts.corpus import Query, Video
 from tasks.shared.errors import UserError
-from tasks.shared.params import load_params
+from tasks.shared.params import as_read, load_params
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,14 @@ class Param:
 
     @property
     def same(self) -> bool:
-        """Whether the new value is the present one."""
-        return (
-            not isinstance(self.new, Unset) and bool(self.new == self.present) and type(self.new) is type(self.present)
-        )
+        """Whether the new value means the present one."""
+        new, present = as_read(self.new, self.key), as_read(self.present, self.key)
+        return not isinstance(new, Unset) and bool(new == present) and type(new) is type(present)
+
+    @property
+    def rewritten(self) -> bool:
+        """Whether it means the same and is written otherwise, which DVC takes for another value."""
+        return self.same and bool(self.new != self.present)
 
 
 def videos(state: State, names: Sequence[str]) -> list[Video]:

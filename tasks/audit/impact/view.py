@@ -13,6 +13,7 @@ from tasks.audit.impact.checkpoints import Checkpoint
 from tasks.audit.show import console, plain, short, shortened, size, table
 from tasks.shared.artifacts.exposures import Exposure
 from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.params import as_read
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -73,6 +74,8 @@ def _video(one: VideoImpact) -> Tree:
         if said:
             words = shortened(said.text, WORDS) or "nothing was said"
             _add(tree, f"transcript ({said.language or 'no language'}), sha256 {short(said.sha256)}: {words}")
+        if lineage.left_out:
+            _add(tree, f"no document: {lineage.left_out}")
         for failure in lineage.failures:
             _add(tree, f"failed in {failure.step}: {failure.error}: {shortened(failure.message, WORDS)}")
     _judgments(tree, one.judged, of_video=True)
@@ -133,10 +136,12 @@ def _query(one: QueryImpact) -> Tree:
 def _param(one: ParamImpact) -> Tree:
     tree = _tree(f"param {one.key} = {_value(one.present)}")
     if one.same:
-        _add(tree, f"{_value(one.new)} is its present value: nothing would run for it")
+        known = "nothing would run for it" if one.new == one.present else "only the order is another"
+        _add(tree, f"{_value(one.new)} is its present value: {known}")
     elif one.given:
         _add(tree, f"would become {_value(one.new)}")
-    others = [f"{stage}: {_value(value)}" for stage, value in one.recorded.items() if value != one.present]
+    present = as_read(one.present, one.key)
+    others = [f"{stage}: {_value(value)}" for stage, value in one.recorded.items() if value != present]
     if others:
         _add(tree, "the results here were made with another value", others)
     if one.stages:

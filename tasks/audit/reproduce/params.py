@@ -7,6 +7,7 @@ from typing import Any
 
 from tasks.audit.manifest import Manifest
 from tasks.shared.errors import UserError
+from tasks.shared.params import as_read
 from tasks.shared.params_file import overridden
 from tasks.shared.tracking import flat
 
@@ -31,7 +32,7 @@ def recorded(manifests: Mapping[str, Manifest]) -> dict[str, Any]:
 
 def changed(params: Mapping[str, Any], recorded: Mapping[str, Any]) -> dict[str, list[Any]]:
     """Keys in which a params.yaml is not as recorded: what it has, and what was recorded; None where there is none."""
-    before, after = flat(params), flat(overridden(params, recorded))
+    before, after = flat(as_read(params)), flat(as_read(overridden(params, recorded)))
     return {
         key: [before.get(key), after.get(key)]
         for key in sorted(before.keys() | after.keys())

@@ -123,7 +123,8 @@ def _item_tree(lineage: Lineage) -> Tree:
 
     document, video, made = lineage.document, lineage.video, lineage.media
     if document is None:
-        root = Tree(node("not in the index" + ("" if video.split == "test" else ": only the test split is searched")))
+        why = lineage.left_out if video.split == "test" else "only the test split is searched"
+        root = Tree(node("not in the index" + (f": {why}" if why else "")))
     else:
         root = Tree(
             node(f"index row: vector {short(document.vector_sha256)}, payload {short(document.payload_sha256)}")
@@ -164,7 +165,9 @@ def _show_training(out: Console, trace: PairTrace) -> None:
     if trace.shown is None:
         out.print("training: what it showed is not recorded in this state")
     elif not trace.shown:
-        out.print(f"training: never a positive nor a negative ({trace.lineage.video.split} split)")
+        lineage = trace.lineage
+        why = f": {lineage.left_out}" if lineage.video.split == "train" and lineage.left_out else ""
+        out.print(plain(f"training: never a positive nor a negative ({lineage.video.split} split){why}"))
     else:
         rows = [[one.query_id, ROLES[one.role], len(one.steps), one.others] for one in trace.shown[:LISTED]]
         columns = ["for query", "as", "times", "in-batch negative of other queries"]

@@ -16,6 +16,7 @@ from tasks.audit.verify.state import DIR, State
 from tasks.audit.verify.trusted import Runs, out_hash
 from tasks.shared.artifacts.publish import MANIFEST, RESULTS
 from tasks.shared.files import canonical_json, files_under
+from tasks.shared.params import as_read
 from tasks.shared.tracking import flat
 
 References = dict[str, Manifest]
@@ -116,7 +117,7 @@ def check_records(state: State, answer: Answer, references: References) -> None:
         if manifest is None:
             continue
         own = (RESULTS / stage / MANIFEST).as_posix()
-        said, kept = flat(locked.params), flat(manifest.params)
+        said, kept = flat(as_read(locked.params)), flat(manifest.params)
         for key in sorted({*said, *kept}):
             answer.count("params in dvc.lock")
             if canonical(said, key) != canonical(kept, key):

@@ -17,6 +17,7 @@ from tasks.audit.verify.state import State
 from tasks.shared.artifacts.corpus import read_videos
 from tasks.shared.artifacts.publish import MANIFEST, RESULTS
 from tasks.shared.errors import UserError
+from tasks.shared.params import as_read
 from tasks.shared.tracking import flat
 
 References = dict[str, Manifest]
@@ -126,7 +127,7 @@ def _present(params: Any, recorded: dict[str, Any]) -> dict[str, Any]:
         value = params
         for part in key.split("."):
             value = value.get(part) if isinstance(value, dict) else None
-        now[key] = value
+        now[key] = as_read(value, key)
     return flat(now)
 
 

@@ -27,10 +27,10 @@ KEY_PARAMS = {  # of those that decide most, in the order shown
     "mine": ("mine.source", "mine.depth", "mine.keep", "mine.relative_margin"),
     "base": ("base.source",),
     "train": (
-        "train.epochs", "train.batch_size", "train.learning_rate", "train.temperature", "train.lora_r",
-        "train.negatives", "run.seed",
+        "train.modalities", "train.epochs", "train.batch_size", "train.learning_rate", "train.temperature",
+        "train.lora_r", "train.negatives", "run.seed",
     ),
-    "encode": ("encode.dtype", "document.modalities", "document.max_text_tokens"),
+    "encode": ("encode.modalities", "encode.dtype", "document.max_text_tokens"),
     "evaluate": ("evaluate.depth", "evaluate.bootstrap", "evaluate.permutations"),
     "report": ("report.sample_queries", "report.results"),
 }  # fmt: skip
