@@ -171,7 +171,8 @@ def test_a_missing_path_of_the_users_is_not_something_dvc_makes(
 
 
 def test_a_typo_in_params_is_one_line(toy: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
-    toy.set_params({"mine.dept": 10})
+    path = toy.root / "params.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("\nmine:", "\nmine:\n  dept: 10"), encoding="utf-8")
     assert outcome(good, capsys) == (2, "mine: params.yaml: unknown key mine.dept; did you mean depth?\n")
 
 
