@@ -19,6 +19,7 @@ from tasks.shared.artifacts.publish import MANIFEST, RESULTS
 from tasks.shared.artifacts.scores import HEADLINE, MEASURES, Scores
 from tasks.shared.files import read_json, sha256_file
 from tasks.shared.lineage.stages import counted
+from tasks.shared.reused import read_reused
 
 PAGES = {"report": "report.html", "lineage": "lineage.html"}  # of the stage report, which MLflow keeps
 
@@ -108,12 +109,13 @@ def summary(story: Story, runs: Mapping[str, Execution]) -> str:
             "(commit first what you have changed there: DVC overwrites it).",
             "",
         ]
-    lines += ["| stage | what DVC did | seconds | MLflow | items |", "|---|---|---:|---|---|"]
+    lines += ["| stage | what DVC did | seconds | from the store | MLflow | items |", "|---|---|---:|---|---|---|"]
     for one in story.done:
         run = runs.get(one.stage)
         link = f"[{run.run_id[:8]}]({run_link(run, story.page)})" if run else ""
         took = f"{one.seconds:.0f}" if one.outcome != "unchanged" else ""
-        lines.append(f"| {one.stage} | {one.outcome} | {took} | {link} | {_text(_items(story.root, one.stage))} |")
+        cells = [one.stage, one.outcome, took, reused(one), link, _text(_items(story.root, one.stage))]
+        lines.append(f"| {' | '.join(cells)} |")
     if told := [text for one in story.done for text in one.said]:
         lines += ["", "What the stages said:", "", "```", *(_code(text) for text in told), "```"]
     lines += [
@@ -122,6 +124,12 @@ def summary(story: Story, runs: Mapping[str, Execution]) -> str:
         "MLflow keeps both with the run of the stage report. What produced the score: `reeltrace audit trace`.",
     ]
     return "\n".join(lines)
+
+
+def reused(done: Done) -> str:
+    """How many of a stage's items were finished before, as it says itself."""
+    found = [told[1] for line in done.said if (told := read_reused(line))]
+    return ", ".join(f"{one.items} of {one.of} {one.unit}s" for one in found)
 
 
 def run_link(run: Execution, page: str) -> str:
