@@ -14,7 +14,7 @@ from typing import Any
 
 from tasks.shared.errors import UserError
 from tasks.shared.files import sha256_json
-from tasks.shared.params import Params
+from tasks.shared.params import Params, as_read
 from tasks.shared.pipeline import StageSpec, order_of, parents_of
 
 Overrides = dict[str, Any]  # by dotted key of params.yaml
@@ -41,7 +41,8 @@ def cells_of(grid: Mapping[str, Sequence[Any]]) -> list[Overrides]:
     for key, values in grid.items():
         if not isinstance(values, list) or not values:
             raise UserError(f"grid: {key} needs a list of values, as {key}: [1, 2]; it has {values!r}")
-        if any(values.count(value) > 1 for value in values):
+        meant = [as_read(value, key) for value in values]
+        if any(meant.count(value) > 1 for value in meant):
             raise UserError(f"grid: {key} names a value twice; take one of them out")
     if not grid:
         raise UserError('grid: no key to vary; name one, as {"train.epochs": [1, 2]}')

@@ -5,8 +5,10 @@ from __future__ import annotations
 from itertools import combinations
 from typing import Any
 
+import pytest
 import yaml
 
+from tasks.shared.errors import UserError
 from tasks.shared.params import checked_params
 from tasks.shared.params_file import overridden
 from tasks.shared.pipeline import downstream_of, order_of, parents_of, read_stages
@@ -26,6 +28,22 @@ def test_every_combination_the_last_key_fastest() -> None:
     assert cells_of({"a": [1, 2], "b": ["x", "y"]}) == [
         {"a": 1, "b": "x"}, {"a": 1, "b": "y"}, {"a": 2, "b": "x"}, {"a": 2, "b": "y"}
     ]  # fmt: skip
+
+
+def test_a_value_in_another_order_is_no_other_where_order_means_nothing() -> None:
+    with pytest.raises(UserError, match=r"train\.modalities names a value twice"):
+        cells_of({"train.modalities": [["text", "audio"], ["audio", "text"]]})
+    assert len(cells_of({"document.text": [["title", "caption"], ["caption", "title"]]})) == 2
+
+
+def test_seven_by_seven_modalities_are_seven_trainings() -> None:
+    subsets = [list(one) for size in (1, 2, 3) for one in combinations(["text", "video", "audio"], size)]
+    found = units({"train.modalities": subsets, "encode.modalities": subsets})
+    owned = [stage for unit in found if unit.owned for stage in unit.stages]
+    counts = {stage: owned.count(stage) for stage in SPECS}
+    assert counts["mine"] == counts["base"] == 1
+    assert counts["train"] == 7
+    assert counts["encode"] == counts["evaluate"] == counts["report"] == 49
 
 
 def test_makers_come_before_readers() -> None:
