@@ -188,7 +188,7 @@ HAVE = {  # what the videos have of text, video, audio
 SUBSETS = [set(chosen) for size in (1, 2, 3) for chosen in combinations(("text", "video", "audio"), size)]
 
 
-@pytest.mark.parametrize("chosen", SUBSETS, ids="+".join)
+@pytest.mark.parametrize("chosen", SUBSETS, ids=lambda chosen: "+".join(sorted(chosen)))
 def test_documents_are_of_the_chosen_modalities_and_who_has_none_is_counted(
     archive: Workspace, chosen: set[str]
 ) -> None:

@@ -159,7 +159,7 @@ MIXED = {"v0": {"text"}, "v1": {"frames"}, "v2": {"audio"}, "v3": {"text", "fram
 SUBSETS = [set(chosen) for size in (1, 2, 3) for chosen in combinations(("text", "video", "audio"), size)]
 
 
-@pytest.mark.parametrize("chosen", SUBSETS, ids="+".join)
+@pytest.mark.parametrize("chosen", SUBSETS, ids=lambda chosen: "+".join(sorted(chosen)))
 def test_training_shows_the_chosen_modalities_and_leaves_out_who_has_none(
     small: Workspace, monkeypatch: pytest.MonkeyPatch, chosen: set[str]
 ) -> None:
