@@ -35,7 +35,6 @@ class StageRun:
     params: Params
     out: Path  # write everything here; it becomes results/<stage>
     tracker: Tracker
-    until_end: ExitStack  # what is held as long as the stage runs
     counts: dict[str, int] = field(default_factory=dict)  # items read, made, dropped, failed: for the manifest
     metrics: dict[str, float] = field(default_factory=dict)  # for MLflow
     inputs: list[Path] = field(default_factory=list)  # files read beyond what dvc.yaml lists under results/
@@ -43,6 +42,7 @@ class StageRun:
     derived: list[str] = field(default_factory=list)  # folders in `out` whose bytes are not reproducible
     reused: Reused | None = None  # of a stage that keeps its items: for MLflow and standard output
     registered: str | None = None  # the artifact that becomes a version of the registered model
+    until_end: ExitStack = field(default_factory=ExitStack)  # what is held as long as the stage runs
     _has_gpu: bool = False
 
     def take_gpu(self) -> None:
@@ -90,7 +90,7 @@ def run_stage(stage: str, work: Callable[[StageRun], None], components: Iterable
     with ExitStack() as until_end:
         try:
             with publishing(stage) as out:
-                run = StageRun(spec, params, out, tracker, until_end)
+                run = StageRun(spec, params, out, tracker, until_end=until_end)
                 work(run)
                 inputs = [file for path in spec.inputs for file in input_files(path)] + run.inputs
                 write_manifest(
