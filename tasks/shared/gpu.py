@@ -115,9 +115,7 @@ def _take(gpu: str, what: str) -> int | None:
         return take(path, f"{what} in {Path.cwd()}", SHARED)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise UserError(
-            f"the lock of {gpu}, {path}, cannot be opened ({reason}); remove it, or have it removed"
-        ) from None
+        raise UserError(f"the lock {path} cannot be opened ({reason}); remove it, or have it removed") from None
 
 
 def _who(gpu: str) -> str:

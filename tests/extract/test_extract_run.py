@@ -168,7 +168,8 @@ def test_too_many_failures_publish_nothing(workspace: Workspace, corpus: dict[st
 def test_as_a_program_it_is_quiet_and_needs_no_torch(workspace: Workspace, corpus: dict[str, Path]) -> None:
     done = workspace.program("tasks.extract")
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "extract: 6 videos, 5 extracted, 1 failed, 2 silent, 1 without picture\n"
+    expected = "extract: 0 of 6 videos reused from the store\nextract: 6 videos, 5 extracted, 1 failed, 2 silent, "
+    assert done.stdout == expected + "1 without picture\n"
     assert done.stderr == ""
     seen = subprocess.run(
         [sys.executable, "-c", "import sys, tasks.extract.run; print('torch' in sys.modules)"],
