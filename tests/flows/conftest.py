@@ -1,0 +1,61 @@
+"""What tests of flows share: a Prefect server."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from tests.flows.prefect_server import Server
+from tests.flows.serving import Serving, small_workspace
+
+
+@pytest.fixture(scope="session")
+def prefect_database(request: pytest.FixtureRequest) -> Path:
+    """Where a migrated, empty Prefect database is kept by pytest between sessions."""
+    return request.config.cache.mkdir(f"prefect-{version('prefect')}") / "prefect.db"
+
+
+@pytest.fixture(scope="session")
+def running_server(tmp_path_factory: pytest.TempPathFactory, prefect_database: Path) -> Iterator[Server]:
+    """A Prefect server that lives as long as the session, or this worker of it."""
+    server = Server(tmp_path_factory.mktemp("prefect"), prefect_database)
+    server.start()
+    yield server
+    if server.process is not None:
+        server.stop()
+
+
+@pytest.fixture
+def prefect_server(running_server: Server) -> Iterator[Server]:
+    """That server without deployments, work pools and runs of other tests; flows of this process go to it."""
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+
+    with temporary_settings({PREFECT_API_URL: running_server.api, PREFECT_HOME: running_server.home}):
+        yield running_server
+        with get_client(sync_client=True) as client:
+            for run in client.read_flow_runs():
+                client.delete_flow_run(run.id)
+            for deployment in client.read_deployments():
+                client.delete_deployment(deployment.id)
+
+
+@pytest.fixture
+def serving(tmp_path: Path, prefect_server: Server) -> Iterator[Serving]:
+    """A workspace of small flows that can be served; nothing of it is left running."""
+    root = tmp_path / "served"
+    root.mkdir()
+    one = Serving(small_workspace(root), prefect_server)
+    yield one
+    (root / "hold").unlink(missing_ok=True)
+    if one.process is not None:
+        one.stop(signal.SIGKILL)
+    for pid in one.alive():
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
