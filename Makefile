@@ -1,6 +1,8 @@
 # Everything a person types. `make` alone says what there is.
 PYTHON ?= python3
-PORT ?= 5000
+PORT ?=
+PREFECT_PORT ?= 4200
+POOL ?=
 Q ?=
 DIR ?=
 
@@ -19,13 +21,18 @@ export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
-# What is typed as Q or DIR reaches a command as one argument, whatever is in it.
+# What is typed as Q, DIR or POOL reaches a command as one argument, whatever is in it.
 export Q := $(value Q)
 export DIR := $(value DIR)
+export POOL := $(value POOL)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo videos search trace verify ui test check format lock clean
+.PHONY: help setup demo videos search trace verify ui serve deploy worker test check format lock clean
+
+# Where Prefect's server is and keeps its data, unless the user says otherwise. Tests have servers of their own.
+ui serve deploy worker: export PREFECT_API_URL ?= http://127.0.0.1:$(PREFECT_PORT)/api
+ui serve deploy worker: export PREFECT_HOME ?= $(CURDIR)/.prefect
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -65,10 +72,19 @@ trace: setup  ## what produced the score; of one query or rank: make trace Q=QUE
 verify: setup  ## every byte, index row and metric against what was recorded
 	@$(BIN)/reeltrace audit verify
 
-ui: setup  ## MLflow's page over all runs on http://127.0.0.1:5000 (another port: PORT=5001)
-	@echo "MLflow: http://127.0.0.1:$(PORT) in some seconds (ctrl-c ends it)"
-	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --workers 1 --host 127.0.0.1 --port $(PORT) \
-		--backend-store-uri "$${MLFLOW_TRACKING_URI:-$(DATABASE)}"
+ui: setup  ## Prefect on http://127.0.0.1:4200, MLflow on http://127.0.0.1:5000 (others: PREFECT_PORT=4201, PORT=5001)
+	@$(BIN)/python -m flows.ui $(if $(PORT),--port $(PORT))
+
+serve: setup  ## runs here what is clicked in Prefect or due by params.yaml, until it is stopped
+	@$(BIN)/python -m flows.serve
+
+deploy: setup  ## gives all that can be run to workers elsewhere: make deploy POOL=name
+	@test -n "$$POOL" || { echo 'name a work pool: make deploy POOL=name' >&2; exit 2; }
+	@$(BIN)/python -m flows.deploy "$$POOL"
+
+worker: setup  ## works in this clone on what the pool is given, one run at a time: make worker POOL=name
+	@test -n "$$POOL" || { echo 'name a work pool: make worker POOL=name' >&2; exit 2; }
+	@REELTRACE_WORKSPACE='$(CURDIR)' $(BIN)/prefect worker start --type process --limit 1 --pool "$$POOL"
 
 test: setup  ## the tests, without network
 	@PATH="$(CURDIR)/$(BIN):$$PATH" HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile

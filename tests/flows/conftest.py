@@ -1,51 +1,76 @@
-"""A real Prefect server for the tests of flows, and small projects to run them in."""
+"""What tests of flows share: a Prefect server, and small projects whose flows run on it."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
+from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
 
 from tests.flows import small as small_project
-from tests.flows.runs import Server
+from tests.flows.prefect_server import Server
+from tests.flows.runs import Runs
+from tests.flows.serving import Serving, small_workspace
 from tests.flows.small import Small
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A Prefect server of the test session's own, on a free port, with its database in a temporary folder."""
-    home = tmp_path_factory.mktemp("prefect")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    found = Server(f"http://127.0.0.1:{port}/api", home)
-    environment = found.environment | {"PREFECT_SERVER_LOGGING_LEVEL": "WARNING"}
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    with (home / "server.log").open("w") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-    try:
-        end = time.monotonic() + 120
-        while True:
-            try:
-                with urlopen(f"{found.api}/health", timeout=5):
-                    break
-            except (URLError, OSError):
-                assert process.poll() is None and time.monotonic() < end, (home / "server.log").read_text()[-3000:]
-                time.sleep(0.2)
-        yield found
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+def prefect_database(request: pytest.FixtureRequest) -> Path:
+    """Where a migrated, empty Prefect database is kept by pytest between sessions."""
+    return request.config.cache.mkdir(f"prefect-{version('prefect')}") / "prefect.db"
+
+
+@pytest.fixture(scope="session")
+def running_server(tmp_path_factory: pytest.TempPathFactory, prefect_database: Path) -> Iterator[Server]:
+    """A Prefect server that lives as long as the session, or this worker of it."""
+    server = Server(tmp_path_factory.mktemp("prefect"), prefect_database)
+    server.start()
+    yield server
+    if server.process is not None:
+        server.stop()
+
+
+@pytest.fixture
+def prefect_server(running_server: Server) -> Iterator[Server]:
+    """That server without deployments, work pools and runs of other tests; flows of this process go to it."""
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+
+    with temporary_settings({PREFECT_API_URL: running_server.api, PREFECT_HOME: running_server.home}):
+        yield running_server
+        with get_client(sync_client=True) as client:
+            for run in client.read_flow_runs():
+                client.delete_flow_run(run.id)
+            for deployment in client.read_deployments():
+                client.delete_deployment(deployment.id)
+
+
+@pytest.fixture
+def serving(tmp_path: Path, prefect_server: Server) -> Iterator[Serving]:
+    """A workspace of small flows that can be served; nothing of it is left running."""
+    root = tmp_path / "served"
+    root.mkdir()
+    one = Serving(small_workspace(root), prefect_server)
+    yield one
+    (root / "hold").unlink(missing_ok=True)
+    if one.process is not None:
+        one.stop(signal.SIGKILL)
+    for pid in one.alive():
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="session")
+def runs(running_server: Server) -> Runs:
+    """Starts flows that use the server."""
+    return Runs(running_server)
 
 
 @pytest.fixture(scope="session")

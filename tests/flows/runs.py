@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 import subprocess
 import sys
 import threading
@@ -19,6 +17,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import ArtifactFilter, FlowRunFilter, LogFilter
 from prefect.client.schemas.objects import Artifact, FlowRun, TaskRun
 
+from tests.flows.prefect_server import Server
 from tests.project import ROOT
 
 RUN = re.compile(r"/runs/flow-run/([0-9a-f-]{36})")
@@ -66,19 +65,17 @@ class Started:
 
 
 @dataclass(frozen=True)
-class Server:
-    """A Prefect server: its API's address, and the folder of its own profile."""
+class Runs:
+    """Starts flows of this checkout, in whatever folder, that use a server."""
 
-    api: str
-    home: Path
+    server: Server
 
     @property
     def environment(self) -> dict[str, str]:
-        """What programs need to talk to it, and to find this checkout's flows from any folder."""
-        own = {"PREFECT_API_URL": self.api, "PREFECT_HOME": str(self.home), "PYTHONPATH": str(ROOT)}
+        """What their programs are given."""
         left_out = ("REELTRACE_STORE", "MLFLOW_TRACKING_URI")
-        inherited = {name: value for name, value in os.environ.items() if name not in left_out}
-        return inherited | own | {"PYTHONSAFEPATH": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+        inherited = {name: value for name, value in self.server.environment.items() if name not in left_out}
+        return inherited | {"PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"}
 
     def start(self, module: str, *arguments: str, root: Path, more: Mapping[str, str] | None = None) -> Started:
         """Start a flow's program in a project's folder."""
@@ -95,8 +92,8 @@ class Server:
         return Ran(code, started.printed, self.client(), started.run_id)
 
     def client(self) -> SyncPrefectClient:
-        """A client of it."""
-        return SyncPrefectClient(self.api)
+        """A client of the server."""
+        return SyncPrefectClient(self.server.api)
 
 
 @dataclass(frozen=True)
@@ -149,8 +146,3 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
-
-
-def kill(pid: int) -> None:
-    """End a process for good."""
-    os.kill(pid, signal.SIGKILL)

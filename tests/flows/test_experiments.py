@@ -13,7 +13,7 @@ import sys
 import pytest
 import yaml
 
-from tests.flows.runs import Server, alive, until
+from tests.flows.runs import Runs, alive, until
 from tests.flows.small import STAGES, Small
 
 EXPERIMENTS = "flows.experiments"
@@ -28,10 +28,10 @@ def dvc(small: Small, *arguments: str) -> str:
     return done.stdout
 
 
-def test_four_cells_compute_what_they_share_once(server: Server, small: Small) -> None:
+def test_four_cells_compute_what_they_share_once(runs: Runs, small: Small) -> None:
     small.change({"extract.frames": 30})  # so that extract is not there yet either
     commit = small.commit()
-    ran = server.run(EXPERIMENTS, json.dumps(GRID), "--parallel", "2", root=small.root)
+    ran = runs.run(EXPERIMENTS, json.dumps(GRID), "--parallel", "2", root=small.root)
     assert ran.code == 0, ran.printed
     assert small.executions() == {"extract": 1, "mine": 2, "train": 2, "evaluate": 4}
     assert ran.run.name == f"demo@{commit[:8]} mine.keep x 2 evaluate.depth x 2"
@@ -73,9 +73,9 @@ def test_four_cells_compute_what_they_share_once(server: Server, small: Small) -
     assert small.git("worktree", "list", "--porcelain").count("worktree ") == 1
 
 
-def test_a_cell_that_fails_costs_only_those_that_need_it(server: Server, small: Small) -> None:
+def test_a_cell_that_fails_costs_only_those_that_need_it(runs: Runs, small: Small) -> None:
     trouble = "sys.exit(2) if params['mine']['keep'] == 5 else 0"
-    ran = server.run(EXPERIMENTS, json.dumps(GRID), root=small.root, more={"BEFORE_train": trouble})
+    ran = runs.run(EXPERIMENTS, json.dumps(GRID), root=small.root, more={"BEFORE_train": trouble})
     assert ran.code == 1
     assert small.executions() == {"extract": 0, "mine": 2, "train": 2, "evaluate": 2}
     rows = json.loads(ran.artifacts["comparison"].data)  # type: ignore[arg-type]
@@ -85,14 +85,14 @@ def test_a_cell_that_fails_costs_only_those_that_need_it(server: Server, small: 
     assert small.git("worktree", "list", "--porcelain").count("worktree ") == 1
 
 
-def test_cancelling_ends_every_cell(server: Server, small: Small) -> None:
+def test_cancelling_ends_every_cell(runs: Runs, small: Small) -> None:
     grid = {"mine.keep": [5, 6]}
-    started = server.start(EXPERIMENTS, json.dumps(grid), root=small.root, more={"BEFORE_mine": "time.sleep(300)"})
+    started = runs.start(EXPERIMENTS, json.dumps(grid), root=small.root, more={"BEFORE_mine": "time.sleep(300)"})
     until(lambda: len(small.processes("mine")) == 2, 60)
     started.process.send_signal(signal.SIGINT)
     until(lambda: not any(alive(pid) for pid in small.processes("mine")), 10)
     assert started.wait() == 1, started.printed
-    run = server.client().read_flow_run(started.run_id)
+    run = runs.client().read_flow_run(started.run_id)
     assert run.state and run.state.name == "Cancelled", started.printed
     assert small.git("worktree", "list", "--porcelain").count("worktree ") == 1
     assert small.executions()["train"] == 0
@@ -108,8 +108,8 @@ def test_cancelling_ends_every_cell(server: Server, small: Small) -> None:
         ('{"mine.keep": [1, -2]}', "a cell of the grid: mine.keep = -2: input should be greater than or equal to 0"),
     ],
 )
-def test_a_wrong_grid_is_one_line_before_anything_runs(server: Server, small: Small, grid: str, line: str) -> None:
-    ran = server.run(EXPERIMENTS, grid, root=small.root)
+def test_a_wrong_grid_is_one_line_before_anything_runs(runs: Runs, small: Small, grid: str, line: str) -> None:
+    ran = runs.run(EXPERIMENTS, grid, root=small.root)
     assert ran.code == 1 and ran.states == {} and small.executions() == dict.fromkeys(STAGES, 0)
     assert ran.run.state and ran.run.state.message == line
     assert "Traceback" not in ran.printed

@@ -11,7 +11,7 @@ import pytest
 from prefect.client.schemas.objects import StateType
 from prefect.states import Cancelling
 
-from tests.flows.runs import Server, alive, until
+from tests.flows.runs import Runs, alive, until
 from tests.flows.small import STAGES, Small
 
 SLEEPS = "import subprocess; child = subprocess.Popen(['sleep', '300']); " + (
@@ -27,8 +27,8 @@ def family(small: Small, stage: str) -> list[int]:
     return [small.processes(stage)[-1], int((small.ran / "child").read_text())]
 
 
-def test_nothing_to_do_starts_no_stage(server: Server, small: Small) -> None:
-    ran = server.run(PIPELINE, root=small.root)
+def test_nothing_to_do_starts_no_stage(runs: Runs, small: Small) -> None:
+    ran = runs.run(PIPELINE, root=small.root)
     assert ran.code == 0, ran.printed
     assert list(ran.states.items()) == [(stage, "Unchanged") for stage in STAGES]
     assert small.executions() == dict.fromkeys(STAGES, 0)
@@ -36,9 +36,9 @@ def test_nothing_to_do_starts_no_stage(server: Server, small: Small) -> None:
     assert ran.run.state and ran.run.state.message == "nDCG@10 0.270 (as before); stages: 4 unchanged"
 
 
-def test_what_is_stale_runs_in_the_workspace(server: Server, small: Small) -> None:
+def test_what_is_stale_runs_in_the_workspace(runs: Runs, small: Small) -> None:
     small.change({"mine.keep": 5})
-    ran = server.run(PIPELINE, root=small.root)
+    ran = runs.run(PIPELINE, root=small.root)
     assert ran.code == 0, ran.printed
     assert ran.states == {
         "extract": "Unchanged", "mine": "Completed", "train": "Completed", "evaluate": "Completed"
@@ -61,24 +61,24 @@ def test_what_is_stale_runs_in_the_workspace(server: Server, small: Small) -> No
     assert "Use `dvc push`" not in ran.printed
 
 
-def test_what_follows_is_asked_of_dvc_again(server: Server, small: Small) -> None:
+def test_what_follows_is_asked_of_dvc_again(runs: Runs, small: Small) -> None:
     """A stage that runs and makes the same bytes leaves what follows unchanged."""
     path = small.root / "tasks" / "mine" / "__main__.py"
     path.write_text(path.read_text() + "# a remark\n")
-    ran = server.run(PIPELINE, root=small.root)
+    ran = runs.run(PIPELINE, root=small.root)
     assert ran.states == {
         "extract": "Unchanged", "mine": "Completed", "train": "Unchanged", "evaluate": "Unchanged"
     }  # fmt: skip
 
 
-def test_only_some_stages_and_by_force(server: Server, small: Small) -> None:
+def test_only_some_stages_and_by_force(runs: Runs, small: Small) -> None:
     small.change({"mine.keep": 5, "evaluate.depth": 500})
-    ran = server.run(PIPELINE, "--stages", "evaluate", "mine", root=small.root)
+    ran = runs.run(PIPELINE, "--stages", "evaluate", "mine", root=small.root)
     assert list(ran.states.items()) == [("mine", "Completed"), ("evaluate", "Completed")]
-    ran = server.run(PIPELINE, "--stages", "extract", "--force", root=small.root)
+    ran = runs.run(PIPELINE, "--stages", "extract", "--force", root=small.root)
     assert ran.states == {"extract": "Completed"}
     assert small.executions() == {"extract": 1, "mine": 1, "train": 0, "evaluate": 1}
-    ran = server.run(PIPELINE, "--stages", "minne", root=small.root)
+    ran = runs.run(PIPELINE, "--stages", "minne", root=small.root)
     assert ran.code == 1
     assert ran.run.state and ran.run.state.message == "no stage minne; did you mean mine?"
 
@@ -92,10 +92,10 @@ def test_only_some_stages_and_by_force(server: Server, small: Small) -> None:
         ("1 / 0", 3, "Failed"),
     ],
 )
-def test_what_can_pass_is_tried_again(server: Server, small: Small, trouble: str, attempts: int, state: str) -> None:
+def test_what_can_pass_is_tried_again(runs: Runs, small: Small, trouble: str, attempts: int, state: str) -> None:
     small.change({"train.epochs": 9})
     before = f"FIRST = len((Path(os.environ['RAN']) / STAGE).read_text().split()) == 1; {trouble}"
-    ran = server.run(PIPELINE, root=small.root, more={"BEFORE_train": before})
+    ran = runs.run(PIPELINE, root=small.root, more={"BEFORE_train": before})
     assert small.executions()["train"] == attempts
     assert ran.states["train"] == state
     if state == "Completed":
@@ -112,9 +112,9 @@ def test_what_can_pass_is_tried_again(server: Server, small: Small, trouble: str
     assert str(ran.artifacts["summary"].data).splitlines()[2].replace("\\", "") == said
 
 
-def test_a_time_limit(server: Server, small: Small) -> None:
+def test_a_time_limit(runs: Runs, small: Small) -> None:
     small.change({"train.epochs": 9, "flows.time_limits": {"train": 0.05}})
-    ran = server.run(PIPELINE, root=small.root, more={"BEFORE_train": SLEEPS})
+    ran = runs.run(PIPELINE, root=small.root, more={"BEFORE_train": SLEEPS})
     assert ran.states["train"] == "Timed out" and small.executions()["train"] == 1
     assert ran.run.state and ran.run.state.message
     assert ran.run.state.message.startswith("train: it ran longer than 0.05 minutes; raise flows.time_limits")
@@ -122,44 +122,44 @@ def test_a_time_limit(server: Server, small: Small) -> None:
 
 
 @pytest.mark.parametrize("manner", ["the page", "ctrl-c", "ctrl-c to a stage that will not hear"])
-def test_cancelling_leaves_nothing_behind_and_the_next_run_goes_on(server: Server, small: Small, manner: str) -> None:
+def test_cancelling_leaves_nothing_behind_and_the_next_run_goes_on(runs: Runs, small: Small, manner: str) -> None:
     small.change({"mine.keep": 5})
     more = {"BEFORE_train": STUBBORN if "hear" in manner else SLEEPS}
-    started = server.start(PIPELINE, root=small.root, more=more)
+    started = runs.start(PIPELINE, root=small.root, more=more)
     pids = family(small, "train")
     begin = time.monotonic()
     if manner == "the page":
-        server.client().set_flow_run_state(started.run_id, Cancelling())
+        runs.client().set_flow_run_state(started.run_id, Cancelling())
     else:
         started.process.send_signal(signal.SIGINT)
     until(lambda: not any(alive(pid) for pid in pids), 10)
     took = time.monotonic() - begin
     assert started.wait() == 1 and took < 10, started.printed
-    run = server.client().read_flow_run(started.run_id)
+    run = runs.client().read_flow_run(started.run_id)
     assert run.state and run.state.type == StateType.CANCELLED, started.printed
     assert "Traceback" not in started.printed
     assert not (small.root / "results" / "train").exists()
-    ran = server.run(PIPELINE, root=small.root)
+    ran = runs.run(PIPELINE, root=small.root)
     assert ran.states == {
         "extract": "Unchanged", "mine": "Unchanged", "train": "Completed", "evaluate": "Completed"
     }  # fmt: skip
 
 
-def test_a_flow_that_is_killed_takes_its_stage_with_it(server: Server, small: Small) -> None:
+def test_a_flow_that_is_killed_takes_its_stage_with_it(runs: Runs, small: Small) -> None:
     small.change({"train.epochs": 9})
-    started = server.start(PIPELINE, root=small.root, more={"BEFORE_train": SLEEPS})
+    started = runs.start(PIPELINE, root=small.root, more={"BEFORE_train": SLEEPS})
     pids = family(small, "train")
     started.process.kill()
     until(lambda: not any(alive(pid) for pid in pids), 10)
-    ran = server.run(PIPELINE, root=small.root)
+    ran = runs.run(PIPELINE, root=small.root)
     assert ran.code == 0 and ran.states["train"] == "Completed", ran.printed
 
 
-def test_two_pipelines_race_for_a_workspace(server: Server, small: Small) -> None:
+def test_two_pipelines_race_for_a_workspace(runs: Runs, small: Small) -> None:
     small.change({"train.epochs": 9})
-    first = server.start(PIPELINE, root=small.root, more={"BEFORE_train": "time.sleep(12)"})
+    first = runs.start(PIPELINE, root=small.root, more={"BEFORE_train": "time.sleep(12)"})
     until(lambda: small.processes("train"), 60)
-    second = server.run(PIPELINE, root=small.root)
+    second = runs.run(PIPELINE, root=small.root)
     assert second.code == 1
     assert second.run.state and second.run.state.message
     name = f"demo@{small.git('rev-parse', 'HEAD')[:8]}+changes"
@@ -170,9 +170,9 @@ def test_two_pipelines_race_for_a_workspace(server: Server, small: Small) -> Non
     assert small.executions()["train"] == 1
 
 
-def test_overrides_run_beside_and_are_kept_as_an_experiment(server: Server, small: Small) -> None:
+def test_overrides_run_beside_and_are_kept_as_an_experiment(runs: Runs, small: Small) -> None:
     before = small.git("status", "--porcelain")
-    ran = server.run(PIPELINE, "--set", "mine.keep=7", root=small.root)
+    ran = runs.run(PIPELINE, "--set", "mine.keep=7", root=small.root)
     assert ran.code == 0, ran.printed
     assert small.executions() == {"extract": 0, "mine": 1, "train": 1, "evaluate": 1}
     assert ran.states["extract"] == "Restored"
@@ -184,17 +184,17 @@ def test_overrides_run_beside_and_are_kept_as_an_experiment(server: Server, smal
     assert list((small.root / ".reeltrace" / "cells").iterdir()) == []
 
 
-def test_a_revision_runs_without_the_changes_of_the_workspace(server: Server, small: Small) -> None:
+def test_a_revision_runs_without_the_changes_of_the_workspace(runs: Runs, small: Small) -> None:
     old = small.git("rev-parse", "HEAD")
     small.change({"mine.keep": 9})
-    ran = server.run(PIPELINE, "--set", "mine.keep=7", root=small.root)
+    ran = runs.run(PIPELINE, "--set", "mine.keep=7", root=small.root)
     assert ran.code == 1 and ran.run.state
     assert str(ran.run.state.message).startswith(
         "params.yaml differs from the last commit, and overrides run on a commit; commit first"
     )
-    ran = server.run(PIPELINE, "--rev", old, root=small.root)
+    ran = runs.run(PIPELINE, "--rev", old, root=small.root)
     assert ran.code == 0 and set(ran.states.values()) == {"Restored"}, ran.printed
-    ran = server.run(PIPELINE, "--rev", "nowhere", root=small.root)
+    ran = runs.run(PIPELINE, "--rev", "nowhere", root=small.root)
     assert ran.run.state and str(ran.run.state.message).startswith("git knows no revision nowhere")
 
 
@@ -205,10 +205,8 @@ def test_a_revision_runs_without_the_changes_of_the_workspace(server: Server, sm
         ("mine.keep=many", "params.yaml with the overrides: mine.keep = 'many': input should be a valid integer"),
     ],
 )
-def test_wrong_overrides_are_one_line_before_anything_runs(
-    server: Server, small: Small, overrides: str, line: str
-) -> None:
-    ran = server.run(PIPELINE, "--set", overrides, root=small.root)
+def test_wrong_overrides_are_one_line_before_anything_runs(runs: Runs, small: Small, overrides: str, line: str) -> None:
+    ran = runs.run(PIPELINE, "--set", overrides, root=small.root)
     assert ran.code == 1 and ran.states == {}
     assert ran.run.state and ran.run.state.message == line
     assert "Traceback" not in ran.printed

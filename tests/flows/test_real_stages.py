@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from tasks.shared.files import files_under, sha256_file
-from tests.flows.runs import Server, alive, until
+from tests.flows.runs import Runs, alive, until
 from tests.project import Project
 
 CHANGE = {"train.learning_rate": 0.002, "train.save_steps": 2}
@@ -27,7 +27,7 @@ def digests(project: Project) -> dict[str, str]:
 
 
 def test_killed_in_the_middle_of_training_the_next_run_ends_in_the_same_bytes(
-    server: Server, finished: Project, tmp_path: Path
+    runs: Runs, finished: Project, tmp_path: Path
 ) -> None:
     disturbed = finished.copy(tmp_path / "disturbed")
     finished.change(CHANGE)
@@ -37,7 +37,7 @@ def test_killed_in_the_middle_of_training_the_next_run_ends_in_the_same_bytes(
 
     disturbed.change(CHANGE)
     (disturbed.root / "sitecustomize.py").write_text(TELLS)
-    started = server.start("flows.pipeline", "--stages", "train", root=disturbed.root)
+    started = runs.start("flows.pipeline", "--stages", "train", root=disturbed.root)
     begun = disturbed.root / ".reeltrace" / "training"
     until(lambda: list(begun.rglob("checkpoint-*/trainer_state.json")) or started.process.poll() is not None, 120)
     assert started.process.poll() is None, started.printed
@@ -47,7 +47,7 @@ def test_killed_in_the_middle_of_training_the_next_run_ends_in_the_same_bytes(
     until(lambda: not any(alive(pid) for pid in programs), 10)
     assert not (disturbed.root / "results" / "train").exists()
 
-    ran = server.run("flows.pipeline", "--stages", "train", root=disturbed.root)
+    ran = runs.run("flows.pipeline", "--stages", "train", root=disturbed.root)
     assert ran.code == 0 and ran.states == {"train": "Completed"}, ran.printed
     assert digests(disturbed) == expected
     assert "progress-train" in ran.artifacts or "progress-train" in {one.key for one in ran.client.read_artifacts()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -110,3 +111,17 @@ class Answer:
         """Whether there is a finding about one of these, or about something in one of them."""
         inside = tuple(f"{where}{mark}" for where in wheres for mark in "/ ")
         return any(one.where in wheres or one.where.startswith(inside) for one in self.findings)
+
+
+def parse_answer(text: str) -> Answer:
+    """The answer that `--json` prints. Raises ValueError where the text is no JSON."""
+    read = json.loads(text)
+    findings = [Finding(**one | {"claims": [Claim(**claim) for claim in one["claims"]]}) for one in read["findings"]]
+    return Answer(
+        **read
+        | {
+            "checked": [Checked(**one) for one in read["checked"]],
+            "findings": findings,
+            "notes": [Note(**one) for one in read["notes"]],
+        }
+    )

@@ -1,0 +1,103 @@
+"""The verification as a Prefect flow: `reeltrace audit verify` of the workspace, its findings where people look."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.states import Completed, Failed, State
+
+from tasks.audit.show import plain
+from tasks.audit.verify.answer import Answer, Finding, parse_answer
+from tasks.audit.verify.view import closing
+from tasks.shared.workspace.locks import WORKSPACE, holder_of, take
+from tasks.shared.workspace.programs import run
+from tasks.shared.workspace.repro import stage_environment
+
+COMMAND = (sys.executable, "-m", "tasks.cli", "audit", "verify", "--json")
+PAUSE = 1.0  # seconds between two tries to have the workspace
+MOST = 1000  # findings in an artifact; all of them are in the run's log
+
+
+@flow(name="verify", persist_result=False)
+def verify() -> State[Any]:
+    """Whether every byte, index row and metric of the workspace is what was recorded; fails where one is not."""
+    root = Path.cwd()
+    printed: list[str] = []
+    document: list[str] = []  # the answer, which is printed last
+
+    def line(text: str) -> None:
+        if document or text == "{":
+            document.append(text)
+        else:
+            printed.append(text)
+            get_run_logger().info(text)
+
+    with _workspace(root) as lock:
+        code = run(COMMAND, root=root, environment=stage_environment(root), line=line, held=[lock])
+    if not document:
+        return Failed(message=f"nothing was verified: {printed[-1] if printed else f'exit code {code}'}")
+    answer = parse_answer("\n".join(document))
+    _log(answer)
+    _publish(answer)
+    if answer.intact:
+        return Completed(message=closing(answer))
+    first = answer.findings[0]
+    several = f"{len(answer.findings)} findings, the first" if len(answer.findings) > 1 else "1 finding"
+    return Failed(message=f"{several}: {first.kind}: {plain(first.where)}")
+
+
+@contextmanager
+def _workspace(root: Path) -> Iterator[int]:
+    """Hold the workspace, waiting for a pipeline that has it: what it writes would look like damage."""
+    path, told = root / WORKSPACE, False
+    while (lock := take(path, "verify")) is None:
+        if not told:
+            get_run_logger().info("waiting for %s", holder_of(path) or "another pipeline")
+            told = True
+        time.sleep(PAUSE)
+    try:
+        yield lock
+    finally:
+        os.close(lock)
+
+
+def _log(answer: Answer) -> None:
+    logger = get_run_logger()
+    for one in answer.checked:
+        logger.info("checked: %d %s", one.count, one.what)
+    for note in answer.notes:
+        logger.info("%s: %s: %s", note.kind, plain(note.where), plain(note.what))
+    for finding in answer.findings:
+        logger.error(": ".join(f"{name} {plain(value)}" for name, value in _row(finding).items() if value))
+    logger.info(closing(answer))
+
+
+def _publish(answer: Answer) -> None:
+    """The verdict, under one key from run to run, and a table of what is wrong."""
+    create_markdown_artifact(f"**{closing(answer)}**", key="verify", description="whether all is as recorded")
+    if answer.findings:
+        create_table_artifact(
+            [_row(one) for one in answer.findings[:MOST]],
+            key="verify-findings",
+            description=f"{len(answer.findings)} findings"
+            + (f", the first {MOST}" if len(answer.findings) > MOST else ""),
+        )
+
+
+def _row(one: Finding) -> dict[str, str]:
+    """A finding, control characters made visible; who says otherwise than what was found, and what they say."""
+    return {
+        "kind": one.kind,
+        "what": plain(one.where),
+        "found": plain(one.found),
+        "recorded": "; ".join(f"{plain(claim.expected)} in {plain(claim.record)}" for claim in one.claims),
+        "remark": plain(one.remark or ""),
+    }
