@@ -19,6 +19,7 @@ from flows.cells import Cell, Cells
 from flows.comparison import tell
 from flows.names import name_of, run_name, said
 from flows.pipeline import commit_to_run
+from flows.register import require_named_server
 from flows.stopping import StoppedError
 from tasks.shared import git
 from tasks.shared.errors import UserError
@@ -91,6 +92,7 @@ def main() -> None:
         grid = json.loads(given.grid)
     except ValueError as error:
         parser.error(f"GRID is not JSON: {error}")
+    require_named_server()
     state = experiments(grid, given.parallel, given.rev, return_state=True)
     sys.exit(0 if state.is_completed() else 1)
 

@@ -20,6 +20,7 @@ from prefect.client.schemas.objects import StateType
 from prefect.states import Cancelled, Completed, Failed, State
 
 from flows.names import experiment_name, name_of, run_name
+from flows.register import require_named_server
 from flows.stage import Work, do
 from flows.stopping import Stop
 from flows.story import Story, tell
@@ -136,6 +137,7 @@ def main() -> None:
     parser.add_argument("--force", action="store_true", help="run even what has not changed")
     parser.add_argument("--rev", help="a commit, branch or tag instead of the workspace")
     given = parser.parse_args()
+    require_named_server()
     state = pipeline(dict(given.overrides), given.stages, given.force, given.rev, return_state=True)
     sys.exit(0 if state.is_completed() else 1)
 

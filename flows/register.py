@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -22,6 +24,19 @@ def api_url() -> str:
     if not (url := os.environ.get("PREFECT_API_URL")):
         raise UserError("PREFECT_API_URL does not say where the Prefect server is; `make` does, or export it")
     return url
+
+
+def require_named_server() -> None:
+    """Exit with one line and 2 where the environment names a Prefect server that does not answer.
+
+    Where it names none, Prefect starts one for the run alone.
+    """
+    try:
+        if os.environ.get("PREFECT_API_URL"):
+            asyncio.run(require_server())
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
 
 
 async def require_server() -> None:

@@ -12,8 +12,9 @@ from typing import Any
 
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
-from prefect.states import Completed, Failed, State
+from prefect.states import Cancelled, Completed, Failed, State
 
+from flows.stopping import Stop, StoppedError
 from tasks.audit.show import plain
 from tasks.audit.verify.answer import Answer, Finding, parse_answer
 from tasks.audit.verify.view import closing
@@ -40,8 +41,14 @@ def verify() -> State[Any]:
             printed.append(text)
             get_run_logger().info(text)
 
-    with _workspace(root) as lock:
-        code = run(COMMAND, root=root, environment=stage_environment(root), line=line, held=[lock])
+    stop = Stop()
+    try:
+        with _workspace(root, stop) as lock:
+            code = run(COMMAND, root=root, environment=stage_environment(root), line=line, tick=stop.check, held=[lock])
+    except StoppedError as error:
+        return Cancelled(message=str(error))
+    except KeyboardInterrupt:
+        return Cancelled(message="interrupted")
     if not document:
         return Failed(message=f"nothing was verified: {printed[-1] if printed else f'exit code {code}'}")
     answer = parse_answer("\n".join(document))
@@ -55,13 +62,14 @@ def verify() -> State[Any]:
 
 
 @contextmanager
-def _workspace(root: Path) -> Iterator[int]:
+def _workspace(root: Path, stop: Stop) -> Iterator[int]:
     """Hold the workspace, waiting for a pipeline that has it: what it writes would look like damage."""
     path, told = root / WORKSPACE, False
     while (lock := take(path, "verify")) is None:
         if not told:
             get_run_logger().info("waiting for %s", holder_of(path) or "another pipeline")
             told = True
+        stop.check()
         time.sleep(PAUSE)
     try:
         yield lock
