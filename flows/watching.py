@@ -48,13 +48,17 @@ class Watch:
     def _show(self, now: Progress) -> None:
         percent = 100.0 * now.done / now.total if now.total else 0.0
         of = f" of {now.total}" if now.total is not None else ""
-        said = f"{now.what}: {now.done}{of} {now.unit}{'' if now.done == 1 else 's'}"
+        said = f"{now.what}: {now.done}{of} {now.unit if now.done == 1 else _several(now.unit)}"
         if self._artifact is None:
             made = create_progress_artifact(percent, key=self._key, description=said)
             assert isinstance(made, UUID), "called outside of an event loop"
             self._artifact = made
         else:
             update_progress_artifact(self._artifact, percent, description=said)
+
+
+def _several(unit: str) -> str:
+    return f"{unit[:-1]}ies" if unit.endswith("ry") else f"{unit}{'es' if unit.endswith('ch') else 's'}"
 
 
 def key_of(name: str) -> str:
