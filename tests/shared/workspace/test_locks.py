@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -53,6 +56,46 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="symbolic link"):
         take(tmp_path / "lock", "me")
     assert not (tmp_path / "victim").exists()
+
+
+def test_a_lock_whose_file_goes_before_it_is_locked_is_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, flock = tmp_path / "lock", fcntl.flock
+    path.touch()
+
+    def first_removed(descriptor: int, operation: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", flock)
+        path.unlink()  # as a cleaner of /tmp does, just after it was opened
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", first_removed)
+    lock = take(path, "me")
+    assert lock is not None and take(path, "another") is None
+    os.close(lock)
+
+
+READS = """
+import os
+from pathlib import Path
+from tasks.shared.workspace.locks import take
+os.setuid(65534)
+lock = take(Path("lock"), "me")
+print(lock is not None, take(Path("lock"), "another") is None)
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be another user")
+def test_a_file_that_can_only_be_read_is_locked_all_the_same() -> None:
+    place = Path(tempfile.mkdtemp(dir="/tmp"))  # pytest's own is closed to others
+    try:
+        place.chmod(0o755)
+        (place / "lock").write_text("of root")
+        environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[3])}
+        done = subprocess.run(
+            [sys.executable, "-c", READS], cwd=place, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.stdout == "True True\n", done.stderr
+    finally:
+        shutil.rmtree(place)
 
 
 def test_a_workspace_is_held_once(tmp_path: Path) -> None:
