@@ -26,7 +26,7 @@ STAGES = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a subcommand; a user's mistake is one line on standard error and exit 2."""
+    """Run a subcommand; a user's mistake is one line on standard error and exit 2, or 75 where it may pass."""
     parser = build_parser()
     if not (given := list(sys.argv[1:] if arguments is None else arguments)):
         parser.print_help()
@@ -91,7 +91,7 @@ def _search(chosen: argparse.Namespace) -> None:
         found = search(words, chosen.k, filters, chosen.index, by_words=not chosen.vectors_only)
     except UserError as error:
         print(f"search: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
     print(as_json(words, found) if chosen.json else as_table(found))

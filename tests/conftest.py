@@ -16,8 +16,10 @@ from typing import Any
 
 import pytest
 
+from tasks.shared import progress
 from tasks.shared.artifacts.publish import read_manifest
 from tasks.shared.params_file import change_params
+from tasks.shared.progress import Progress
 from tasks.shared.stage import StageRun, run_stage
 from tests.project import Project, build
 from tests.project import key as project_key
@@ -100,6 +102,23 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlflow_database: 
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TOKENIZERS_PARALLELISM"):
         monkeypatch.setenv(name, os.environ.get(name, "2"))  # a stage sets these; this puts them back afterwards
     return Workspace(root)
+
+
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Progress]:
+    """All that is told, from now on, to who started this program, as it can be read."""
+    place, everything = tmp_path / "told.json", list[Progress]()
+    write = progress.write_text
+
+    def written(path: Path, text: str) -> None:
+        write(path, text)
+        found = progress.read_progress(place)
+        assert found is not None
+        everything.append(found)
+
+    monkeypatch.setenv(progress.PLACE, str(place))
+    monkeypatch.setattr(progress, "write_text", written)
+    return everything
 
 
 def make_video(

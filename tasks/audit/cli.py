@@ -27,14 +27,15 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Answer a question and exit: 0, or what its command says; a user's mistake is one line and 2."""
+    """Answer a question and exit: 0, or what its command says; a user's mistake is one line and 2, or 75 where
+    it may pass."""
     chosen = build_parser(arguments).parse_args(list(arguments) or ["--help"])
     try:
         code: int = _command(chosen.question).run(chosen)
         sys.stdout.flush()
     except UserError as error:
         print(f"audit: {error}", file=sys.stderr)
-        code = 2
+        code = error.exit_code
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0

@@ -8,7 +8,7 @@ milliseconds a query.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -30,9 +30,13 @@ from tasks.shared.engine import Job, Outcome, process
 from tasks.shared.errors import UserError
 from tasks.shared.failures import Failure
 from tasks.shared.files import files_under, read_json, sha256_file, write_json
+from tasks.shared.gpu import visible_gpus
 from tasks.shared.items import ItemStore
+from tasks.shared.progress import progress
 
 if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
     from tasks.omni.embedder import OmniEmbedder
 
 ITEM, TEXT = "vector.npy", "text.json"
@@ -64,12 +68,14 @@ class Encoder:
         system: whose weights.
         encoding: its digest, type of numbers and limit of text.
         threads: of torch on the CPU.
+        take_gpu: called before the weights are loaded.
     """
 
-    def __init__(self, system: System, encoding: Encoding, threads: int) -> None:
+    def __init__(self, system: System, encoding: Encoding, threads: int, take_gpu: Callable[[], None]) -> None:
         self.system = system
         self.encoding = encoding
         self.threads = threads
+        self.take_gpu = take_gpu
         self.store = ItemStore(
             "encode",
             {
@@ -78,7 +84,7 @@ class Encoder:
                 "max_text_tokens": encoding.max_text_tokens,
                 "query_prefix": QUERY_PREFIX,
                 "threads": threads,
-                "device": "cuda" if torch.cuda.is_available() else "cpu",
+                "device": "cuda" if visible_gpus() else "cpu",
                 "versions": [version(name) for name in ("torch", "transformers", "av", "pillow")],
                 # the whole room: what decides a vector is spread over it, and a new file cannot be forgotten
                 "code": [sha256_file(file) for file in files_under(Path(room.__file__).parent) if file.suffix == ".py"],
@@ -94,12 +100,15 @@ class Encoder:
         key = self.store.key
         videos = [Job(one.video_id, key("document", one.digest), one) for one in documents]
         questions = [Job(query_id, key("query", text), text) for query_id, text in queries.items()]
-        # before the first item, and only if there is one: weights that do not load are no item's failure
-        if any(self.store.get(one) is None for one in [*(job.key for job in videos), *(job.key for job in questions)]):
-            torch.set_num_threads(self.threads)
-            model = load_system(self.system, dtype=self.encoding.dtype, max_text_tokens=self.encoding.max_text_tokens)
-        else:
-            model = None
+        model: SentenceTransformer | None = None
+
+        def load() -> None:
+            nonlocal model
+            if model is None:
+                self.take_gpu()
+                torch.set_num_threads(self.threads)
+                limit = self.encoding.max_text_tokens
+                model = load_system(self.system, dtype=self.encoding.dtype, max_text_tokens=limit)
 
         def keep(item: Item, prompt: str | None, folder: Path) -> None:
             assert model is not None
@@ -112,7 +121,12 @@ class Encoder:
 
         name = self.system.name
         seen = process(
-            f"encode {name}", self.store, videos, lambda one, folder: keep(one.load(), None, folder), workers=1
+            f"encode {name}",
+            self.store,
+            videos,
+            lambda one, folder: keep(one.load(), None, folder),
+            workers=1,
+            prepare=load,
         )
         asked = process(
             f"encode queries {name}",
@@ -120,12 +134,15 @@ class Encoder:
             questions,
             lambda text, folder: keep(Item(text=text), QUERY_PREFIX, folder),
             workers=1,
+            prepare=load,
+            unit="query",
         )
         if asked.failures:
             first = asked.failures[0]
             raise UserError(f"query {first.video_id} cannot be encoded: {first.message}; mend or remove it")
         found = _vectors(seen, 0)
-        texts = {video_id: TextRead(**read_json(entry / TEXT)) for video_id, entry in seen.done.items()}
+        entries = progress(seen.done.items(), "collect texts")
+        texts = {video_id: TextRead(**read_json(entry / TEXT)) for video_id, entry in entries}
         return Encoded(found, _vectors(asked, found.values.shape[1]), texts, seen.failures, seen.reused + asked.reused)
 
 
@@ -134,4 +151,5 @@ def _vectors(outcome: Outcome, dimension: int) -> Vectors:
     ids = sorted(outcome.done)
     if not ids:
         return Vectors([], np.zeros((0, dimension), np.float32))
-    return Vectors(ids, np.stack([np.load(outcome.done[one] / ITEM, allow_pickle=False) for one in ids]))
+    entries = progress([outcome.done[one] for one in ids], "collect vectors", unit="vector")
+    return Vectors(ids, np.stack([np.load(entry / ITEM, allow_pickle=False) for entry in entries]))

@@ -18,6 +18,7 @@ from tasks.shared.artifacts.transcripts import read_transcripts
 from tasks.shared.artifacts.vectors import write_vectors
 from tasks.shared.errors import UserError
 from tasks.shared.failures import Failure, refuse_too_many, write_failures
+from tasks.shared.reused import Reused
 from tasks.shared.stage import StageRun
 
 CORPUS = RESULTS / "corpus"
@@ -41,7 +42,7 @@ def run(stage: StageRun) -> None:
     encodings: list[tuple[Encoding, Encoded]] = []
     for system in systems():
         encoding = Encoding(system.name, system.digest(), params.encode.dtype, params.document.max_text_tokens)
-        encoder = Encoder(system, encoding, params.run.threads)
+        encoder = Encoder(system, encoding, params.run.threads, stage.take_gpu)
         encoded = encoder.encode(documents.values(), queries)
         refuse_too_many([*nothing, *encoded.failures], len(documents) + len(nothing), most, "encode")
         if not encoded.videos.ids:
@@ -66,7 +67,7 @@ def run(stage: StageRun) -> None:
         "systems": len(encodings),
         "failed": len({failure.video_id for failure in failures}),
     }
-    stage.metrics = {"items/reused": reused}
+    stage.reused = Reused(reused, len(encodings) * (len(documents) + len(queries)), "vector")
 
 
 def _indexed(document: Document, read: TextRead, row: RowDigests) -> IndexedDocument:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from tasks.shared.artifacts import vectors
 from tasks.shared.artifacts.corpus import Query, Video
@@ -44,11 +44,12 @@ def _same(system: str, what: str, found: Vectors, known: Sequence[str]) -> None:
 
 
 def of_text(
-    videos: Sequence[Video], queries: Sequence[Query], params: Params
+    videos: Sequence[Video], queries: Sequence[Query], params: Params, take_gpu: Callable[[], None]
 ) -> tuple[dict[str, Run], dict[str, str | None] | None]:
     """Rankings of text_dense and bm25 over the documents' text, and what the dense retriever was.
 
-    A video without text is in neither: there is nothing to compare a query with.
+    A video without text is in neither: there is nothing to compare a query with. `take_gpu` is called before the
+    retriever is loaded.
     """
     from tasks.shared.retrieval.dense import DenseRetriever
 
@@ -63,6 +64,7 @@ def of_text(
     bm25 = BM25(texts).search(asked, depth)
     if not texts:
         return {"text_dense": _nothing(asked), "bm25": bm25}, None
+    take_gpu()
     retriever = DenseRetriever(params.retriever)
     dense = search(retriever.queries(asked), retriever.documents(texts), depth)
     return {"text_dense": dense, "bm25": bm25}, retriever.identity()

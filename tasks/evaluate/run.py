@@ -31,6 +31,7 @@ from tasks.shared.artifacts.scores import (
     write_scores,
 )
 from tasks.shared.params import Params
+from tasks.shared.progress import progress
 from tasks.shared.stage import StageRun
 
 CORPUS = RESULTS / "corpus"
@@ -47,7 +48,7 @@ def run(stage: StageRun) -> None:
     unencoded, retriever = 0, None
     if queries:
         ours, unencoded = encoded(videos, queries, params.evaluate.depth)
-        theirs, retriever = of_text(videos, queries, params)
+        theirs, retriever = of_text(videos, queries, params, stage.take_gpu)
         runs = {name: {**ours, **theirs}[name] for name in SYSTEMS if name in ours or name in theirs}
     for name, ranking in runs.items():
         write_run(stage.out, name, ranking)
@@ -95,7 +96,9 @@ def _scores(
         videos=len(videos),
         queries_without_positives=len(queries) - len(scored),
         systems={name: means(one) for name, one in values.items()},
-        intervals={name: {HEADLINE: sure(headline(one))} for name, one in values.items()},
+        intervals={
+            name: {HEADLINE: sure(headline(one))} for name, one in progress(values.items(), "intervals", unit="system")
+        },
         tests=_tests(values, params.evaluate.permutations, params.run.seed),
         slices=slices(scored, videos, qrels, runs, values, sure) if values else {},
         note=note,
@@ -113,6 +116,9 @@ def _tests(values: Mapping[str, PerQuery], permutations: int, seed: int) -> dict
         for name, one in values.items()
         if name != "tuned"
     }
-    p_values = {name: randomisation_p(lead, permutations, seed) for name, lead in leads.items()}
+    p_values = {
+        name: randomisation_p(lead, permutations, seed)
+        for name, lead in progress(leads.items(), "tests", unit="system")
+    }
     corrected = holm(p_values)
     return {name: Comparison(sum(lead) / len(lead), p_values[name], corrected[name]) for name, lead in leads.items()}

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from tasks.evaluate.measures import PerQuery, headline, per_query
 from tasks.shared.artifacts.corpus import Qrels, Query, Video
 from tasks.shared.artifacts.scores import HEADLINE, Run, Slice
+from tasks.shared.progress import progress
 
 UNKNOWN = "unknown"
 Interval = Callable[[list[float]], list[float]]
@@ -43,13 +44,15 @@ def slices(
         ("query_type", {query.query_id: query.type for query in queries}),
     ):
         if any(of_query.values()):
-            found[facet] = {value: _of_queries(value, of_query, values, interval) for value in _values(of_query)}
+            named = progress(_values(of_query), facet, unit="slice")
+            found[facet] = {value: _of_queries(value, of_query, values, interval) for value in named}
     for facet, of_video in (
         ("video_language", {video.video_id: video.language for video in videos}),
         ("video_type", {video.video_id: video.video_type for video in videos}),
     ):
         if any(of_video.values()):
-            parts = {value: _of_videos(value, of_video, qrels, runs, interval) for value in _values(of_video)}
+            named = progress(_values(of_video), facet, unit="slice")
+            parts = {value: _of_videos(value, of_video, qrels, runs, interval) for value in named}
             found[facet] = {value: part for value, part in parts.items() if part.count}
     return found
 

@@ -18,6 +18,8 @@ from tasks.shared.errors import UserError
 from tasks.shared.failures import refuse_too_many, write_failures
 from tasks.shared.items import ItemStore, code_digest
 from tasks.shared.params import Extract
+from tasks.shared.progress import progress
+from tasks.shared.reused import Reused
 from tasks.shared.stage import StageRun
 
 JPEG_WIDEST = 65_500  # pixels, libjpeg's limit
@@ -41,7 +43,8 @@ def run(stage: StageRun) -> None:
         for video in videos
     ]
     outcome = process("extract", store, jobs, extract, workers=stage.params.run.workers)
-    extracted = [assemble(video_id, entry, stage.out) for video_id, entry in outcome.done.items()]
+    entries = progress(outcome.done.items(), "collect")
+    extracted = [assemble(video_id, entry, stage.out) for video_id, entry in entries]
     refuse_too_many(outcome.failures, len(videos), stage.params.run.max_failed_fraction, "extract")
     write_media(stage.out, extracted)
     write_failures(stage.out, outcome.failures)
@@ -52,8 +55,8 @@ def run(stage: StageRun) -> None:
         "silent": sum(one.audio is None for one in extracted),
         "without_picture": sum(one.frames is None for one in extracted),
     }
-    # how much of it was done before depends on the store, not on the inputs: no matter for the manifest
-    stage.metrics = {"items/reused": outcome.reused, "items/decoded": len(extracted) - outcome.reused}
+    stage.reused = Reused(outcome.reused, len(videos), "video")
+    stage.metrics = {"items/decoded": len(extracted) - outcome.reused}
 
 
 def check(params: Extract) -> None:

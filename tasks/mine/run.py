@@ -19,7 +19,6 @@ from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.transcripts import read_transcripts
 from tasks.shared.errors import UserError
 from tasks.shared.files import write_json
-from tasks.shared.params import Params
 from tasks.shared.stage import StageRun
 
 CORPUS = RESULTS / "corpus"
@@ -37,7 +36,7 @@ def run(stage: StageRun) -> None:
     if unjudged := len(queries) - len(judged):
         print(f"mine: {unjudged} of {len(queries)} training queries have no judged positive and are left out")
     wanted = [query for query in queries if query.query_id in judged]
-    candidates = _candidates(wanted, videos, judged, stage.params)
+    candidates = _candidates(stage, wanted, videos, judged)
     found = [
         mined(
             query.query_id,
@@ -59,8 +58,9 @@ def run(stage: StageRun) -> None:
 
 
 def _candidates(
-    wanted: Sequence[Query], videos: Sequence[Video], judged: Mapping[str, Sequence[str]], params: Params
+    stage: StageRun, wanted: Sequence[Query], videos: Sequence[Video], judged: Mapping[str, Sequence[str]]
 ) -> Candidates:
+    params = stage.params
     queries = {query.query_id: query.text for query in wanted}
     if params.mine.source == "random":
         return sources.random(queries, [video.video_id for video in videos], params.mine.depth, params.run.seed)
@@ -72,8 +72,10 @@ def _candidates(
     }
     if not queries or not texts:  # no model is loaded for nothing
         return Candidates({}, {})
-    mine = sources.dense if params.mine.source == "dense" else sources.bm25
-    return mine(queries, texts, judged, params)
+    if params.mine.source == "bm25":
+        return sources.bm25(queries, texts, judged, params)
+    stage.take_gpu()
+    return sources.dense(queries, texts, judged, params)
 
 
 def _unscored(candidates: Candidates, judged: Mapping[str, Sequence[str]]) -> int:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.shared.errors import UserError
+from tasks.shared.errors import TransientError, UserError
 from tasks.shared.files import read_json
-from tasks.shared.progress import watched
+from tasks.shared.models import Model, loading, passing
+from tasks.shared.progress import Bar, watched
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -41,7 +42,8 @@ def load_embedder(
         max_audio_seconds: an item's sound is cut to this.
 
     Raises:
-        UserError: nothing at that path, no such repository or revision, the hub out of reach, not a Thinker.
+        UserError: nothing at that path, no such repository or revision, not a Thinker. TransientError, which is one:
+            the hub is out of reach.
     """
     config = fetch(name_or_path, revision, "config.json")
     if config is None:
@@ -114,19 +116,21 @@ def load_module(
         return module
     quiet()
     hub = {"token": token, "cache_dir": cache_folder, "local_files_only": local_files_only}
-    model = AutoModel.from_pretrained(
-        name_or_path,
-        revision=revision or "main",
-        use_safetensors=True,
-        **{"dtype": "float32"} | (model_kwargs or {}),
-        **hub,
-    )
-    tokenizer = AutoTokenizer.from_pretrained(
-        tokenizer_at or name_or_path, revision=(tokenizer_revision if tokenizer_at else revision) or "main", **hub
-    )
-    saved = cls.load_config(
-        name_or_path, revision=revision, token=token, cache_folder=cache_folder, local_files_only=local_files_only
-    )
+    with loading(Model(name_or_path, name_or_path, revision), "base"), Bar(f"load {name_or_path}", 1, "model") as bar:
+        model = AutoModel.from_pretrained(
+            name_or_path,
+            revision=revision or "main",
+            use_safetensors=True,
+            **{"dtype": "float32"} | (model_kwargs or {}),
+            **hub,
+        )
+        tokenizer = AutoTokenizer.from_pretrained(
+            tokenizer_at or name_or_path, revision=(tokenizer_revision if tokenizer_at else revision) or "main", **hub
+        )
+        saved = cls.load_config(
+            name_or_path, revision=revision, token=token, cache_folder=cache_folder, local_files_only=local_files_only
+        )
+        bar.to(1)
     given = {key: settings[key] for key in cls.config_keys if key in settings}
     module = cls(model, tokenizer, **{**saved, **given})
     module.source = (name_or_path, revision)
@@ -142,7 +146,8 @@ def quiet() -> None:
 
 
 def fetch(name_or_path: str, revision: str | None, filename: str) -> Path | None:
-    """A file of a model, None where the model has none. Raises UserError where the model cannot be had at all."""
+    """A file of a model, None where the model has none. Raises UserError where the model cannot be had at all, and
+    TransientError where that may pass."""
     folder = Path(name_or_path)
     if folder.is_dir():
         return folder / filename if (folder / filename).is_file() else None
@@ -153,16 +158,24 @@ def fetch(name_or_path: str, revision: str | None, filename: str) -> Path | None
 
     try:
         return Path(hf_hub_download(name_or_path, filename, revision=revision))
-    except hub.LocalEntryNotFoundError:
-        raise UserError(
-            f"model {name_or_path} is not in the cache and the hub cannot be reached; download it to a directory and"
-            " name that"
-        ) from None
+    except hub.LocalEntryNotFoundError as error:
+        away = f"model {name_or_path} is not in the cache and the hub cannot be reached;"
+        if passing(error):
+            raise TransientError(f"{away} try again later, or download it to a directory and name that") from None
+        raise UserError(f"{away} download it to a directory and name that") from None
     except hub.RevisionNotFoundError:
         raise UserError(f"model {name_or_path} has no revision {revision}; name one of its commits") from None
     except hub.RepositoryNotFoundError:
         raise UserError(f"no model {name_or_path} on the hub, or only after a login; mend its name or log in") from None
     except hub.EntryNotFoundError:
         return None
-    except (hub.HFValidationError, hub.HfHubHTTPError, OSError) as error:
-        raise UserError(f"model {name_or_path} cannot be loaded: {str(error).splitlines()[0]}") from None
+    except Exception as error:
+        if passing(error):
+            raise TransientError(f"model {name_or_path} cannot be loaded: {_line(error)}; try again later") from None
+        if not isinstance(error, (hub.HFValidationError, OSError)):
+            raise
+        raise UserError(f"model {name_or_path} cannot be loaded: {_line(error)}") from None
+
+
+def _line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

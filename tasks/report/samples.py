@@ -9,6 +9,7 @@ from tasks.report.numbers import shortened
 from tasks.report.slices import TYPE_ORDER
 from tasks.report.strips import Picture, filmstrip, spread
 from tasks.shared.artifacts.corpus import Query, Video, positives_of
+from tasks.shared.progress import progress
 
 KINDS = ("best", "median", "worst")
 WORDS = 120  # characters of a transcript that are shown
@@ -70,7 +71,8 @@ def samples(evidence: Evidence, wanted: int, depth: int) -> list[Sample]:
     """Up to `wanted` test queries with the leading system's first `depth` results; none where nothing was ranked."""
     if evidence.lead is None:
         return []
-    return [_sample(evidence, choice, depth) for choice in choose(evidence, wanted)]
+    chosen = progress(choose(evidence, wanted), "samples", unit="query")
+    return [_sample(evidence, choice, depth) for choice in chosen]
 
 
 def choose(evidence: Evidence, wanted: int) -> list[Choice]:
@@ -130,7 +132,7 @@ def sample_videos(evidence: Evidence, wanted: int) -> list[Shown]:
     seen = [video_id for video_id in there if evidence.media[video_id].frames]
     unseen = [video_id for video_id in there if not evidence.media[video_id].frames]
     chosen = [seen[place] for place in spread(len(seen), wanted)]
-    return [show(evidence, video_id) for video_id in (chosen + unseen)[:wanted]]
+    return [show(evidence, video_id) for video_id in progress((chosen + unseen)[:wanted], "samples")]
 
 
 def show(evidence: Evidence, video_id: str, *, picture: bool = True) -> Shown:

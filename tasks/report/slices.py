@@ -8,6 +8,7 @@ from tasks.report.headline import Cell
 from tasks.report.numbers import decimals
 from tasks.report.plots import MOST_ROWS, Dot, DotRow, Plot, dot_plot
 from tasks.shared.artifacts.scores import HEADLINE, SYSTEMS, Scores, Slice
+from tasks.shared.progress import progress
 
 FACETS = {
     "query_type": ("By query type", "what answers the query: text about the video, its picture, speech, or writing"),
@@ -41,7 +42,8 @@ class Facet:
 
 def facets(scores: Scores) -> list[Facet]:
     """The facets that the scores have, in the order of FACETS."""
-    return [_facet(key, scores.slices[key]) for key in FACETS if scores.slices.get(key)]
+    there = [key for key in FACETS if scores.slices.get(key)]
+    return [_facet(key, scores.slices[key]) for key in progress(there, "plots", unit="facet")]
 
 
 def systems_plot(scores: Scores) -> Plot:

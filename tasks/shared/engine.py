@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 from tasks.shared.errors import disk_full
 from tasks.shared.failures import Failure
 from tasks.shared.items import ItemStore
-from tasks.shared.progress import progress
+from tasks.shared.progress import Bar
 
 T = TypeVar("T")
 
@@ -46,28 +46,48 @@ def process(
     work: Callable[[T, Path], None],
     *,
     workers: int,
+    prepare: Callable[[], object] | None = None,
+    unit: str = "video",
 ) -> Outcome:
     """Run `work(payload, folder)` for every job that the store lacks.
 
     With `workers` of 1 it runs in this process (where a model is loaded once); with more, in a pool of spawned
     processes, so `work` must be a module's function. An exception is that item's failure, except a full disk,
     which ends the run; so is the death of a worker, and the items beside it are tried again.
+
+    Args:
+        step: of the stage; names the progress and the failures.
+        store: where finished items are.
+        jobs: the items, each video id once.
+        work: fills a folder from a payload.
+        workers: processes.
+        prepare: called once before the first item that the store lacks, and not if it has them all. What it raises
+            ends the run: a model that does not load is no item's failure.
+        unit: what an item is, for the progress.
     """
     outcome = Outcome()
     missing = []
-    for job in jobs:
-        if (entry := store.get(job.key)) is None:
-            missing.append(job)
-        else:
-            outcome.done[job.video_id] = entry
+    with Bar(step, len(jobs), unit) as bar:
+        for job in jobs:
+            if (entry := store.get(job.key)) is None:
+                missing.append(job)
+            else:
+                outcome.done[job.video_id] = entry
+                bar.to(len(outcome.done))
     outcome.reused = len(outcome.done)
+    if not missing:
+        return outcome
+    if prepare is not None:
+        prepare()
     attempt = partial(_attempt, step, store, work)
     results = map(attempt, missing) if workers == 1 else _pooled(step, attempt, missing, workers)
-    for video_id, result in progress(results, step, total=len(missing)):
-        if isinstance(result, Path):
-            outcome.done[video_id] = result
-        else:
-            outcome.failures.append(result)
+    with Bar(step, len(jobs), unit, outcome.reused) as bar:
+        for done, (video_id, result) in enumerate(results, start=outcome.reused + 1):
+            if isinstance(result, Path):
+                outcome.done[video_id] = result
+            else:
+                outcome.failures.append(result)
+            bar.to(done)
     return outcome
 
 

@@ -1,16 +1,26 @@
-"""The one exception that stands for a user's mistake, and the one fault of a machine that a user can mend."""
+"""Errors that are one line for a user, with the exit code that tells a scheduler whether to try again."""
 
 from __future__ import annotations
 
 import errno
+import os
+from typing import ClassVar
 
 
 class UserError(Exception):
     """Something the user can mend: a wrong param, a missing file, bad data.
 
     The message is one line that says what is wrong, with which item, and what to do. Entry points print it
-    without a stack trace and exit with 2.
+    without a stack trace and exit with `exit_code`.
     """
+
+    exit_code: ClassVar[int] = 2
+
+
+class TransientError(UserError):
+    """A fault of another machine that a later try may find mended: a hub out of reach, or too busy to answer."""
+
+    exit_code = os.EX_TEMPFAIL  # 75
 
 
 def disk_full(error: BaseException | None) -> bool:

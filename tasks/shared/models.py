@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import errno
 import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.shared.errors import UserError
+from tasks.shared.errors import TransientError, UserError, disk_full
 from tasks.shared.files import files_under, sha256_file, sha256_json
 
 PACKAGE = "package:"
 PATH_MARKS = ("/", "./", "../", "~")
+BUSY = (408, 429)  # HTTP: timeout, too many requests; and all from 500 on
+# by name, of the classes above an error: the hub's client has changed its HTTP library twice, and they name them alike
+OUT_OF_REACH = {"ConnectionError", "TimeoutError", "NetworkError", "TimeoutException", "RemoteProtocolError"}
+LASTING = {"OfflineModeIsEnabled", "SSLCertVerificationError"}
 
 
 @dataclass(frozen=True)
@@ -67,15 +70,44 @@ def resolve_model(name: str, revision: str | None, section: str) -> Model:
 
 @contextmanager
 def loading(model: Model, section: str) -> Iterator[None]:
-    """Turn what a library raises while it loads a model into one clear line; a full disk stays what it is."""
+    """Turn what a library raises while it loads a model into one clear line: a TransientError where it may pass, else
+    a UserError. A full disk stays what it is."""
     try:
         yield
-    except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except UserError:
+        raise
+    except Exception as error:
+        transient = passing(error)
+        known = transient or isinstance(error, (OSError, ValueError, RuntimeError, ImportError, KeyError))
+        if disk_full(error) or not known:
             raise
         at = f" at revision {model.revision}" if model.revision else ""
         reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise UserError(f"{section}.model: {model.name}{at} cannot be loaded: {reason}") from error
+        message = f"{section}.model: {model.name}{at} cannot be loaded: {reason}"
+        raise TransientError(f"{message}; try again later") if transient else UserError(message) from error
+
+
+def passing(error: BaseException) -> bool:
+    """Whether what the hub's client raised may pass: no connection, a timeout, HTTP 408, 429 or 5xx.
+
+    Libraries wrap each other's errors, so the outermost that says anything decides. Offline mode does not pass, nor
+    does a certificate that is not trusted.
+    """
+    chain: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        chain.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    classes = [{base.__name__ for base in type(one).__mro__} for one in chain]
+    if any(names & LASTING for names in classes):
+        return False
+    for one, names in zip(chain, classes, strict=True):
+        status = getattr(getattr(one, "response", None), "status_code", None)
+        if isinstance(status, int):
+            return status in BUSY or status >= 500
+        if names & OUT_OF_REACH:
+            return True
+    return False
 
 
 def _in_package(package: str, section: str) -> Path:

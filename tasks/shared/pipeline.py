@@ -19,6 +19,7 @@ from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.errors import UserError
 from tasks.shared.files import CHUNK, files_under
 from tasks.shared.params import Params
+from tasks.shared.progress import progress
 
 DVC_FILE = Path("dvc.yaml")
 
@@ -121,9 +122,10 @@ def dvc_hash(path: Path) -> str:
     """The md5 that DVC 3 records in dvc.lock for a file or (ending in `.dir`) a folder."""
     if path.is_file():
         return _md5_file(path)
+    files = sorted(files_under(path), key=lambda file: file.relative_to(path).as_posix())
     entries = [
         {"md5": _md5_file(file), "relpath": file.relative_to(path).as_posix()}
-        for file in sorted(files_under(path), key=lambda file: file.relative_to(path).as_posix())
+        for file in progress(files, "md5", unit="file")
     ]
     return hashlib.md5(json.dumps(entries, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
 

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,10 @@ from threadpoolctl import threadpool_limits
 from tasks.shared.artifacts.publish import RESULTS, input_files, publishing, write_manifest
 from tasks.shared.errors import UserError, disk_full
 from tasks.shared.files import read_json
+from tasks.shared.gpu import one_gpu
 from tasks.shared.params import Params, load_params
 from tasks.shared.pipeline import StageSpec, dvc_hash, read_stages
+from tasks.shared.reused import Reused
 from tasks.shared.tracking import Tracker
 
 
@@ -32,20 +35,33 @@ class StageRun:
     params: Params
     out: Path  # write everything here; it becomes results/<stage>
     tracker: Tracker
+    until_end: ExitStack  # what is held as long as the stage runs
     counts: dict[str, int] = field(default_factory=dict)  # items read, made, dropped, failed: for the manifest
     metrics: dict[str, float] = field(default_factory=dict)  # for MLflow
     inputs: list[Path] = field(default_factory=list)  # files read beyond what dvc.yaml lists under results/
     artifacts: list[str] = field(default_factory=list)  # names in `out` that MLflow keeps a copy of
     derived: list[str] = field(default_factory=list)  # folders in `out` whose bytes are not reproducible
+    reused: Reused | None = None  # of a stage that keeps its items: for MLflow and standard output
     registered: str | None = None  # the artifact that becomes a version of the registered model
+    _has_gpu: bool = False
+
+    def take_gpu(self) -> None:
+        """Hold a GPU for as long as the stage runs, once; wait where all are held, do nothing where there is none.
+
+        To be called before CUDA is asked anything, and only when there is something to load a model for.
+        """
+        if not self._has_gpu:
+            self.until_end.enter_context(one_gpu(self.spec.name))
+            self._has_gpu = True
 
 
 def main(stage: str, work: Callable[[StageRun], None], components: Iterable[str]) -> None:
-    """Run a stage as a program: exit 0, or one line on standard error and 2."""
+    """Run a stage as a program: exit 0, or with one line on standard error 2 for what the user must mend, 75 for what
+    a later try may find mended, 130 for an interruption."""
     try:
         run_stage(stage, work, components)
     except UserError as error:
-        sys.exit(_said(stage, str(error)))
+        sys.exit(_said(stage, str(error), error.exit_code))
     except KeyboardInterrupt:
         sys.exit(_said(stage, "interrupted; finished items are kept, the next run goes on from them", 130))
     except Exception as error:
@@ -71,26 +87,29 @@ def run_stage(stage: str, work: Callable[[StageRun], None], components: Iterable
     tracker = Tracker(stage)
     settings = {key: params.section(key) for key in spec.params}
     tracker.params(settings)
-    try:
-        with publishing(stage) as out:
-            run = StageRun(spec, params, out, tracker)
-            work(run)
-            inputs = [file for path in spec.inputs for file in input_files(path)] + run.inputs
-            write_manifest(
-                out,
-                stage,
-                params=settings,
-                code=spec.code,
-                components=components,
-                inputs=inputs,
-                counts=run.counts,
-                derived=run.derived,
-            )
-        _track(tracker, spec, run)
-    except BaseException:
-        tracker.end("FAILED")
-        raise
-    tracker.end("FINISHED")
+    with ExitStack() as until_end:
+        try:
+            with publishing(stage) as out:
+                run = StageRun(spec, params, out, tracker, until_end)
+                work(run)
+                inputs = [file for path in spec.inputs for file in input_files(path)] + run.inputs
+                write_manifest(
+                    out,
+                    stage,
+                    params=settings,
+                    code=spec.code,
+                    components=components,
+                    inputs=inputs,
+                    counts=run.counts,
+                    derived=run.derived,
+                )
+            _track(tracker, spec, run)
+        except BaseException:
+            tracker.end("FAILED")
+            raise
+        tracker.end("FINISHED")
+    if run.reused is not None:
+        print(run.reused.line(stage))
     print(f"{stage}: " + ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in run.counts.items()))
 
 
@@ -115,6 +134,8 @@ def _track(tracker: Tracker, spec: StageSpec, run: StageRun) -> None:
     }
     tracker.tags(tags)
     tracker.metrics({f"count/{name}": float(count) for name, count in run.counts.items()} | run.metrics)
+    if run.reused is not None:
+        tracker.metrics({"items/reused": float(run.reused.items)})
     tracker.artifact(folder / "manifest.json")
     for name in run.artifacts:
         tracker.artifact(folder / name)

@@ -26,7 +26,9 @@ from tasks.shared.artifacts.negatives import MinedQuery, read_negatives
 from tasks.shared.artifacts.publish import RESULTS, digests
 from tasks.shared.errors import UserError
 from tasks.shared.files import files_under, link_or_copy, sha256_json
+from tasks.shared.gpu import visible_gpus
 from tasks.shared.items import ENTRY, ItemStore, store_folder
+from tasks.shared.reused import Reused
 from tasks.shared.stage import StageRun
 from tasks.train.rows import Row, shown, training_rows
 
@@ -70,7 +72,7 @@ def _train(stage: StageRun, mined: list[MinedQuery]) -> None:
     }
     key = store.key(sha256_json(lesson))
     finished = store.get(key)
-    stage.metrics = {"items/reused": float(finished is not None)}
+    stage.reused = Reused(int(finished is not None), 1, "training")
     if finished is None:
         finished = _learn(stage, mined, queries, documents, rows, store, key)
     else:
@@ -80,7 +82,7 @@ def _train(stage: StageRun, mined: list[MinedQuery]) -> None:
             link_or_copy(file, stage.out / file.relative_to(finished))
     write_training(stage.out, Training(trained=True))
     history = read_losses(stage.out)
-    if stage.metrics["items/reused"]:  # what is learnt now was logged while it was
+    if stage.reused.items:  # what is learnt now was logged while it was
         for entry in history:
             stage.tracker.metrics(as_metrics(entry), step=int(entry["step"]))
     stage.counts = {
@@ -91,7 +93,7 @@ def _train(stage: StageRun, mined: list[MinedQuery]) -> None:
         "negatives_drawn_at_random": drawn,
         "steps": len(history),
     }
-    stage.metrics["train/final_loss"] = history[-1]["loss"]
+    stage.metrics = {"train/final_loss": history[-1]["loss"]}
     stage.artifacts = [ADAPTER, losses.TABLE, exposures.TABLE]
     stage.registered = ADAPTER
 
@@ -118,6 +120,7 @@ def _learn(
     from tasks.train.seen import Seen
     from tasks.train.trainer import QUERY, fit
 
+    stage.take_gpu()
     params, seed = stage.params.train, stage.params.run.seed
     torch.set_num_threads(stage.params.run.threads)
     torch.use_deterministic_algorithms(True)
@@ -155,13 +158,11 @@ def _learn(
 
 def _decides(stage: StageRun) -> dict[str, Any]:
     """What decides a training beside its lesson: params, code, versions, the starting weights and the device."""
-    import torch
-
     base = base_system()
     return {
         "params": {key: stage.params.section(key) for key in stage.spec.params},
         "code": {path: one["sha256"] for path, one in digests(stage.spec.code).items()},
         "versions": {name: version(name) for name in COMPONENTS},
-        "device": "cuda" if torch.cuda.is_available() else "cpu",
+        "device": "cuda" if visible_gpus() else "cpu",
         "base": [base.digest(), base.model, base.revision],  # the adapter names its base
     }

@@ -17,7 +17,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from tasks.omni.prompt import QUERY_PREFIX
 from tasks.shared.artifacts.losses import as_metrics
 from tasks.shared.params import Train
-from tasks.shared.progress import watched
+from tasks.shared.progress import Bar
 from tasks.shared.tracking import Tracker
 from tasks.train.batches import JudgedBatchSampler
 from tasks.train.rows import Row
@@ -41,6 +41,18 @@ class LiveLoss(TrainerCallback):
         **_: Any,
     ) -> None:
         self.tracker.metrics(as_metrics(logs or {}), step=state.global_step)
+
+
+class Steps(TrainerCallback):
+    """Shows how many steps are done, those before the checkpoint that it goes on from among them."""
+
+    def __init__(self, bar: Bar) -> None:
+        self.bar = bar
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, *_: Any, **__: Any) -> None:  # noqa: ARG002
+        self.bar.to(state.global_step)
+
+    on_step_end = on_train_begin
 
 
 class AdapterTrainer(SentenceTransformerTrainer):
@@ -107,7 +119,7 @@ def fit(
         data_seed=seed,
         dataloader_num_workers=0,
         dataloader_pin_memory=torch.cuda.is_available(),
-        disable_tqdm=not watched(),
+        disable_tqdm=True,  # its bar is ours
         remove_unused_columns=False,
     )
     trainer = AdapterTrainer(
@@ -121,7 +133,9 @@ def fit(
     )
     trainer.remove_callback(PrinterCallback)  # the curve goes to MLflow and loss.csv
     trainer.data_collator.preprocess_fn = preprocess
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(scratch)) if scratch.is_dir() else None)
+    with Bar("train", len(sampler), "step") as bar:
+        trainer.add_callback(Steps(bar))
+        trainer.train(resume_from_checkpoint=get_last_checkpoint(str(scratch)) if scratch.is_dir() else None)
     return [
         {key: float(entry[key]) for key in ("step", "loss", "learning_rate", "grad_norm") if key in entry}
         for entry in trainer.state.log_history

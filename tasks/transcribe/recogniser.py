@@ -9,6 +9,7 @@ from tasks.shared.artifacts.transcripts import Segment
 from tasks.shared.errors import UserError
 from tasks.shared.models import Model, loading
 from tasks.shared.params import Transcribe
+from tasks.shared.progress import Bar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +30,7 @@ class Recogniser:
                     raise UserError(f"transcribe.model: {model.name} is no faster-whisper model: it has no {name}")
         from faster_whisper import WhisperModel
 
-        with loading(model, "transcribe"):
+        with loading(model, "transcribe"), Bar(f"load {model.name}", 1, "model") as bar:
             self._whisper = WhisperModel(
                 model.location,
                 device="auto",
@@ -38,6 +39,7 @@ class Recogniser:
                 num_workers=1,
                 revision=model.revision,
             )
+            bar.to(1)
         known = self._whisper.supported_languages
         if params.language is not None and params.language not in known:
             raise UserError(

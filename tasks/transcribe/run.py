@@ -14,8 +14,11 @@ from tasks.shared.engine import Job, process
 from tasks.shared.errors import UserError
 from tasks.shared.failures import refuse_too_many, write_failures
 from tasks.shared.files import read_json, sha256_file, write_json
+from tasks.shared.gpu import visible_gpus
 from tasks.shared.items import ItemStore, code_digest
 from tasks.shared.models import resolve_model
+from tasks.shared.progress import progress
+from tasks.shared.reused import Reused
 from tasks.shared.stage import StageRun
 from tasks.transcribe import recogniser
 from tasks.transcribe.recogniser import Recogniser
@@ -28,8 +31,6 @@ ITEM = "transcript.json"
 
 def run(stage: StageRun) -> None:
     """Transcribe every audio track; what was heard before by the same model is taken from the item store."""
-    import ctranslate2
-
     params, threads = stage.params.transcribe, stage.params.run.threads
     model = resolve_model(params.model, params.revision, "transcribe")
     digest = model.digest()
@@ -39,15 +40,19 @@ def run(stage: StageRun) -> None:
             "params": params.model_dump(exclude={"model", "revision"}),
             "model": digest,
             "threads": threads,
-            "device": "cuda" if ctranslate2.get_cuda_device_count() else "cpu",
+            "device": "cuda" if visible_gpus() else "cpu",
             "versions": [version(name) for name in ("faster-whisper", "ctranslate2", "onnxruntime", "tokenizers")],
             "code": code_digest(recogniser, transcripts),
         },
     )
     media = [one for one in read_media().values() if one.audio is not None]
     jobs = [Job(one.video_id, store.key(str(one.audio_sha256)), one) for one in media]
-    # loaded before the first item, and only if there is one: a model that does not load is no item's failure
-    whisper = Recogniser(model, params, threads) if any(store.get(job.key) is None for job in jobs) else None
+    whisper: Recogniser | None = None
+
+    def load() -> None:
+        nonlocal whisper
+        stage.take_gpu()
+        whisper = Recogniser(model, params, threads)
 
     def transcribe(one: Media, folder: Path) -> None:
         assert whisper is not None
@@ -56,9 +61,10 @@ def run(stage: StageRun) -> None:
         item = {"segments": [asdict(segment) for segment in segments], "language": language, "probability": probability}
         write_json(folder / ITEM, item)
 
-    outcome = process("transcribe", store, jobs, transcribe, workers=1)
+    outcome = process("transcribe", store, jobs, transcribe, workers=1, prepare=load, unit="track")
     refuse_too_many(outcome.failures, len(media), stage.params.run.max_failed_fraction, "transcribe")
-    heard = [_read(video_id, entry) for video_id, entry in outcome.done.items()]
+    entries = progress(outcome.done.items(), "collect", unit="track")
+    heard = [_read(video_id, entry) for video_id, entry in entries]
     write_transcripts(stage.out, heard)
     write_failures(stage.out, outcome.failures)
     write_json(stage.out / "model.json", {"model": params.model, "revision": params.revision, "digest": digest})
@@ -68,7 +74,8 @@ def run(stage: StageRun) -> None:
         "without_speech": sum(not one.text for one in heard),
         "failed": len(outcome.failures),
     }
-    stage.metrics = {"items/reused": outcome.reused, "items/heard": len(heard) - outcome.reused}
+    stage.reused = Reused(outcome.reused, len(media), "track")
+    stage.metrics = {"items/heard": len(heard) - outcome.reused}
 
 
 def _samples(one: Media) -> np.ndarray:

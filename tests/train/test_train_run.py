@@ -18,6 +18,7 @@ from tasks.shared.artifacts.negatives import MinedQuery, Negative, write_negativ
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.transcripts import Transcript, write_transcripts
 from tasks.shared.items import store_folder
+from tasks.shared.progress import Progress
 from tasks.train.run import run
 from tests.conftest import Workspace
 from tests.encode.archive import TEXTS, VIDEOS, publish_media, sign, weights
@@ -65,12 +66,18 @@ def losses() -> list[float]:
         return [float(row["loss"]) for row in csv.DictReader(stream)]
 
 
-def test_an_adapter_that_plain_peft_opens(small: Workspace) -> None:
+def test_an_adapter_that_plain_peft_opens(
+    small: Workspace, told: list[Progress], capsys: pytest.CaptureFixture[str]
+) -> None:
     from peft import PeftModel
     from transformers import AutoModel
 
     publish()
     manifest = small.run("train", run)
+    assert "train: 0 of 1 trainings reused from the store\n" in capsys.readouterr().out
+    steps = [one for one in told if one.unit == "step"]
+    assert (steps[0].done, steps[-1].done) == (0, len(losses()))
+    assert {(one.what, one.total) for one in steps} == {("train", len(losses()))}
     assert manifest["counts"]["steps"] == len(losses())
     assert manifest["counts"]["rows"] == COUNT
     saved = load_file(RESULTS / "train" / "adapter" / "adapter_model.safetensors")

@@ -21,6 +21,7 @@ from typing import Any
 import pyarrow as pa
 
 from tasks.shared.files import files_under, read_json, read_parquet, sha256_file, write_json, write_parquet
+from tasks.shared.progress import progress
 
 RESULTS = Path("results")
 MANIFEST = "manifest.json"
@@ -92,14 +93,18 @@ def write_manifest(
         "params": dict(params),
         "code": {name: entry["sha256"] for name, entry in digests(code).items()},
         "components": {name: version(name) for name in sorted(components)},
-        "inputs": digests(sorted(set(inputs))),
-        "outputs": digests([path for path in names if _folder(path, out) not in folders], names),
+        "inputs": digests(_shown(sorted(set(inputs)))),
+        "outputs": digests(_shown([path for path in names if _folder(path, out) not in folders]), names),
         "folders": {(RESULTS / stage / name).as_posix(): size for name, size in folders.items()},
         "derived": [(RESULTS / stage / name).as_posix() for name in derived],
         "counts": dict(counts),
     }
     write_json(out / MANIFEST, manifest)
     return out / MANIFEST
+
+
+def _shown(paths: list[Path]) -> Iterator[Path]:
+    return progress(paths, "sha256", unit="file")
 
 
 def _folder(path: Path, out: Path) -> str:
@@ -113,7 +118,7 @@ def _write_listing(out: Path, names: Mapping[Path, str]) -> dict[str, dict[str, 
     many = {folder for folder, count in files.items() if folder and count > LISTED}
     if not many:
         return {}
-    found = digests([path for path in names if _folder(path, out) in many], names)
+    found = digests(_shown([path for path in names if _folder(path, out) in many]), names)
     rows = [{"path": name, **found[name]} for name in sorted(found)]
     write_parquet(out / FILES, pa.Table.from_pylist(rows, schema=FILES_SCHEMA))
     sizes = Counter[str]()

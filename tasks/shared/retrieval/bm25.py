@@ -40,7 +40,8 @@ class BM25:
     """An index of documents' texts by id. A document without a word is in no ranking, as in Lucene."""
 
     def __init__(self, documents: Mapping[str, str]) -> None:
-        tokens = {document_id: found for document_id, text in documents.items() if (found := words(text))}
+        texts = progress(documents.items(), "bm25 index", unit="text")
+        tokens = {document_id: found for document_id, text in texts if (found := words(text))}
         self.ids = sorted(tokens, reverse=True)  # the order in which trec_eval ranks equal scores
         self._row_of = {document_id: row for row, document_id in enumerate(self.ids)}
         self._index: bm25s.BM25 | None = None
@@ -60,7 +61,7 @@ class BM25:
     def search(self, queries: Mapping[str, str], depth: int) -> Run:
         """The `depth` best documents for each query, among those that share a word with it."""
         run: Run = {}
-        for query_id, text in progress(queries.items(), "bm25", total=len(queries), unit="query"):
+        for query_id, text in progress(queries.items(), "bm25", unit="query"):
             scores = self.scores(text)
             run[query_id] = {one: score for one, score in ranked(self.ids, scores, depth).items() if score > 0}
         return run
@@ -68,7 +69,7 @@ class BM25:
     def similarities(self, queries: Mapping[str, str], wanted: Mapping[str, Iterable[str]]) -> Run:
         """Scores of single pairs, by query id; a document that is not in the index is left out."""
         run: Run = {}
-        for query_id, text in queries.items():
+        for query_id, text in progress(queries.items(), "bm25 positives", unit="query"):
             scores = self.scores(text)
             named = [one for one in wanted.get(query_id, ()) if one in self._row_of]
             run[query_id] = {one: float(scores[self._row_of[one]]) for one in named}

@@ -11,8 +11,9 @@ from tasks.shared.artifacts.vectors import Vectors
 from tasks.shared.errors import UserError
 from tasks.shared.models import loading, resolve_model
 from tasks.shared.params import Retriever
-from tasks.shared.progress import watched
+from tasks.shared.progress import Bar, watched
 
+CHUNK = 256  # texts handed to the encoder at once, which makes batches of them
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -39,13 +40,14 @@ class DenseRetriever:
 
         if not watched():
             logging.disable_progress_bar()  # of loading weights, which transformers draws also into a file
-        with loading(self.model, "retriever"):
+        with loading(self.model, "retriever"), Bar(f"load {self.model.name}", 1, "model") as bar:
             self._encoder = SentenceTransformer(
                 self.model.location,
                 revision=self.model.revision,
                 trust_remote_code=params.trust_remote_code,
                 model_kwargs={"dtype": torch.float32},
             )
+            bar.to(1)
         full = self._encoder.get_embedding_dimension()
         if params.dimensions is not None and not 1 <= params.dimensions <= (full or params.dimensions):
             raise UserError(
@@ -58,21 +60,28 @@ class DenseRetriever:
 
     def queries(self, texts: Mapping[str, str]) -> Vectors:
         """Queries by id to normalised vectors, with the query prompt before each."""
-        return self._encode(texts, self.params.query_prompt)
+        return self._encode(texts, self.params.query_prompt, "encode queries")
 
     def documents(self, texts: Mapping[str, str]) -> Vectors:
         """Documents by id to normalised vectors, with the document prompt before each."""
-        return self._encode(texts, self.params.document_prompt)
+        return self._encode(texts, self.params.document_prompt, "encode texts")
 
-    def _encode(self, texts: Mapping[str, str], prompt: str) -> Vectors:
+    def _encode(self, texts: Mapping[str, str], prompt: str, what: str) -> Vectors:
         if not texts:
             return Vectors([], np.empty((0, 0), np.float32))
-        values = self._encoder.encode(
-            list(texts.values()),
-            prompt=prompt,  # empty means none, also where the model names a default
-            truncate_dim=self.params.dimensions,
-            normalize_embeddings=True,
-            convert_to_numpy=True,
-            show_progress_bar=watched(),
-        )
-        return Vectors(list(texts), np.asarray(values, np.float32))
+        ids = sorted(texts, key=lambda one: -len(texts[one]))  # of about the same length together: little padding
+        vectors: dict[str, np.ndarray] = {}
+        with Bar(what, len(ids), "text") as bar:
+            for start in range(0, len(ids), CHUNK):
+                chunk = ids[start : start + CHUNK]
+                values = self._encoder.encode(
+                    [texts[one] for one in chunk],
+                    prompt=prompt,  # empty means none, also where the model names a default
+                    truncate_dim=self.params.dimensions,
+                    normalize_embeddings=True,
+                    convert_to_numpy=True,
+                    show_progress_bar=False,
+                )
+                vectors |= zip(chunk, values, strict=True)
+                bar.to(len(vectors))
+        return Vectors(list(texts), np.stack([vectors[one] for one in texts]).astype(np.float32, copy=False))
