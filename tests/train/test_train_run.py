@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import os
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,8 +20,10 @@ from tasks.shared.artifacts.models import BaseModel, read_training, write_base
 from tasks.shared.artifacts.negatives import MinedQuery, Negative, write_negatives
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.transcripts import Transcript, write_transcripts
+from tasks.shared.gpu import VISIBLE, lock_of
 from tasks.shared.items import store_folder
 from tasks.shared.progress import Progress
+from tasks.shared.workspace.locks import take
 from tasks.train.run import run
 from tests.conftest import Workspace
 from tests.encode.archive import TEXTS, VIDEOS, publish_media, sign, weights
@@ -149,6 +154,37 @@ def test_what_was_learnt_before_is_not_learnt_again(small: Workspace, monkeypatc
         write_videos(RESULTS / "corpus/manifest.parquet", title)
         with pytest.raises(AssertionError, match="it learns"):
             small.run("train", run)
+
+
+def test_a_gpu_is_held_before_cuda_is_asked_and_only_to_learn(
+    small: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu = "GPU-aaaaaaaa-0000-0000-0000-aaaaaaaaaaaa"
+    script = tmp_path / "bin" / "nvidia-smi"
+    script.parent.mkdir()
+    script.write_text(f"#!/bin/sh\necho {gpu}\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{script.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.delenv(VISIBLE, raising=False)
+    seen: list[str | None] = []
+    asked = torch.cuda.is_available
+
+    def watched() -> bool:
+        seen.append(os.environ.get(VISIBLE))
+        return asked()
+
+    monkeypatch.setattr(torch.cuda, "is_available", watched)
+    publish()
+    small.run("train", run)
+    whole = adapter()
+    assert set(seen) == {gpu}
+    assert VISIBLE not in os.environ
+    held = take(lock_of(gpu), "another training")  # free again, and now another's: to wait for it would never end
+    assert held is not None
+    small.run("train", run)
+    os.close(held)
+    assert adapter() == whole
 
 
 def test_exposures_are_what_the_batches_showed(small: Workspace) -> None:
