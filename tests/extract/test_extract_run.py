@@ -17,6 +17,8 @@ from tasks.shared.artifacts.corpus import Video, write_videos
 from tasks.shared.artifacts.media import read_audio, read_frames, read_media
 from tasks.shared.errors import UserError
 from tasks.shared.failures import read_failures
+from tasks.shared.progress import Progress
+from tasks.shared.reused import Reused, read_reused
 from tests.conftest import Workspace, make_video
 from tests.extract.clips import number, write_clip
 
@@ -61,8 +63,9 @@ def published() -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_every_video_gives_what_it_has(workspace: Workspace, corpus: dict[str, Path]) -> None:
+def test_every_video_gives_what_it_has(workspace: Workspace, corpus: dict[str, Path], told: list[Progress]) -> None:
     manifest = workspace.run("extract", run, COMPONENTS)
+    assert Progress("extract", 6, 6, "video") in told
     media = read_media()
     assert list(media) == ["both", "one", "pictures", "sound", "twin"]
     assert set(published()) == {
@@ -168,9 +171,12 @@ def test_too_many_failures_publish_nothing(workspace: Workspace, corpus: dict[st
 def test_as_a_program_it_is_quiet_and_needs_no_torch(workspace: Workspace, corpus: dict[str, Path]) -> None:
     done = workspace.program("tasks.extract")
     assert done.returncode == 0, done.stderr
-    expected = "extract: 0 of 6 videos reused from the store\nextract: 6 videos, 5 extracted, 1 failed, 2 silent, "
-    assert done.stdout == expected + "1 without picture\n"
+    counts = "extract: 6 videos, 5 extracted, 1 failed, 2 silent, 1 without picture\n"
+    assert done.stdout == "extract: 0 of 6 videos reused from the store\n" + counts
     assert done.stderr == ""
+    again = workspace.program("tasks.extract")
+    assert again.stdout == "extract: 5 of 6 videos reused from the store\n" + counts
+    assert read_reused(again.stdout.splitlines()[0]) == ("extract", Reused(5, 6, "video"))
     seen = subprocess.run(
         [sys.executable, "-c", "import sys, tasks.extract.run; print('torch' in sys.modules)"],
         capture_output=True, text=True, check=True,

@@ -14,9 +14,10 @@ import pytest
 from mlflow import MlflowClient
 
 from tasks.shared.artifacts.publish import read_manifest
-from tasks.shared.errors import UserError
+from tasks.shared.errors import TransientError, UserError
 from tasks.shared.files import sha256_file, write_text
 from tasks.shared.pipeline import dvc_hash
+from tasks.shared.reused import Reused, read_reused
 from tasks.shared.stage import StageRun, limit_threads, main
 from tests.conftest import Workspace
 
@@ -99,6 +100,37 @@ def test_equal_work_gives_equal_bytes_and_another_param_does_not(toy: Workspace)
 def mistaken(stage: StageRun) -> None:
     write_text(stage.out / "half", "x")
     raise UserError("query q1 has no text; give it one")
+
+
+def test_what_a_later_try_may_find_mended_has_an_exit_code_of_its_own(
+    toy: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unlucky(stage: StageRun) -> None:
+        raise TransientError("the hub cannot be reached; try again later")
+
+    assert outcome(unlucky, capsys) == (75, "mine: the hub cannot be reached; try again later\n")
+    assert runs() == ["FAILED"]
+
+
+def test_what_was_reused_is_a_line_and_a_metric_and_not_in_the_manifest(
+    toy: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main("mine", good, ())
+    before = Path("results/mine/manifest.json").read_bytes()
+    capsys.readouterr()
+
+    def reusing(stage: StageRun) -> None:
+        good(stage)
+        stage.reused = Reused(101, 104, "video")
+
+    main("mine", reusing, ())
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "mine: 101 of 104 videos reused from the store"
+    assert [read_reused(line) for line in lines] == [("mine", Reused(101, 104, "video")), None]
+    client = MlflowClient(os.environ["MLFLOW_TRACKING_URI"])
+    found = client.search_runs([client.get_experiment_by_name("reeltrace").experiment_id])
+    assert [run.data.metrics.get("items/reused") for run in found] == [101.0, None]  # the newest first
+    assert Path("results/mine/manifest.json").read_bytes() == before
 
 
 def out_of_space(stage: StageRun) -> None:

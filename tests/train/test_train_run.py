@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,7 +23,10 @@ from tasks.shared.artifacts.negatives import MinedQuery, Negative, write_negativ
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.transcripts import Transcript, write_transcripts
 from tasks.shared.errors import UserError
+from tasks.shared.gpu import VISIBLE, lock_of
 from tasks.shared.items import store_folder
+from tasks.shared.progress import Progress
+from tasks.shared.workspace.locks import take
 from tasks.train.run import run
 from tests.conftest import Workspace
 from tests.encode.archive import TEXTS, VIDEOS, publish_media, sign, weights
@@ -76,12 +82,18 @@ def losses() -> list[float]:
         return [float(row["loss"]) for row in csv.DictReader(stream)]
 
 
-def test_an_adapter_that_plain_peft_opens(small: Workspace) -> None:
+def test_an_adapter_that_plain_peft_opens(
+    small: Workspace, told: list[Progress], capsys: pytest.CaptureFixture[str]
+) -> None:
     from peft import PeftModel
     from transformers import AutoModel
 
     publish()
     manifest = small.run("train", run)
+    assert "train: 0 of 1 trainings reused from the store\n" in capsys.readouterr().out
+    steps = [one for one in told if one.unit == "step"]
+    assert (steps[0].done, steps[-1].done) == (0, len(losses()))
+    assert {(one.what, one.total) for one in steps} == {("train", len(losses()))}
     assert manifest["counts"]["steps"] == len(losses())
     assert manifest["counts"]["rows"] == COUNT
     saved = load_file(RESULTS / "train" / "adapter" / "adapter_model.safetensors")
@@ -211,6 +223,37 @@ def test_without_a_positive_that_has_any_of_them_the_stage_says_so(small: Worksp
     ):
         small.run("train", run)
     assert not (RESULTS / "train").exists()
+
+
+def test_a_gpu_is_held_before_cuda_is_asked_and_only_to_learn(
+    small: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu = "GPU-aaaaaaaa-0000-0000-0000-aaaaaaaaaaaa"
+    script = tmp_path / "bin" / "nvidia-smi"
+    script.parent.mkdir()
+    script.write_text(f"#!/bin/sh\necho {gpu}\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{script.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.delenv(VISIBLE, raising=False)
+    seen: list[str | None] = []
+    asked = torch.cuda.is_available
+
+    def watched() -> bool:
+        seen.append(os.environ.get(VISIBLE))
+        return asked()
+
+    monkeypatch.setattr(torch.cuda, "is_available", watched)
+    publish()
+    small.run("train", run)
+    whole = adapter()
+    assert set(seen) == {gpu}
+    assert VISIBLE not in os.environ
+    held = take(lock_of(gpu), "another training")  # free again, and now another's: to wait for it would never end
+    assert held is not None
+    small.run("train", run)
+    os.close(held)
+    assert adapter() == whole
 
 
 def test_exposures_are_what_the_batches_showed(small: Workspace) -> None:

