@@ -11,9 +11,10 @@ from prefect.runtime import flow_run
 
 from tasks.shared import git
 from tasks.shared.errors import UserError
+from tasks.shared.files import sha256_json
 from tasks.shared.params import load_params
 
-SHORT = 8  # digits of a commit
+SHORT = 8  # digits of a commit or digest
 LONGEST = 120  # characters
 
 
@@ -35,7 +36,9 @@ def name_of(rev: str | None, overrides: Mapping[str, Any] | None, root: Path = P
     parts = [f"{corpus}@{commit[:SHORT] if commit else 'no-commit'}{'+changes' if changed else ''}"]
     parts += [f"{key}={said(value)}" for key, value in (overrides or {}).items()]
     name = " ".join(parts)
-    return name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
+    if len(name) <= LONGEST:
+        return name
+    return f"{name[: LONGEST - 1 - SHORT]}…{sha256_json(name)[:SHORT]}"  # still another for every other whole
 
 
 def corpus_of(root: Path = Path()) -> str:
@@ -53,4 +56,4 @@ def said(value: Any) -> str:
 
 def experiment_name(name: str) -> str:
     """A run's name as DVC takes names of experiments."""
-    return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.")
+    return re.sub(r"[^A-Za-z0-9.]+|\.{2,}", "-", name).strip("-.").removesuffix(".lock")
