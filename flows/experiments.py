@@ -39,6 +39,8 @@ def experiments(grid: dict[str, list[Any]], parallel: int | None = None, rev: st
         rev: the commit, branch or tag to run; without it the workspace's, which must have no uncommitted changes.
     """
     try:
+        if parallel is not None and parallel < 1:
+            raise UserError(f"parallel: {parallel}: at least one stage at a time; give 1 or more, or leave it out")
         planned, params = plan(grid, rev)
         try:
             planned.run(parallel or params.flows.parallel)

@@ -46,12 +46,17 @@ def pipeline(
     Args:
         overrides: other values for params.yaml by dotted keys, as `{"train.epochs": 3}`. They run in a worktree of the
             commit and are kept as a DVC experiment; the workspace stays as it is.
-        stages: run these stages only, on what the earlier ones have left; without it all of them.
+        stages: run these stages only, in the workspace, on what the earlier ones have left; without it all of them.
         force: run the stages even where nothing has changed.
         rev: run this commit, branch or tag instead of the workspace as it is.
     """
     name = name_of(rev, overrides)
     try:
+        if stages and (overrides or rev):
+            raise UserError(
+                "stages run on what lies in the workspace, overrides and rev beside it, where all is wanted; leave "
+                "stages out, or the others"
+            )
         before = scores_in(Path())
         with _place(overrides, rev, f"pipeline {name}") as checkout:
             params = load_params(checkout.root / PARAMS_FILE)

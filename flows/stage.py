@@ -38,7 +38,7 @@ class Done:
 
     Attributes:
         outcome: what DVC did.
-        seconds: how long that took, all attempts.
+        seconds: how long that took, the last attempt; of stages done in one go, an equal share.
         said: the stage's own lines, which begin with its name.
     """
 

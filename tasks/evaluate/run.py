@@ -11,7 +11,7 @@ from functools import partial
 
 from tasks.evaluate.measures import PerQuery, headline, means, per_query
 from tasks.evaluate.rankings import encoded, of_text
-from tasks.evaluate.significance import holm, interval, randomisation_p
+from tasks.evaluate.significance import comparisons, interval
 from tasks.evaluate.slices import slices
 from tasks.evaluate.table import table
 from tasks.shared.artifacts.corpus import Qrels, Query, Video, positives_of, read_qrels, read_queries, read_videos
@@ -22,7 +22,6 @@ from tasks.shared.artifacts.scores import (
     RUNS,
     SYSTEMS,
     SYSTEMS_TABLE,
-    Comparison,
     QueryScores,
     Run,
     Scores,
@@ -99,26 +98,8 @@ def _scores(
         intervals={
             name: {HEADLINE: sure(headline(one))} for name, one in progress(values.items(), "intervals", unit="system")
         },
-        tests=_tests(values, params.evaluate.permutations, params.run.seed),
+        tests=comparisons(values, params.evaluate.permutations, params.run.seed),
         slices=slices(scored, videos, qrels, runs, values, sure) if values else {},
         note=note,
         retriever=retriever,
     )
-
-
-def _tests(values: Mapping[str, PerQuery], permutations: int, seed: int) -> dict[str, Comparison]:
-    """Tuned against every other system; none where nothing was trained."""
-    if "tuned" not in values:
-        return {}
-    tuned = headline(values["tuned"])
-    leads = {
-        name: [mine - theirs for mine, theirs in zip(tuned, headline(one), strict=True)]
-        for name, one in values.items()
-        if name != "tuned"
-    }
-    p_values = {
-        name: randomisation_p(lead, permutations, seed)
-        for name, lead in progress(leads.items(), "tests", unit="system")
-    }
-    corrected = holm(p_values)
-    return {name: Comparison(sum(lead) / len(lead), p_values[name], corrected[name]) for name, lead in leads.items()}

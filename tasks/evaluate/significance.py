@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from tasks.evaluate.measures import PerQuery, headline
+from tasks.shared.artifacts.scores import Comparison
 from tasks.shared.files import sha256_json
+from tasks.shared.progress import progress
 
 BLOCK = 1 << 22  # random numbers held at once
 
@@ -59,3 +62,26 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
 
 def _rng(what: str, seed: int) -> np.random.Generator:
     return np.random.default_rng(int(sha256_json(["evaluate", what, seed]), 16))
+
+
+def comparisons(values: Mapping[str, PerQuery], permutations: int, seed: int) -> dict[str, Comparison]:
+    """Tuned against every other system, by its name; none where nothing was trained.
+
+    Args:
+        values: by system, what it scores for every query.
+        permutations, seed: of the randomisation test.
+    """
+    if "tuned" not in values:
+        return {}
+    tuned = headline(values["tuned"])
+    leads = {
+        name: [mine - theirs for mine, theirs in zip(tuned, headline(one), strict=True)]
+        for name, one in values.items()
+        if name != "tuned"
+    }
+    p_values = {
+        name: randomisation_p(lead, permutations, seed)
+        for name, lead in progress(leads.items(), "tests", unit="system")
+    }
+    corrected = holm(p_values)
+    return {name: Comparison(sum(lead) / len(lead), p_values[name], corrected[name]) for name, lead in leads.items()}

@@ -113,3 +113,9 @@ def test_a_wrong_grid_is_one_line_before_anything_runs(runs: Runs, small: Small,
     assert ran.code == 1 and ran.states == {} and small.executions() == dict.fromkeys(STAGES, 0)
     assert ran.run.state and ran.run.state.message == line
     assert "Traceback" not in ran.printed
+
+
+def test_no_stage_at_a_time_is_one_line(runs: Runs, small: Small) -> None:
+    ran = runs.run(EXPERIMENTS, '{"mine.keep": [1, 2]}', "--parallel", "-1", root=small.root)
+    assert ran.code == 1 and ran.states == {}
+    assert ran.run.state and str(ran.run.state.message).startswith("parallel: -1: at least one stage at a time")

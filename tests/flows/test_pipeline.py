@@ -192,6 +192,8 @@ def test_a_revision_runs_without_the_changes_of_the_workspace(runs: Runs, small:
     )
     ran = runs.run(PIPELINE, "--rev", old, root=small.root)
     assert ran.code == 0 and set(ran.states.values()) == {"Restored"}, ran.printed
+    ran = runs.run(PIPELINE, "--rev", old, "--stages", "mine", root=small.root)
+    assert ran.run.state and str(ran.run.state.message).startswith("stages run on what lies in the workspace")
     ran = runs.run(PIPELINE, "--rev", "nowhere", root=small.root)
     assert ran.run.state and str(ran.run.state.message).startswith("git knows no revision nowhere")
 

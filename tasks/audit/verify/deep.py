@@ -13,8 +13,8 @@ from tasks.audit.manifest import Manifest
 from tasks.audit.verify.answer import Answer
 from tasks.audit.verify.rows import opened
 from tasks.audit.verify.state import State, laid_out
-from tasks.evaluate.measures import PerQuery, headline, means, per_query
-from tasks.evaluate.significance import holm, interval, randomisation_p
+from tasks.evaluate.measures import headline, means, per_query
+from tasks.evaluate.significance import comparisons, interval
 from tasks.evaluate.slices import slices
 from tasks.shared.artifacts import scores as artifact
 from tasks.shared.artifacts.corpus import positives_of, read_qrels, read_queries, read_videos
@@ -112,37 +112,20 @@ def _numbers(answer: Answer, manifest: Manifest, results: Path, runs: dict[str, 
     seed = manifest.param("run.seed")
     sure = partial(interval, resamples=manifest.param("evaluate.bootstrap"), seed=seed)
     parts = slices(scored, videos, judged, runs, values, sure) if values else {}
+    tests = comparisons(values, manifest.param("evaluate.permutations"), seed)
     again = {
         "queries": len(scored),
         "videos": len(videos),
         "queries_without_positives": len(queries) - len(scored),
         "systems": {name: means(one) for name, one in values.items()},
         "intervals": {name: {HEADLINE: sure(headline(one))} for name, one in values.items()},
-        "tests": _tests(values, manifest.param("evaluate.permutations"), seed),
+        "tests": {name: asdict(one) for name, one in tests.items()},
         "slices": {facet: {value: asdict(one) for value, one in some.items()} for facet, some in parts.items()},
     }
     there = read_json(results / "evaluate" / METRICS)
     for part, numbers in again.items():
         answer.count("numbers computed again", len(list(_leaves(numbers, ""))))
         _differences(answer, f"{FOLDER}/{METRICS} {part}", f"{FOLDER}/{RUNS}", numbers, there.get(part))
-
-
-def _tests(values: Mapping[str, PerQuery], permutations: int, seed: int) -> dict[str, dict[str, float]]:
-    """Tuned against every other system, as metrics.json has it."""
-    if "tuned" not in values:
-        return {}
-    tuned = headline(values["tuned"])
-    leads = {
-        name: [mine - theirs for mine, theirs in zip(tuned, headline(one), strict=True)]
-        for name, one in values.items()
-        if name != "tuned"
-    }
-    p_values = {name: randomisation_p(lead, permutations, seed) for name, lead in leads.items()}
-    corrected = holm(p_values)
-    return {
-        name: {"difference": sum(lead) / len(lead), "p": p_values[name], "p_holm": corrected[name]}
-        for name, lead in leads.items()
-    }
 
 
 def _differences(answer: Answer, where: str, record: str, mine: Any, theirs: Any) -> None:

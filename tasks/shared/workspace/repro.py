@@ -37,14 +37,12 @@ class StageFailedError(Exception):
     """A stage failed.
 
     Attributes:
-        stage: which.
-        code: of its program; None where DVC itself failed.
         passing: whether trying again may help: not after wrong input, nor after an interruption.
     """
 
-    def __init__(self, stage: str, code: int | None, said: str, *, passing: bool) -> None:
+    def __init__(self, stage: str, said: str, *, passing: bool) -> None:
         super().__init__(said if said.startswith(f"{stage}:") else f"{stage}: {said}")
-        self.stage, self.code, self.passing = stage, code, passing
+        self.passing = passing
 
 
 def repro(
@@ -118,7 +116,7 @@ def _failure(told: Sequence[str], waiting: str, code: int) -> StageFailedError:
             own = int(found["code"]) if found["code"] else None
             reason = said[number - 1] if own is not None and number else said[number].removeprefix("ERROR: ")
             passing = own not in HOPELESS or bool(BUSY.search(" ".join(said)))
-            return StageFailedError(found["stage"], own, reason, passing=passing)
+            return StageFailedError(found["stage"], reason, passing=passing)
     reason = said[-1].removeprefix("ERROR: ") if said else f"dvc repro ended with {code}"
     killed = code in (128 + signal.SIGKILL, 128 + signal.SIGTERM)  # DVC itself; its own errors are 250 and more
-    return StageFailedError(waiting, None, reason, passing=killed or bool(BUSY.search(" ".join(said))))
+    return StageFailedError(waiting, reason, passing=killed or bool(BUSY.search(" ".join(said))))
