@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -187,7 +187,12 @@ def test_what_was_killed_and_what_was_missed_is_put_in_order(serving: Serving, c
         return [one for one in runs if one.deployment_id == weekly.id and one.auto_scheduled]
 
     wait_until(lambda: [_name(client, one) for one in scheduled()].count("Late") >= 3, "three late runs")
-    client.pause_deployment(weekly.id)
+    client.pause_deployment(weekly.id)  # what was planned before stays planned
+
+    def all_due() -> bool:
+        return all(one.expected_start_time and one.expected_start_time < datetime.now(UTC) for one in scheduled())
+
+    wait_until(all_due, "the time of every planned run has come")
     *missed, newest = scheduled()
     assert state(client, killed) == StateType.RUNNING
     serving.start()
