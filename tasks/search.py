@@ -64,7 +64,7 @@ def search(
     from tasks.omni.systems import load_system
     from tasks.shared.retrieval.coverage import coverage
 
-    model = load_system(system, dtype=encoding.dtype, max_text_tokens=encoding.max_text_tokens)
+    model = load_system(system, encoding)
     query = encode_items(model, [Item(text=words)], batch_size=1, prompt=QUERY_PREFIX)[0]
     hits = index.search(query, index.manifest.rows, filters)  # all: the best by words may be the last by vector
     said = coverage(words, {hit.video_id: _text(hit) for hit in hits} if by_words else {})

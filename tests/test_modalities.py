@@ -60,7 +60,14 @@ def titled(finished: Project) -> tuple[Project, str, str]:
     extracted = pq.read_table(finished.root / "results/extract/media.parquet").column("video_id").to_pylist()
     (test,) = _untitled(videos, extracted, "test")[:1]
     (train,) = _untitled(videos, extracted, "train")[:1]
-    finished.change({"document.text": ["title"], "train.modalities": ["text"], "encode.modalities": ["text"]})
+    finished.change(
+        {
+            "document.train_text": ["title"],
+            "document.test_text": ["title"],
+            "train.modalities": ["text"],
+            "encode.modalities": ["text"],
+        }
+    )
     assert finished.repro() == ["train", "encode", "evaluate", "report"]
     return finished, test, train
 

@@ -21,6 +21,7 @@ from tasks.shared.failures import FAILURES, Failure, read_failures
 
 VIDEOS = RESULTS / "corpus" / "manifest.parquet"
 READER = {"train": "train", "test": "encode"}  # the stage that makes documents of a split's videos
+TEXT_FIELDS = {"train": "document.train_text", "test": "document.test_text"}  # the param that says of what words
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def _without(snapshot: Snapshot, video: Video, made: Media | None, heard: Transc
     reader = READER[video.split]
     try:
         manifest = snapshot.manifest(reader)
-        chosen, fields = manifest.param(f"{reader}.modalities"), manifest.param("document.text")
+        chosen, fields = manifest.param(f"{reader}.modalities"), manifest.param(TEXT_FIELDS[video.split])
     except (UserError, KeyError):  # not run, or by a version that had other params
         return []
     text = document_text(video, heard, fields)

@@ -11,6 +11,7 @@ Writes `results/base/model.json`; for `tiny` also `model/` and `loss.csv`.
 from __future__ import annotations
 
 import csv
+from dataclasses import fields
 from io import StringIO
 from pathlib import Path
 
@@ -31,11 +32,13 @@ def run(stage: StageRun) -> None:
             raise UserError("base.source is pretrained and base.model names nothing; give a hub id or a directory")
         for key, name, revision in (
             ("model", params.model, params.revision),
+            ("processor", params.processor, params.processor_revision),
             ("adapter", params.adapter, params.adapter_revision),
         ):
             if name is not None and revision is None and not Path(name).is_dir():
                 raise UserError(f"base.{key} {name} has no revision; pin the commit of the hub's repository beside it")
-        write_base(stage.out, BaseModel(params.model, params.revision, params.adapter, params.adapter_revision))
+        named = params.model_dump(include={field.name for field in fields(BaseModel)})
+        write_base(stage.out, BaseModel(**named))
         stage.counts = {"steps": 0}
         return
     history = _make_tiny(stage)

@@ -66,7 +66,7 @@ class Encoder:
 
     Args:
         system: whose weights.
-        encoding: its digest, type of numbers and limit of text.
+        encoding: its digest, type of numbers and limits of text.
         threads: of torch on the CPU.
         take_gpu: called before the weights are loaded.
     """
@@ -81,7 +81,6 @@ class Encoder:
             {
                 "weights": encoding.checkpoint,
                 "dtype": encoding.dtype,
-                "max_text_tokens": encoding.max_text_tokens,
                 "query_prefix": QUERY_PREFIX,
                 "threads": threads,
                 "device": "cuda" if visible_gpus() else "cpu",
@@ -97,9 +96,11 @@ class Encoder:
         Raises UserError where the system cannot be loaded and for a query that cannot be encoded: without it no score
         is right. A document that cannot be encoded is a failure.
         """
-        key = self.store.key
-        videos = [Job(one.video_id, key("document", one.digest), one) for one in documents]
-        questions = [Job(query_id, key("query", text), text) for query_id, text in queries.items()]
+        key, limits = self.store.key, self.encoding
+        whole = (str(limits.max_text_tokens), limits.text_cut)
+        asked_whole = (str(limits.max_query_tokens), limits.text_cut)
+        videos = [Job(one.video_id, key("document", one.digest, *whole), one) for one in documents]
+        questions = [Job(query_id, key("query", text, *asked_whole), text) for query_id, text in queries.items()]
         model: SentenceTransformer | None = None
 
         def load() -> None:
@@ -107,8 +108,7 @@ class Encoder:
             if model is None:
                 self.take_gpu()
                 torch.set_num_threads(self.threads)
-                limit = self.encoding.max_text_tokens
-                model = load_system(self.system, dtype=self.encoding.dtype, max_text_tokens=limit)
+                model = load_system(self.system, self.encoding)
 
         def keep(item: Item, prompt: str | None, folder: Path) -> None:
             assert model is not None
@@ -116,8 +116,9 @@ class Encoder:
             if not np.isfinite(vector).all():
                 raise ValueError("its vector is not finite")
             np.save(folder / ITEM, vector, allow_pickle=False)
-            prompts = cast("OmniEmbedder", model[0]).prompt
-            write_json(folder / TEXT, asdict(TextRead(*prompts.read(item.text)) if item.text else TextRead(None, 0)))
+            embedder = cast("OmniEmbedder", model[0])
+            read = embedder.prompt.read(item.text, embedder.limit(prompt)) if item.text else (None, 0)
+            write_json(folder / TEXT, asdict(TextRead(*read)))
 
         name = self.system.name
         seen = process(

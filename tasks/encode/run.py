@@ -30,7 +30,7 @@ def run(stage: StageRun) -> None:
     params = stage.params
     videos = read_videos(CORPUS / "manifest.parquet", "test")
     queries = {query.query_id: query.text for query in read_queries(CORPUS / "queries.parquet", "test")}
-    read = read_documents(videos, params.encode.modalities, params.document.text)
+    read = read_documents(videos, params.encode.modalities, params.document.test_text)
     documents = read.found
     if read.without and not documents:
         chosen = ", ".join(params.encode.modalities)
@@ -42,7 +42,14 @@ def run(stage: StageRun) -> None:
     failures: list[Failure] = []
     encodings: list[tuple[Encoding, Encoded]] = []
     for system in systems():
-        encoding = Encoding(system.name, system.digest(), params.encode.dtype, params.document.max_text_tokens)
+        encoding = Encoding(
+            system=system.name,
+            checkpoint=system.digest(),
+            dtype=params.encode.dtype,
+            max_text_tokens=params.document.max_text_tokens,
+            max_query_tokens=params.encode.max_query_tokens,
+            text_cut=params.document.cut,
+        )
         encoder = Encoder(system, encoding, params.run.threads, stage.take_gpu)
         encoded = encoder.encode(documents.values(), queries)
         refuse_too_many(encoded.failures, len(documents), most, "encode")

@@ -57,7 +57,7 @@ def of_text(
     texts = {
         video.video_id: text
         for video in videos
-        if (text := document_text(video, transcripts.get(video.video_id), params.document.text))
+        if (text := document_text(video, transcripts.get(video.video_id), params.document.test_text))
     }
     asked = {query.query_id: query.text for query in queries}
     depth = params.evaluate.depth

@@ -36,12 +36,14 @@ class OmniEmbedder(InputModule):
     Args:
         model: a `Qwen2_5OmniThinkerModel`: towers and language model, no head.
         tokenizer: of a Qwen2.5-Omni model.
-        max_text_tokens: an item's text, prefix included, is cut to this many tokens.
+        max_text_tokens: a document's text is cut to this many tokens.
+        max_query_tokens: so is a text with the prefix of queries, the prefix included.
+        text_cut: where a text that is too long is cut, "end" or "fields" (see `prompt.TextLimit`).
         max_audio_seconds: sound that comes later is cut off.
     """
 
     config_file_name = "omni_embedder.json"
-    config_keys = ["max_text_tokens", "max_audio_seconds"]  # noqa: RUF012
+    config_keys = ["max_text_tokens", "max_query_tokens", "text_cut", "max_audio_seconds"]  # noqa: RUF012
     save_in_root = True
 
     def __init__(
@@ -49,6 +51,8 @@ class OmniEmbedder(InputModule):
         model: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
         max_text_tokens: int = 512,
+        max_query_tokens: int = 512,
+        text_cut: prompts.Cut = "end",
         max_audio_seconds: int = 300,
     ) -> None:
         super().__init__()
@@ -56,12 +60,16 @@ class OmniEmbedder(InputModule):
         self.model: Any = model  # its submodules are typed as tensors otherwise
         self.tokenizer = tokenizer
         self.max_audio_seconds = max_audio_seconds
-        self.prompt = prompts.Prompt(tokenizer, max_text_tokens)
+        self.max_text_tokens = max_text_tokens
+        self.max_query_tokens = max_query_tokens
+        self.text_cut = text_cut
+        self.prompt = prompts.Prompt(tokenizer)
         self.source: tuple[str, str | None] | None = None  # name or path and revision, when loaded
 
-    @property
-    def max_text_tokens(self) -> int:
-        return self.prompt.max_text_tokens
+    def limit(self, prefix: str | None) -> prompts.TextLimit:
+        """How much is read of a text with this prefix."""
+        query = prefix == prompts.QUERY_PREFIX
+        return prompts.TextLimit(self.max_query_tokens if query else self.max_text_tokens, self.text_cut)
 
     @property
     def modalities(self) -> list[Any]:
@@ -77,7 +85,7 @@ class OmniEmbedder(InputModule):
 
         Args:
             inputs: items, texts, or dicts with text, video (uint8 frames, height, width, 3) and audio (float32).
-            prompt: a prefix of every text; items without text get none.
+            prompt: a prefix of every text; items without text get none. With that of queries the items are queries.
 
         Returns:
             input_ids, attention_mask (batch, length) and position_ids (batch, 3, length), padded on the left; for
@@ -97,7 +105,7 @@ class OmniEmbedder(InputModule):
         for item, clip, sound in zip(items, clips, sounds, strict=True):
             video = 0 if clip is None else video_tokens(clip[1])
             audio = 0 if sound is None else audio_tokens(sound.shape[1])
-            rows.append(self.prompt.ids(_prefixed(prompt, item.text), video, audio))
+            rows.append(self.prompt.ids(_prefixed(prompt, item.text), video, audio, self.limit(prompt)))
 
         features = self._padded(rows, [None if clip is None else clip[1] for clip in clips])
         present = [clip for clip in clips if clip is not None]
@@ -118,7 +126,10 @@ class OmniEmbedder(InputModule):
     def _perceived(self, inputs: Sequence[Any], prompt: str | None) -> dict[str, torch.Tensor]:
         """A batch whose media are embedded already: media (batch, most media tokens, hidden), padded on the right."""
         items = [value if isinstance(value, Perceived) else Perceived.of(Item.of(value)) for value in inputs]
-        rows = [self.prompt.ids(_prefixed(prompt, one.text), one.video_tokens, one.audio_tokens) for one in items]
+        rows = [
+            self.prompt.ids(_prefixed(prompt, one.text), one.video_tokens, one.audio_tokens, self.limit(prompt))
+            for one in items
+        ]
         features = self._padded(rows, [one.grid for one in items])
         blank = torch.empty(0, self.get_embedding_dimension(), dtype=self.model.dtype)
         media = pad_sequence([blank if one.media is None else one.media for one in items], batch_first=True)

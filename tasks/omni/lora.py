@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from tasks.omni.loading import fetch
+from tasks.omni.loading import fetch, some
 from tasks.shared.errors import UserError
 from tasks.shared.files import read_json, write_json
 
@@ -163,7 +163,7 @@ def _updates(thinker: Any, weights_at: Path, targets: str | list[str], name: str
     aimed = _aim(targets)
     missing = [path for path in expected if (aimed(path) or path in halves) and len(halves.get(path, ())) < 2]
     if missing or not any(path in halves for path in expected):
-        raise UserError(f"adapter {name} has no weights for {_some(missing or list(expected))}; name another")
+        raise UserError(f"adapter {name} has no weights for {_some(missing or expected)}; name another")
     zero = [path for path in expected if path in halves and not halves[path]["B"].any()]
     if zero:
         raise UserError(f"adapter {name}: lora_B is zero in {_some(zero)}; it was never trained, or saved wrongly")
@@ -213,4 +213,4 @@ def _merge(thinker: Any, updates: dict[str, Update], scale: float) -> None:
 
 
 def _some(paths: list[str]) -> str:
-    return ", ".join(f"{path}.lora_B" for path in paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+    return some([f"{path}.lora_B" for path in paths])

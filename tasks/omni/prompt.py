@@ -7,7 +7,8 @@ name inside a caption stays text, and cannot open a turn or stand for a frame.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from tasks.shared.errors import UserError
 
@@ -23,20 +24,35 @@ PAD, VISION_BOS, VISION_EOS, VIDEO = "<|endoftext|>", "<|vision_bos|>", "<|visio
 AUDIO_BOS, AUDIO_EOS, AUDIO = "<|audio_bos|>", "<|audio_eos|>", "<|AUDIO|>"
 
 
+Cut = Literal["end", "fields"]
+
+
+@dataclass(frozen=True)
+class TextLimit:
+    """How much of an item's text is read.
+
+    Attributes:
+        tokens: as many at most, the prefix included.
+        cut: of a longer text, "end": the end is cut off (as Tevatron does; whatever is the last field loses first);
+            "fields": its fields, which tabs part, share the tokens: short ones are whole, long ones get equally much.
+    """
+
+    tokens: int = 512
+    cut: Cut = "end"
+
+
 class Prompt:
     """Renders items to token ids.
 
     Args:
         tokenizer: of a Qwen2.5-Omni model.
-        max_text_tokens: the text, its prefix included, is cut to this many tokens.
 
     Raises:
         UserError: the tokenizer lacks one of the model's marks.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, max_text_tokens: int) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self.tokenizer = tokenizer
-        self.max_text_tokens = max_text_tokens
         self.before: list[int] = tokenizer.encode(BEFORE, add_special_tokens=False)
         self.after: list[int] = tokenizer.encode(AFTER, add_special_tokens=False)
         vocab = tokenizer.get_vocab()
@@ -46,27 +62,49 @@ class Prompt:
             raise UserError(f"the tokenizer has no {', '.join(absent)}; name a Qwen2.5-Omni processor")
         self.id: dict[str, int] = {mark: vocab[mark] for mark in marks}
 
-    def ids(self, text: str | None, video_tokens: int, audio_tokens: int) -> list[int]:
+    def ids(self, text: str | None, video_tokens: int, audio_tokens: int, limit: TextLimit) -> list[int]:
         """Token ids of an item; 0 video or audio tokens: the item has none, and no marks for it either."""
-        ids = self.before + self._plain(ROLE + self.cut(text or ""))
+        ids = self.before + self._plain(ROLE + self.read(text or "", limit)[0])
         if video_tokens:
             ids += [self.id[VISION_BOS], *[self.id[VIDEO]] * video_tokens, self.id[VISION_EOS]]
         if audio_tokens:
             ids += [self.id[AUDIO_BOS], *[self.id[AUDIO]] * audio_tokens, self.id[AUDIO_EOS]]
         return ids + self.after
 
-    def cut(self, text: str) -> str:
-        """The text's first `max_text_tokens` tokens, decoded; half a character at the cut becomes U+FFFD."""
-        return self.read(text)[0]
+    def read(self, text: str, limit: TextLimit) -> tuple[str, int]:
+        """The text as it is read, and how many tokens the whole of it has.
 
-    def read(self, text: str) -> tuple[str, int]:
-        """The text as it is read, which is `cut`, and how many tokens the whole of it has."""
+        What is cut is cut between tokens and decoded; half a character at a cut becomes U+FFFD.
+        """
         ids = self._plain(text)
-        if len(ids) <= self.max_text_tokens:
+        if len(ids) <= limit.tokens:
             return text, len(ids)
-        first = ids[: self.max_text_tokens]
-        return str(self.tokenizer.decode(first, clean_up_tokenization_spaces=False)), len(ids)
+        if limit.cut == "fields" and (fields := text.split("\t"))[1:]:
+            tokens = [self._plain(field) for field in fields]
+            kept = shares([len(one) for one in tokens], limit.tokens - (len(fields) - 1))  # a tab between two
+            text = "\t".join(
+                field if len(one) == share else self._decoded(one[:share])
+                for field, one, share in zip(fields, tokens, kept, strict=True)
+            )
+            if len(cut := self._plain(text)) <= limit.tokens:
+                return text, len(ids)
+            return self._decoded(cut[: limit.tokens]), len(ids)  # cut apart, the words made more tokens
+        return self._decoded(ids[: limit.tokens]), len(ids)
+
+    def _decoded(self, ids: list[int]) -> str:
+        return str(self.tokenizer.decode(ids, clean_up_tokenization_spaces=False))
 
     def _plain(self, text: str) -> list[int]:
         ids: list[int] = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
         return ids
+
+
+def shares(lengths: list[int], total: int) -> list[int]:
+    """What each gets of a total that is less than their sum: short ones all they have, the others equally much."""
+    given = [0] * len(lengths)
+    left = max(total, 0)
+    order = sorted(range(len(lengths)), key=lambda index: lengths[index])
+    for place, index in enumerate(order):
+        given[index] = min(lengths[index], left // (len(order) - place))
+        left -= given[index]
+    return given

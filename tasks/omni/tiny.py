@@ -75,7 +75,9 @@ def build_tiny(
 
     tokenizer = train_tokenizer(texts, config.vocab_size)
     model = random_thinker(tokenizer, config, seed)
-    return assemble(OmniEmbedder(model, tokenizer, max_text_tokens, max_audio_seconds), device)
+    return assemble(
+        OmniEmbedder(model, tokenizer, max_text_tokens=max_text_tokens, max_audio_seconds=max_audio_seconds), device
+    )
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerBase:

@@ -110,7 +110,7 @@ def system_rows(evidence: Evidence) -> list[SystemRow]:
 def systems_explained(evidence: Evidence) -> dict[str, str]:
     """What each system is, in a line."""
     retriever = evidence.manifests["evaluate"]["params"]["retriever"]["model"]
-    fields = listed(evidence.manifests["evaluate"]["params"]["document"]["text"])
+    fields = listed(evidence.manifests["evaluate"]["params"]["document.test_text"])
     return {
         "tuned": f"the omni embedder with the adapter trained here on {trained_on(evidence)}, "
         f"over {indexed_by(evidence)} of the videos",

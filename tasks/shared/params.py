@@ -45,6 +45,7 @@ class Section(BaseModel):
 class Run(Section):
     """What every stage obeys."""
 
+    profile: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]  # that these params were chosen by
     seed: int
     threads: int = Field(ge=1)  # of torch, BLAS and Whisper; part of what decides the bytes
     workers: int = Field(ge=1)  # processes for decoding
@@ -54,8 +55,10 @@ class Run(Section):
 class Document(Section):
     """The text of a document: the text baselines read the same as the model."""
 
-    text: list[TextField] = Field(min_length=1)
-    max_text_tokens: int = Field(ge=1)  # of the text part alone, query or document
+    train_text: list[TextField] = Field(min_length=1)  # fields of training documents, in this order
+    test_text: list[TextField] = Field(min_length=1)  # of indexed documents
+    max_text_tokens: int = Field(ge=1)  # of the text part alone
+    cut: Literal["end", "fields"]  # of what is longer: its end, or of every long field its share
 
 
 class Retriever(Section):
@@ -102,6 +105,8 @@ class Base(Section):
     source: Literal["tiny", "pretrained"]
     model: str | None  # pretrained: hub id or directory
     revision: str | None
+    processor: str | None  # pretrained: where the tokenizer is; None: beside the model
+    processor_revision: str | None
     adapter: str | None  # pretrained: a published adapter to start from
     adapter_revision: str | None
     steps: int = Field(ge=1)  # tiny only, as all that follows
@@ -116,6 +121,7 @@ class Train(Section):
     batch_size: int = Field(ge=1)  # queries a step
     mini_batch_size: int = Field(ge=1)  # what memory holds at once; the loss sees the whole batch
     negatives: int = Field(ge=0)
+    max_query_tokens: int = Field(ge=1)  # the prefix counted
     temperature: float = Field(gt=0)
     learning_rate: float = Field(gt=0)
     warmup_ratio: float = Field(ge=0, le=1)
@@ -127,6 +133,7 @@ class Train(Section):
 
 class Encode(Section):
     modalities: Modalities  # what indexed documents consist of
+    max_query_tokens: int = Field(ge=1)  # the prefix counted
     dtype: Literal["float32", "bfloat16"]  # of weights and sums; vectors are written in float32
 
 

@@ -59,7 +59,7 @@ def _train(stage: StageRun, mined: list[MinedQuery]) -> None:
     params, seed = stage.params.train, stage.params.run.seed
     queries = {query.query_id: query.text for query in read_queries(CORPUS / "queries.parquet", "train")}
     videos = read_videos(CORPUS / "manifest.parquet", "train")
-    read = read_documents(videos, params.modalities, stage.params.document.text)
+    read = read_documents(videos, params.modalities, stage.params.document.train_text)
     documents = read.found
     rows, drawn = training_rows(mined, list(documents), params.negatives, seed)
     judged = [video_id for one in mined for video_id in one.positives]
@@ -134,7 +134,15 @@ def _learn(
     torch.use_deterministic_algorithms(True)
 
     base = read_base()
-    model = load_embedder(base.model, base.revision, max_text_tokens=stage.params.document.max_text_tokens)
+    model = load_embedder(
+        base.model,
+        base.revision,
+        processor=base.processor,
+        processor_revision=base.processor_revision,
+        max_text_tokens=stage.params.document.max_text_tokens,
+        max_query_tokens=params.max_query_tokens,
+        text_cut=stage.params.document.cut,
+    )
     if base.adapter is None:
         attach_lora(model, r=params.lora_r, alpha=params.lora_alpha, dropout=params.lora_dropout, seed=seed)
     else:

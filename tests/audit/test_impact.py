@@ -180,7 +180,7 @@ def test_the_present_value_costs_nothing(project: Project) -> None:
         (["--param", "mine.kep=4"], "unknown key mine.kep; did you mean keep?"),
         (["--param", "mine.keep=-1"], "mine.keep = -1: input should be greater than or equal to 0"),
         (["--param", "train.learning_rate=1e-4"], "write 0.0001"),
-        (["--param", "document.text=[caption"], "not a value of YAML"),
+        (["--param", "document.test_text=[caption"], "not a value of YAML"),
         (["--param", "document.modalities=[text]"], "unknown key document.modalities; remove it"),
         (["--param", "document.modalities"], "params.yaml has no document.modalities; did you mean"),
         (["--param", "encode.modalities=[text, text]"], "text is there more than once; name it once"),

@@ -133,8 +133,11 @@ CASES: dict[str, tuple[Case, list[str], dict[str, int]]] = {
         several(param("encode", "modalities", ["text"]), param("extract", "frames", 3)), ALL[1:], {"train": 1},
     ),
     "documents that some videos lack": (
-        several(param("document", "text", ["title"]), param("encode", "modalities", ["text"])), ALL[4:], {"train": 1},
+        several(param("document", "test_text", ["title"]), param("encode", "modalities", ["text"])), ALL[5:], {},
     ),
+    "words of training documents": (param("document", "train_text", ["title"]), ALL[4:], {"train": 1}),
+    "a longer query": (param("encode", "max_query_tokens", 500), ALL[5:6], {"encode": 6}),
+    "longer documents": (param("document", "max_text_tokens", 500), ALL[4:], {"train": 1}),
     "workers": (param("run", "workers", 1), [], {}),
 }  # fmt: skip
 
@@ -178,7 +181,7 @@ def _remade(real: dict[str, dict[str, float]], stage: str) -> float:
 
 
 def test_documents_that_were_not_there_before(own: OwnVideos) -> None:
-    own.params("document", text=["title"])
+    own.params("document", test_text=["title"])
     own.params("encode", modalities=["text"])
     before = own.repro()["encode"]["count/indexed"]
     state = State(workspace())

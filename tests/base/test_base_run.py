@@ -13,7 +13,7 @@ def test_a_pretrained_base_is_only_named(workspace: Workspace) -> None:
     name["adapter_revision"] = "1" * 40
     workspace.set_params({"base.source": "pretrained", **{f"base.{key}": value for key, value in name.items()}})
     manifest = workspace.run("base", run)
-    assert read_base() == BaseModel(name["model"], name["revision"], name["adapter"], name["adapter_revision"])
+    assert read_base() == BaseModel(**name)
     assert list(manifest["outputs"]) == ["results/base/model.json"]
 
 

@@ -16,7 +16,7 @@ from tasks.shared.artifacts.transcripts import Transcript
 from tasks.shared.artifacts.vectors import Vectors
 from tasks.shared.errors import UserError
 
-ENCODING = Encoding("tuned", "c" * 64, "float32", 512)
+ENCODING = Encoding("tuned", "c" * 64, "float32", 512, 512, "end")
 LANGUAGES = ("en", "ru", "x' OR '1'='1", None)
 COUNT, DIMENSION = 200, 48
 

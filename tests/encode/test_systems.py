@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -31,11 +32,11 @@ def published(root: Path, base: BaseModel, *, adapter: bytes | None) -> Path:
 
 
 def test_tuned_comes_first_and_its_adapter_replaces_the_bases(tmp_path: Path) -> None:
-    base = BaseModel("Owner/Thinker", "abc", "Owner/adapter", "def")
+    base = BaseModel("Owner/Thinker", "abc", "Owner/Processor", "123", "Owner/adapter", "def")
     root = published(tmp_path, base, adapter=b"1")
     assert systems(root) == [
-        System("tuned", "Owner/Thinker", "abc", str(root / "train" / "adapter"), None),
-        System("base", "Owner/Thinker", "abc", "Owner/adapter", "def"),
+        System("tuned", "Owner/Thinker", "abc", "Owner/Processor", "123", str(root / "train" / "adapter"), None),
+        System("base", "Owner/Thinker", "abc", "Owner/Processor", "123", "Owner/adapter", "def"),
     ]
     write_training(root / "train", Training(False, "nothing to train on"))
     assert [system.name for system in systems(root)] == ["base"]
@@ -60,10 +61,12 @@ def test_a_digest_follows_the_weights_and_not_their_place(tmp_path: Path) -> Non
 
 
 def test_hub_ids_need_a_revision(tmp_path: Path) -> None:
-    pinned = System("base", "Owner/Thinker", "abc", "Owner/adapter", "def")
-    assert pinned.digest() != System("base", "Owner/Thinker", "abd", "Owner/adapter", "def").digest()
+    pinned = System("base", "Owner/Thinker", "abc", "Owner/Processor", "123", "Owner/adapter", "def")
+    named = asdict(pinned)
+    changed = [pinned, *(System(**named | {key: "other"}) for key in named if key != "name")]
+    assert len({one.digest() for one in changed}) == len(changed), "whatever is named differently"
     with pytest.raises(UserError, match=r"base.adapter: Owner/adapter .*set base.adapter_revision"):
-        System("base", "Owner/Thinker", "abc", "Owner/adapter", None).digest()
+        replace(pinned, adapter_revision=None).digest()
 
 
 def test_a_lost_adapter_is_said(tmp_path: Path) -> None:

@@ -22,7 +22,9 @@ SMALL = TinyConfig(
 
 def small(seed: int = 3) -> SentenceTransformer:
     """A fresh tiny embedder on the CPU, in evaluation mode."""
-    return build_tiny(TEXTS * 3, seed=seed, config=SMALL, device="cpu", max_text_tokens=MAX_TEXT_TOKENS)
+    model = build_tiny(TEXTS * 3, seed=seed, config=SMALL, device="cpu", max_text_tokens=MAX_TEXT_TOKENS)
+    model[0].max_query_tokens = MAX_TEXT_TOKENS
+    return model
 
 
 @pytest.fixture(autouse=True, scope="module")

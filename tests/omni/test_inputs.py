@@ -13,9 +13,10 @@ from tasks.omni.frames import MEAN, STD, to_patches, video_tokens
 from tasks.omni.item import SHORTEST_AUDIO, Item
 from tasks.omni.mel import audio_tokens, to_mel
 from tasks.omni.positions import position_ids
-from tasks.omni.prompt import AUDIO, VIDEO, Prompt
+from tasks.omni.prompt import AUDIO, QUERY_PREFIX, VIDEO, Prompt, TextLimit, shares
 from tasks.shared.errors import UserError
 from tests.omni import reference
+from tests.omni.conftest import small
 from tests.omni.kinds import TEXTS, frames, kinds, sound
 
 if TYPE_CHECKING:
@@ -119,13 +120,49 @@ def test_special_tokens_come_from_us_alone(kind: str, model: SentenceTransformer
 
 
 def test_text_alone_is_cut(model: SentenceTransformer) -> None:
-    prompt = Prompt(model.tokenizer, 10)
+    prompt, ten = Prompt(model.tokenizer), TextLimit(10)
     for text in TEXTS:
         want = model.tokenizer.decode(model.tokenizer.encode(text)[:10], clean_up_tokenization_spaces=False)
-        assert prompt.cut(text) == want
-        assert prompt.ids(text, 3, 2) == Prompt(model.tokenizer, 1000).ids(want, 3, 2)
-    assert prompt.cut("short") == "short"
-    assert "\ufffd" in prompt.cut(TEXTS[4])  # a cut inside a character
+        assert prompt.read(text, ten)[0] == want
+        assert prompt.ids(text, 3, 2, ten) == prompt.ids(want, 3, 2, TextLimit(1000))
+    assert prompt.read("short", ten)[0] == "short"
+    assert "\ufffd" in prompt.read(TEXTS[4], ten)[0]  # a cut inside a character
+
+
+def test_every_field_keeps_its_share(model: SentenceTransformer) -> None:
+    prompt = Prompt(model.tokenizer)
+    short, long, longer = "Flood", " ".join(TEXTS[:2]), " ".join(TEXTS[:3] * 4)
+    count = [len(model.tokenizer.encode(one)) for one in (short, long, longer)]
+    limit = TextLimit(40, "fields")
+    read, tokens = prompt.read("\t".join([short, longer, long]), limit)
+    parts = read.split("\t")
+    assert parts[0] == short, "what is shorter than its share is whole"
+    assert longer.startswith(parts[1]) and long.startswith(parts[2]) and parts[1] and parts[2]
+    kept = [len(model.tokenizer.encode(one)) for one in parts]
+    assert abs(kept[1] - kept[2]) <= 1 and 38 <= sum(kept) + 2 <= 40 and tokens >= sum(count)
+    assert prompt.read("\t".join([short, longer, long]), TextLimit(40))[0].count("\t") == 1, "the last is cut off whole"
+    assert prompt.read(f"{short}\t{long}", TextLimit(1000, "fields"))[0] == f"{short}\t{long}"
+    assert prompt.read(longer, limit) == prompt.read(longer, TextLimit(40)), "a single field loses its end"
+    assert len(model.tokenizer.encode(prompt.read("\t".join(TEXTS * 20), TextLimit(3, "fields"))[0])) <= 3
+
+
+@pytest.mark.parametrize(
+    ("lengths", "total", "given"),
+    [([5, 5], 4, [2, 2]), ([1, 9, 9], 9, [1, 4, 4]), ([9, 1, 9], 10, [4, 1, 5]), ([3], 2, [2]), ([2, 2], -1, [0, 0])],
+)
+def test_shares(lengths: list[int], total: int, given: list[int]) -> None:
+    assert shares(lengths, total) == given
+
+
+def test_queries_have_a_limit_of_their_own() -> None:
+    embedder = small()[0]
+    embedder.max_query_tokens = 8
+    text = "A flood in the harbour of a town"
+    query = embedder.preprocess([text], prompt=QUERY_PREFIX)["input_ids"][0].tolist()
+    document = embedder.preprocess([text])["input_ids"][0].tolist()
+    read = embedder.tokenizer.decode(embedder.tokenizer.encode(QUERY_PREFIX + text)[:8])
+    assert read in embedder.tokenizer.decode(query) and text not in embedder.tokenizer.decode(query)
+    assert text in embedder.tokenizer.decode(document)
 
 
 def test_the_prefix_is_part_of_the_text_that_is_cut(model: SentenceTransformer) -> None:

@@ -41,5 +41,5 @@ def test_another_kind_of_model(tmp_path: Path) -> None:
         load_embedder(folder(tmp_path / "bert", model_type="bert"))
     with pytest.raises(UserError, match=r"has no config.json"):
         load_embedder(str(tmp_path))
-    with pytest.raises(UserError, match="has no tokenizer; name the repository that has it as the processor"):
+    with pytest.raises(UserError, match=r"has no tokenizer; name the repository that has it in base\.processor"):
         load_embedder(folder(tmp_path / "bare", model_type="qwen2_5_omni_thinker"))

@@ -270,7 +270,7 @@ def _encode(videos: list[Video], without: int) -> None:
         write_text(out / "vectors" / "tuned.videos.parquet", "vectors")
         write_failures(out, [])
         write_indexed(out, rows)
-        encoding = Encoding("tuned", "66" * 32, "float32", 512)
+        encoding = Encoding("tuned", "66" * 32, "float32", 512, 512, "end")
         index = IndexManifest("videos", 24, 256, "dot", "exact", encoding, "0f" * 32, "1f" * 32, {})
         write_json(out / "index.manifest.json", asdict(index))
 

@@ -66,7 +66,7 @@ def test_the_committed_file_is_valid_and_says_every_section_in_order() -> None:
         ("encode.modalities", [], ["encode.modalities = []", "at least 1 item"]),
         ("encode.modalities", ["text", "picture"], ["encode.modalities.1 = 'picture'", "'text', 'video' or 'audio'"]),
         ("train.modalities", ["audio", "text", "audio"], ["train.modalities = ['audio', 'text', 'audio']: audio is"]),
-        ("document.text", ["caption", "titel"], ["document.text.1 = 'titel'"]),
+        ("document.test_text", ["caption", "titel"], ["document.test_text.1 = 'titel'"]),
         ("extract.size", 100, ["extract.size = 100", "multiple of 28"]),
         ("run", None, ["run = None"]),
         ("run", 3, ["run = 3"]),
@@ -116,7 +116,7 @@ def test_what_is_written_is_read_as_stages_record_it() -> None:
     assert as_read({"run.seed": 7, "train": {"modalities": ["audio", "text"]}})["train"]["modalities"][0] == "text"
     for odd in (["audio", "picture", "text"], [["text"], "audio"], "text", None):  # what no stage would read
         assert as_read({"train": {"modalities": odd}}) == {"train": {"modalities": odd}}
-    raw["document"]["text"].reverse()  # the order of the fields is that of the words
+    raw["document"]["test_text"].reverse()  # the order of the fields is that of the words
     assert as_read(raw) != load_params(PARAMS).model_dump(mode="json")
 
 

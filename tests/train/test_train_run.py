@@ -287,7 +287,7 @@ def test_the_first_loss_is_infonce_over_every_passage_of_the_batch(small: Worksp
     small.run("train", run)
     params = load_params()
     videos = read_videos(RESULTS / "corpus/manifest.parquet")
-    documents = read_documents(videos, params.train.modalities, params.document.text).found
+    documents = read_documents(videos, params.train.modalities, params.document.train_text).found
     mined = read_negatives()
     rows, _ = training_rows(mined, list(documents), 1, params.run.seed)
     positives = {one.query_id: frozenset(one.positives) for one in mined}

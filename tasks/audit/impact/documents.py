@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tasks.audit.impact.effects import Effects
     from tasks.omni.documents import Document
 
-DECIDE = ("document.text", "encode.modalities")  # params that say what a test document consists of
+DECIDE = ("document.test_text", "encode.modalities")  # params that say what a test document consists of
 
 
 class IndexedDocuments:
@@ -74,7 +74,7 @@ class IndexedDocuments:
         modalities = self.effects.modalities("test") if self.effects.touched(*DECIDE) else Unset()
         if isinstance(modalities, Unset) or self._unsaid:
             return None
-        return self.effects.state.documents_with("test", modalities, self.effects.new("document.text"))
+        return self.effects.state.documents_with("test", modalities, self.effects.new("document.test_text"))
 
     @cached_property
     def _heard(self) -> bool:
@@ -84,5 +84,5 @@ class IndexedDocuments:
             return False
         modalities = effects.modalities("test")
         assert not isinstance(modalities, Unset)
-        words = "text" in modalities and "transcript" in effects.new("document.text")
+        words = "text" in modalities and "transcript" in effects.new("document.test_text")
         return words or ("audio" in modalities and effects.touched("extract.max_audio_seconds"))

@@ -6,6 +6,7 @@ come out of extract and nothing after it is made again.
 
 from __future__ import annotations
 
+from dataclasses import fields
 from functools import cached_property
 from typing import Any
 
@@ -14,9 +15,15 @@ from tasks.audit.impact.change import NONE, ONE, PERHAPS, Change, Likely, Range,
 from tasks.audit.impact.documents import IndexedDocuments
 from tasks.audit.impact.state import State
 from tasks.audit.items import READER
+from tasks.shared.artifacts.models import BaseModel
 
 TABLES = ("manifest.parquet", "queries.parquet", "qrels.train.trec", "qrels.test.trec")
 EVENTS = ("corpus.train_events", "corpus.test_events")
+LESSON = ("document.train_text", "document.max_text_tokens", "document.cut")  # of a training, beside its own
+READ = {  # how much of a text is read
+    "documents": ("document.max_text_tokens", "document.cut"),
+    "queries": ("encode.max_query_tokens", "document.cut"),
+}
 PICTURES = ("extract.frames", "extract.size", "extract.format")
 
 
@@ -109,7 +116,7 @@ class Effects:
         if self.touched("base.source"):
             return ONE
         if self.state.params["base"]["source"] == "pretrained":
-            named = self.touched("base.model", "base.revision", "base.adapter", "base.adapter_revision")
+            named = self.touched(*(f"base.{one.name}" for one in fields(BaseModel)))
             return PERHAPS if named else NONE
         learning = ("base.steps", "base.batch_size", "base.learning_rate", "base.temperature")
         if self.touched(*learning, "extract.size", "run.seed"):
@@ -134,7 +141,7 @@ class Effects:
             found.append(lesson.after_videos(state, change))
         if change.queries:
             found.append(lesson.after_queries(state, change))
-        if self.touched("train", "document", "run.seed", "run.threads"):
+        if self.touched("train", *LESSON, "run.seed", "run.threads"):
             found.append((ONE, "params change that decide a training"))
         if self.base.high:
             found.append((self.base, "training starts from other weights"))
@@ -185,10 +192,9 @@ class Effects:
         changed = sum(one.split == "test" for one in self.change.queries)
         return Range(changed, changed)
 
-    @cached_property
-    def encoding(self) -> bool:
-        """Whether params change how everything is encoded."""
-        return self.touched("encode.dtype", "run.threads", "document.max_text_tokens")
+    def encoding(self, what: str) -> bool:
+        """Whether params change how all `documents` or `queries` are encoded."""
+        return self.touched("encode.dtype", "run.threads", *READ[what])
 
     def weights(self, system: str) -> Range:
         """Whether a system's weights become others."""

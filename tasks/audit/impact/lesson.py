@@ -67,7 +67,7 @@ def document_changes(state: State, video_id: str) -> Range:
         return PERHAPS  # the new one may have what this one lacks
     if document.video or document.audio:
         return ONE
-    return PERHAPS if "transcript" in state.params["document"]["text"] and document.media.audio else NONE
+    return PERHAPS if "transcript" in state.text_fields(split) and document.media.audio else NONE
 
 
 def after_queries(state: State, change: Change) -> tuple[Range, str]:

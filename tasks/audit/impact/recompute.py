@@ -82,8 +82,8 @@ def _encode(effects: Effects) -> Work:
             ("queries", queries, effects.asked),
         ):
             own = _capped(changed, total)
-            low = total if weights.low or effects.encoding else own.low
-            high = total if weights.high or effects.encoding else own.high
+            low = total if weights.low or effects.encoding(what) else own.low
+            high = total if weights.high or effects.encoding(what) else own.high
             shares.append(Share(f"{system} {what}", low, max(low, high), max(total, high)))
     test = [] if change.removed else [one.video_id for one in change.videos if one.split == "test"]
     missing = [one for one in test if one not in state.documents("test")]

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.audit.items import READER
+from tasks.audit.items import READER, TEXT_FIELDS
 from tasks.audit.snapshot import Snapshot
 from tasks.shared.artifacts.corpus import Qrels, Query, Video, read_qrels, read_queries, read_videos
 from tasks.shared.artifacts.exposures import Exposure, read_exposures
@@ -84,7 +84,13 @@ class State:
 
     def modalities(self, split: str) -> list[str]:
         """What the documents of a split consist of. Raises UserError where another version had other params."""
-        key = f"{READER[split]}.modalities"
+        return self._chosen(f"{READER[split]}.modalities")
+
+    def text_fields(self, split: str) -> list[str]:
+        """What the text of a split's documents is made of. Raises as `modalities` does."""
+        return self._chosen(TEXT_FIELDS[split])
+
+    def _chosen(self, key: str) -> list[str]:
         try:
             chosen: list[str] = self.snapshot.param(key)
         except KeyError:
@@ -94,7 +100,7 @@ class State:
     def documents(self, split: str) -> dict[str, Document]:
         """The documents of a split's videos by video id, as its params have them."""
         if split not in self._documents:
-            self._documents[split] = self.documents_with(split, self.modalities(split), self.params["document"]["text"])
+            self._documents[split] = self.documents_with(split, self.modalities(split), self.text_fields(split))
         return self._documents[split]
 
     def documents_with(self, split: str, modalities: list[str], fields: list[str]) -> dict[str, Document]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -105,9 +106,10 @@ def _base(snapshot: Snapshot, worktree: Path) -> str | None:
     encoding = read_index_manifest(index).encoding
     snapshot.need(RESULTS / "base" / MODEL, RESULTS / "train")
     base, trained = read_base(snapshot.results), read_training(snapshot.results).trained
-    adapter = str(snapshot.results / "train" / ADAPTER) if trained else _placed(base.adapter, worktree)
-    revision = None if trained else base.adapter_revision
-    here = System(encoding.system, str(worktree / name), base.revision, adapter, revision).digest()
+    named = asdict(base) | {key: _placed(getattr(base, key), worktree) for key in ("model", "processor", "adapter")}
+    if trained:
+        named |= {"adapter": str(snapshot.results / "train" / ADAPTER), "adapter_revision": None}
+    here = System(encoding.system, **named).digest()
     return None if here == encoding.checkpoint else _other("base.model", name, encoding.checkpoint, here)
 
 

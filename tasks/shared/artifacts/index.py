@@ -61,6 +61,8 @@ class Encoding:
     checkpoint: str  # System.digest()
     dtype: str
     max_text_tokens: int
+    max_query_tokens: int
+    text_cut: Literal["end", "fields"]
 
 
 @dataclass(frozen=True)

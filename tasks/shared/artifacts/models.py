@@ -9,7 +9,7 @@ one, so the tuned model is the model with the trained adapter in place of the ba
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from tasks.shared.artifacts.publish import RESULTS
@@ -24,10 +24,13 @@ ADAPTER = "adapter"
 
 @dataclass(frozen=True)
 class BaseModel:
-    """The starting model: directory or hub id, revision of a hub id, and the adapter on it, named the same way."""
+    """The starting model: directory or hub id, revision of a hub id; where its tokenizer is, when not beside it, and
+    the adapter on it, named the same way."""
 
     model: str
     revision: str | None = None
+    processor: str | None = None
+    processor_revision: str | None = None
     adapter: str | None = None
     adapter_revision: str | None = None
 
@@ -47,15 +50,21 @@ class System:
     name: str
     model: str
     revision: str | None
+    processor: str | None
+    processor_revision: str | None
     adapter: str | None
     adapter_revision: str | None
 
     def digest(self) -> str:
-        """sha256 that identifies the weights, wherever they lie: directories by their files, hub ids by their revision.
+        """sha256 that identifies weights and tokenizer, wherever they lie: directories by their files, hub ids by their
+        revision.
 
         Raises UserError where a name is neither a directory nor a hub id with a revision.
         """
         weights = [_weights(self.model, self.revision, "base.model", "base.revision")]
+        if self.processor is not None:
+            name, revision = self.processor, self.processor_revision
+            weights.append("tokenizer " + _weights(name, revision, "base.processor", "base.processor_revision"))
         if self.adapter is not None:
             weights.append(_weights(self.adapter, self.adapter_revision, "base.adapter", "base.adapter_revision"))
         return sha256_json(weights)
@@ -83,7 +92,7 @@ def read_base(root: Path = RESULTS) -> BaseModel:
         base = BaseModel(**read_json(path))
     except TypeError as error:
         raise UserError(f"{path} is not as this version writes it ({error}); run `dvc repro -f base`") from None
-    return BaseModel(_placed(base.model, root), base.revision, base.adapter, base.adapter_revision)
+    return replace(base, model=_placed(base.model, root))
 
 
 def _placed(name: str, root: Path) -> str:
@@ -113,10 +122,9 @@ def systems(root: Path = RESULTS) -> list[System]:
     base = base_system(root)
     if not read_training(root).trained:
         return [base]
-    return [System("tuned", base.model, base.revision, str(root / "train" / ADAPTER), None), base]
+    return [replace(base, name="tuned", adapter=str(root / "train" / ADAPTER), adapter_revision=None), base]
 
 
 def base_system(root: Path = RESULTS) -> System:
     """The system before training: the starting model, with its own adapter where it has one."""
-    base = read_base(root)
-    return System("base", base.model, base.revision, base.adapter, base.adapter_revision)
+    return System("base", **asdict(read_base(root)))

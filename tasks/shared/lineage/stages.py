@@ -21,16 +21,16 @@ WHOLE = {  # what a reader of a stage's whole folder is after
     "train": (f"{models.ADAPTER}/", exposures.TABLE),
 }
 KEY_PARAMS = {  # of those that decide most, in the order shown
-    "corpus": ("corpus.source", "run.seed"),
+    "corpus": ("run.profile", "corpus.source", "run.seed"),
     "extract": ("extract.frames", "extract.size", "extract.format"),
     "transcribe": ("transcribe.language", "transcribe.beam_size"),
     "mine": ("mine.source", "mine.depth", "mine.keep", "mine.relative_margin"),
     "base": ("base.source",),
     "train": (
         "train.modalities", "train.epochs", "train.batch_size", "train.learning_rate", "train.temperature",
-        "train.lora_r", "train.negatives", "run.seed",
+        "train.lora_r", "train.negatives", "document.train_text", "run.seed",
     ),
-    "encode": ("encode.modalities", "encode.dtype", "document.max_text_tokens"),
+    "encode": ("encode.modalities", "encode.dtype", "document.test_text", "document.max_text_tokens"),
     "evaluate": ("evaluate.depth", "evaluate.bootstrap", "evaluate.permutations"),
     "report": ("report.sample_queries", "report.results"),
 }  # fmt: skip
@@ -215,9 +215,10 @@ def sources_of(
     for stage in stages:
         params = dict(flat(stage.params))
         for section, what in _models(stage.name, params):
-            name, revision = params[f"{section}.model"], params.get(f"{section}.revision", "null")
-            if section == "base.adapter":
-                name, revision = params[section], params.get("base.adapter_revision", "null")
+            if section in params:  # base.adapter, base.processor
+                name, revision = params[section], params.get(f"{section}_revision", "null")
+            else:
+                name, revision = params[f"{section}.model"], params.get(f"{section}.revision", "null")
             known = digests.get(name)
             identity = f"revision {revision}" if revision != "null" else f"sha256 {short(known)}" if known else ""
             lines = [Line(name)] + ([Line(identity, "digest")] if identity else [])
@@ -231,6 +232,7 @@ MODELS = {
     "transcribe": "speech recogniser",
     "retriever": "text retriever",
     "base": "base model",
+    "base.processor": "tokenizer",
     "base.adapter": "adapter",
 }
 
@@ -240,8 +242,8 @@ def _models(stage: str, params: Mapping[str, str]) -> list[tuple[str, str]]:
     if stage == "transcribe" and "transcribe.model" in params:
         return [("transcribe", "model")]
     if stage == "base" and params.get("base.source") == "pretrained":
-        adapter = [("base.adapter", "weights")] if params.get("base.adapter", "null") != "null" else []
-        return [("base", "weights"), *adapter]
+        beside = [("base.processor", "token ids"), ("base.adapter", "weights")]
+        return [("base", "weights"), *(one for one in beside if params.get(one[0], "null") != "null")]
     uses = {"mine": "dense candidates", "base": "teacher", "evaluate": "dense baseline"}
     if stage not in uses or "retriever.model" not in params:
         return []

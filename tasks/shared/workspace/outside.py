@@ -13,7 +13,9 @@ from typing import Any
 
 from tasks.shared.artifacts.publish import RESULTS
 
-PARAMS = ("corpus.path", "transcribe.model", "retriever.model", "base.model", "base.adapter")  # may name directories
+PARAMS = (  # may name directories
+    "corpus.path", "transcribe.model", "retriever.model", "base.model", "base.processor", "base.adapter",
+)  # fmt: skip
 
 
 def named_paths(params: Mapping[str, Any]) -> list[Path]:

@@ -33,7 +33,7 @@ def test_every_combination_the_last_key_fastest() -> None:
 def test_a_value_in_another_order_is_no_other_where_order_means_nothing() -> None:
     with pytest.raises(UserError, match=r"train\.modalities names a value twice"):
         cells_of({"train.modalities": [["text", "audio"], ["audio", "text"]]})
-    assert len(cells_of({"document.text": [["title", "caption"], ["caption", "title"]]})) == 2
+    assert len(cells_of({"document.test_text": [["title", "caption"], ["caption", "title"]]})) == 2
 
 
 def test_seven_by_seven_modalities_are_seven_trainings() -> None:
@@ -64,7 +64,7 @@ def test_what_cells_share_is_owned_by_one() -> None:
 def test_every_cell_has_every_stage_once_in_order_and_nothing_before_what_it_needs() -> None:
     order = order_of(SPECS)
     subsets = [list(one) for size in (1, 2, 3) for one in combinations(["caption", "title", "transcript"], size)]
-    found = units({"document.text": subsets, "train.epochs": [1, 2], "extract.frames": [8, 24]})
+    found = units({"document.test_text": subsets, "train.epochs": [1, 2], "extract.frames": [8, 24]})
     for cell in range(28):
         assert [stage for unit in found if unit.cell == cell for stage in unit.stages] == order
     for number, unit in enumerate(found):
