@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
+from tasks.omni.loading import load_embedder
 from tasks.omni.tiny import TinyConfig, build_tiny
 from tests.omni.kinds import MAX_TEXT_TOKENS, TEXTS
+from tests.omni.published import whole_thinker, write_processor, write_thinker
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -25,6 +28,18 @@ def small(seed: int = 3) -> SentenceTransformer:
     model = build_tiny(TEXTS * 3, seed=seed, config=SMALL, device="cpu", max_text_tokens=MAX_TEXT_TOKENS)
     model[0].max_query_tokens = MAX_TEXT_TOKENS
     return model
+
+
+def open_published(place: Path) -> SentenceTransformer:
+    """A small random Thinker with Qwen's vocabulary, opened from two repositories as they lie on the hub."""
+    thinker, processor = write_thinker(place / "thinker", whole_thinker()), write_processor(place / "processor")
+    return load_embedder(str(thinker), processor=str(processor), device="cpu", max_text_tokens=MAX_TEXT_TOKENS)
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> SentenceTransformer:
+    """`open_published`, for tests that do not change it."""
+    return open_published(tmp_path_factory.mktemp("published"))
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -33,6 +33,15 @@ def sound(seconds: float, pitch: float = 440.0) -> np.ndarray:
     return (0.4 * np.sin(2 * np.pi * pitch * t) * (0.2 + t / (seconds + 1)) + 0.01 * hiss).astype(np.float32)
 
 
+def large_kinds() -> dict[str, Item]:
+    """Items of the recipe's size by name: too large to be put into every batch."""
+    return {
+        "recipe_280": Item(text=TEXTS[1], frames=frames(24, 280, 280), audio=sound(12.3)),
+        "recipe_336": Item(frames=frames(24, 336, 336)),
+        "audio_cut": Item(text=TEXTS[2], audio=sound(300.7)),
+    }
+
+
 def kinds() -> dict[str, Item]:
     """The items by name."""
     return {

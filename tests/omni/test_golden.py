@@ -8,17 +8,19 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.omni.kinds import kinds
+from tests.omni.kinds import kinds, large_kinds
 
 if TYPE_CHECKING:
     import torch
     from sentence_transformers import SentenceTransformer
 
 GOLDEN = Path(__file__).with_name("golden.json")
+ITEMS = kinds() | large_kinds()
 PLACES = 61  # sampled values a mel: their order and size, which a digest of floats could not compare with tolerance
 
 
@@ -28,7 +30,7 @@ def digest(values: torch.Tensor) -> str:
 
 def prepared(model: SentenceTransformer, name: str) -> dict[str, Any]:
     """An item's preparation in short: exact where it is exact on every machine, sampled where it is not."""
-    features = model[0].preprocess([kinds()[name]])
+    features = model[0].preprocess([ITEMS[name]])
     found: dict[str, Any] = {"ids": digest(features["input_ids"]), "tokens": features["input_ids"].shape[1]}
     found["positions"] = digest(features["position_ids"])
     if "pixel_values_videos" in features:
@@ -43,18 +45,20 @@ def prepared(model: SentenceTransformer, name: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("name", kinds())
-def test_prepared_as_ever(name: str, model: SentenceTransformer) -> None:
-    golden = json.loads(GOLDEN.read_text(encoding="utf-8"))[name]
-    found = prepared(model, name)
+@pytest.mark.parametrize("name", ITEMS)
+@pytest.mark.parametrize("vocabulary", ["model", "published"])
+def test_prepared_as_ever(name: str, vocabulary: str, request: pytest.FixtureRequest) -> None:
+    golden = json.loads(GOLDEN.read_text(encoding="utf-8"))[vocabulary][name]
+    found = prepared(request.getfixturevalue(vocabulary), name)
     for key in ("mel", "mel_bins"):
         assert found.pop(key, None) == pytest.approx(golden.pop(key, None), abs=1e-3)
     assert found == golden
 
 
 if __name__ == "__main__":
-    from tests.omni.conftest import small
+    from tests.omni.conftest import open_published, small
 
-    tiny = small()
-    lines = {name: prepared(tiny, name) for name in kinds()}
+    with TemporaryDirectory() as place:
+        models = {"model": small(), "published": open_published(Path(place))}
+    lines = {key: {name: prepared(model, name) for name in ITEMS} for key, model in models.items()}
     GOLDEN.write_text(json.dumps(lines, indent=1, sort_keys=True) + "\n", encoding="utf-8")
