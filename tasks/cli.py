@@ -1,4 +1,4 @@
-"""`reeltrace`: a subcommand for every stage, `search` and `audit`.
+"""`reeltrace`: a subcommand for every stage, `profile`, `ready`, `search` and `audit`.
 
 `reeltrace extract` is `python -m tasks.extract`: one stage, from the project's root. All of them, and only what is
 stale, is `dvc repro`. Nothing heavy is imported before a subcommand needs it.
@@ -7,9 +7,11 @@ stale, is `dvc repro`. Nothing heavy is imported before a subcommand needs it.
 from __future__ import annotations
 
 import argparse
+import json
 import runpy
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 STAGES = {
@@ -41,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.argv = [f"reeltrace {chosen.command}"]
         runpy.run_module(f"tasks.{chosen.command}", run_name="__main__", alter_sys=True)
         return
-    _search(chosen)
+    with _told(chosen.command):
+        COMMANDS[chosen.command](chosen)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -54,6 +57,19 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, what in STAGES.items():
         commands.add_parser(name, help=what, description=f"Run the stage {name}: {what}.")
+    profile = commands.add_parser(
+        "profile",
+        help="choose a named set of params",
+        description="Write a profile's values into params.yaml; what it does not decide stays as it is.",
+        epilog="The models it leaves unpinned are pinned to the commits that the hub has now.",
+    )
+    profile.add_argument("name", nargs="?", help="of a file in profiles/; without one the profiles are listed")
+    profile.add_argument("directory", nargs="?", help="of the corpus, where the profile names none")
+    commands.add_parser(
+        "ready",
+        help="whether everything that params name can be had",
+        description="Look at every model and directory that params.yaml names, before any work is done.",
+    )
     search = commands.add_parser(
         "search", help="find videos by words", description="Rank the videos of the index by how well they fit words."
     )
@@ -81,20 +97,55 @@ def _positive(text: str) -> int:
     return number
 
 
-def _search(chosen: argparse.Namespace) -> None:
-    from tasks.search import as_json, as_table, search
+@contextmanager
+def _told(command: str) -> Iterator[None]:
+    """A user's mistake as one line and an exit code."""
     from tasks.shared.errors import UserError
 
     try:
-        words = " ".join(chosen.words)
-        filters = {"language": chosen.language, "video_type": chosen.video_type}
-        found = search(words, chosen.k, filters, chosen.index, by_words=not chosen.vectors_only)
+        yield
     except UserError as error:
-        print(f"search: {error}", file=sys.stderr)
+        print(f"{command}: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _search(chosen: argparse.Namespace) -> None:
+    from tasks.search import as_json, as_table, search
+
+    words = " ".join(chosen.words)
+    filters = {"language": chosen.language, "video_type": chosen.video_type}
+    found = search(words, chosen.k, filters, chosen.index, by_words=not chosen.vectors_only)
     print(as_json(words, found) if chosen.json else as_table(found))
+
+
+def _profile(chosen: argparse.Namespace) -> None:
+    from tasks.shared.profiles import choose, described, names
+
+    if chosen.name is None:
+        print("\n".join(described(name) for name in names()))
+        return
+    changed = choose(chosen.name, chosen.directory)
+    for one in changed:
+        print(f"{one.key}: {json.dumps(one.before)} -> {json.dumps(one.after)}")
+    print(f"profile {chosen.name}: {len(changed)} params changed; `reeltrace ready` looks whether all can be had")
+
+
+def _ready(_: argparse.Namespace) -> None:
+    from tasks.ready import as_table, look
+    from tasks.shared.params import load_params
+
+    found = look(load_params())
+    print(as_table(found))
+    wrong = [one for one in found if one.problem]
+    for one in wrong:
+        print(f"ready: {one.problem}", file=sys.stderr)
+    if wrong:
+        sys.exit(max(one.exit_code for one in wrong))
+
+
+COMMANDS = {"search": _search, "profile": _profile, "ready": _ready}
 
 
 if __name__ == "__main__":

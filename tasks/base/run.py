@@ -11,13 +11,10 @@ Writes `results/base/model.json`; for `tiny` also `model/` and `loss.csv`.
 from __future__ import annotations
 
 import csv
-from dataclasses import fields
 from io import StringIO
-from pathlib import Path
 
-from tasks.shared.artifacts.models import BaseModel, write_base
+from tasks.shared.artifacts.models import BaseModel, named_base, write_base
 from tasks.shared.artifacts.publish import RESULTS
-from tasks.shared.errors import UserError
 from tasks.shared.files import write_text
 from tasks.shared.stage import StageRun
 
@@ -28,17 +25,11 @@ def run(stage: StageRun) -> None:
     """Name the base, and make it where it is the tiny one."""
     params = stage.params.base
     if params.source == "pretrained":
-        if params.model is None:
-            raise UserError("base.source is pretrained and base.model names nothing; give a hub id or a directory")
-        for key, name, revision in (
-            ("model", params.model, params.revision),
-            ("processor", params.processor, params.processor_revision),
-            ("adapter", params.adapter, params.adapter_revision),
-        ):
-            if name is not None and revision is None and not Path(name).is_dir():
-                raise UserError(f"base.{key} {name} has no revision; pin the commit of the hub's repository beside it")
-        named = params.model_dump(include={field.name for field in fields(BaseModel)})
-        write_base(stage.out, BaseModel(**named))
+        from tasks.omni.systems import check_base
+
+        base = named_base(params)
+        check_base(base)
+        write_base(stage.out, base)
         stage.counts = {"steps": 0}
         return
     history = _make_tiny(stage)

@@ -141,7 +141,10 @@ def load_module(
         return module
     quiet()
     hub = {"token": token, "cache_dir": cache_folder, "local_files_only": local_files_only}
-    with loading(Model(name_or_path, name_or_path, revision), "base"), Bar(f"load {name_or_path}", 1, "model") as bar:
+    with (
+        loading(Model(name_or_path, name_or_path, revision), "base.model"),
+        Bar(f"load {name_or_path}", 1, "model") as bar,
+    ):
         config = AutoConfig.from_pretrained(name_or_path, revision=revision or "main", **hub)
         model, told = AutoModel.from_pretrained(
             name_or_path,

@@ -76,14 +76,14 @@ def has_adapter(thinker: Any) -> bool:
     return bool(getattr(thinker, "peft_config", None))
 
 
+def check_adapter(thinker: Any, name_or_path: str, revision: str | None = None) -> None:
+    """Raise what loading the adapter into a Thinker of this shape would raise; its weights are not looked at."""
+    _read(thinker, name_or_path, revision)
+
+
 def load_adapter_into(thinker: Any, name_or_path: str, revision: str | None = None, *, merge: bool = False) -> None:
     """`load_adapter` for the Thinker itself."""
-    config_at, weights_at = (fetch(name_or_path, revision, name) for name in (CONFIG, WEIGHTS))
-    if config_at is None or weights_at is None:
-        raise UserError(f"{name_or_path} has no {CONFIG} with {WEIGHTS}; name a PEFT adapter in safetensors")
-    config = read_json(config_at)
-    _check_plain(config, name_or_path)
-    updates = _updates(thinker, weights_at, config["target_modules"], name_or_path)
+    config, updates = _read(thinker, name_or_path, revision)
     if merge:
         _merge(thinker, updates, _scale(config))
         return
@@ -96,6 +96,16 @@ def load_adapter_into(thinker: Any, name_or_path: str, revision: str | None = No
         for path, (a, b) in updates.items():
             modules[path].lora_A[NAME].weight.copy_(a)
             modules[path].lora_B[NAME].weight.copy_(b)
+
+
+def _read(thinker: Any, name_or_path: str, revision: str | None) -> tuple[dict[str, Any], dict[str, Update]]:
+    """An adapter's configuration and updates, checked."""
+    config_at, weights_at = (fetch(name_or_path, revision, name) for name in (CONFIG, WEIGHTS))
+    if config_at is None or weights_at is None:
+        raise UserError(f"{name_or_path} has no {CONFIG} with {WEIGHTS}; name a PEFT adapter in safetensors")
+    config: dict[str, Any] = read_json(config_at)
+    _check_plain(config, name_or_path)
+    return config, _updates(thinker, weights_at, config["target_modules"], name_or_path)
 
 
 def write_adapter(thinker: Any, path: Path, base: str, base_revision: str | None) -> None:

@@ -68,10 +68,22 @@ def resolve_model(name: str, revision: str | None, section: str) -> Model:
     return Model(name, name, revision)
 
 
+def hub_commit(name: str, param: str) -> str:
+    """The commit that a hub repository's main branch is at now.
+
+    Raises UserError where there is no such repository or it is not for everybody, TransientError where the hub is out
+    of reach; `param` names it in messages.
+    """
+    from huggingface_hub import HfApi
+
+    with loading(Model(name, name, None), param):
+        return str(HfApi().model_info(name).sha)
+
+
 @contextmanager
-def loading(model: Model, section: str) -> Iterator[None]:
-    """Turn what a library raises while it loads a model into one clear line: a TransientError where it may pass, else
-    a UserError. A full disk stays what it is."""
+def loading(model: Model, param: str) -> Iterator[None]:
+    """Turn what a library raises while it loads a model into one clear line that begins with the param that names it:
+    a TransientError where it may pass, else a UserError. A full disk stays what it is."""
     try:
         yield
     except UserError:
@@ -84,7 +96,7 @@ def loading(model: Model, section: str) -> Iterator[None]:
             raise
         at = f" at revision {model.revision}" if model.revision else ""
         reason = " ".join(str(error).split())[:300] or type(error).__name__
-        message = f"{section}.model: {model.name}{at} cannot be loaded: {reason}"
+        message = f"{param}: {model.name}{at} cannot be loaded: {reason}"
         raise TransientError(f"{message}; try again later") if transient else UserError(message) from error
 
 

@@ -23,6 +23,7 @@ from tasks.shared.files import read_json
 from tasks.shared.gpu import one_gpu
 from tasks.shared.params import Params, load_params
 from tasks.shared.pipeline import StageSpec, dvc_hash, read_stages
+from tasks.shared.profiles import deviations
 from tasks.shared.reused import Reused
 from tasks.shared.tracking import Tracker
 
@@ -124,9 +125,11 @@ def limit_threads(threads: int) -> None:
 def _track(tracker: Tracker, spec: StageSpec, run: StageRun) -> None:
     folder = RESULTS / spec.name
     manifest = read_json(folder / "manifest.json")
+    left = deviations(run.params.model_dump(mode="json"))
     digest = hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
     tags: dict[str, Any] = {
         "reeltrace.stage": spec.name,
+        "reeltrace.profile": run.params.run.profile + (f", but {', '.join(left)}" if left else ""),
         "reeltrace.manifest": digest,
         "reeltrace.inputs": json.dumps({path: one["sha256"] for path, one in manifest["inputs"].items()}),
         "dvc.outs": json.dumps({out.as_posix(): dvc_hash(out) for out in spec.outs if out.exists()}),

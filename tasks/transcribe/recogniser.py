@@ -30,7 +30,7 @@ class Recogniser:
                     raise UserError(f"transcribe.model: {model.name} is no faster-whisper model: it has no {name}")
         from faster_whisper import WhisperModel
 
-        with loading(model, "transcribe"), Bar(f"load {model.name}", 1, "model") as bar:
+        with loading(model, "transcribe.model"), Bar(f"load {model.name}", 1, "model") as bar:
             self._whisper = WhisperModel(
                 model.location,
                 device="auto",

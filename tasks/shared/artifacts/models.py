@@ -9,13 +9,14 @@ one, so the tuned model is the model with the trained adapter in place of the ba
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.errors import UserError
 from tasks.shared.files import read_json, sha256_json, write_json
 from tasks.shared.models import Model
+from tasks.shared.params import Base
 
 MODEL = "model.json"
 TRAINED = "trained.json"
@@ -78,6 +79,21 @@ def _weights(name: str, revision: str | None, param: str, revision_param: str) -
             f"{param}: {name} is no directory here, so it is on the hub: set {revision_param} to its commit"
         )
     return Model(name, name, revision).digest()
+
+
+def named_base(params: Base) -> BaseModel:
+    """The starting model that params name. Raises UserError where they name none, or a part of it by a hub id without
+    a revision: what that stands for could change between two runs."""
+    if params.model is None:
+        raise UserError("base.source is pretrained and base.model names nothing; give a hub id or a directory")
+    for key, name, revision in (
+        ("model", params.model, params.revision),
+        ("processor", params.processor, params.processor_revision),
+        ("adapter", params.adapter, params.adapter_revision),
+    ):
+        if name is not None and revision is None and not Path(name).is_dir():
+            raise UserError(f"base.{key} {name} has no revision; pin the commit of the hub's repository beside it")
+    return BaseModel(**params.model_dump(include={field.name for field in fields(BaseModel)}))
 
 
 def write_base(folder: Path, base: BaseModel) -> None:

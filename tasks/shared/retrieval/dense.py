@@ -40,7 +40,7 @@ class DenseRetriever:
 
         if not watched():
             logging.disable_progress_bar()  # of loading weights, which transformers draws also into a file
-        with loading(self.model, "retriever"), Bar(f"load {self.model.name}", 1, "model") as bar:
+        with loading(self.model, "retriever.model"), Bar(f"load {self.model.name}", 1, "model") as bar:
             self._encoder = SentenceTransformer(
                 self.model.location,
                 revision=self.model.revision,

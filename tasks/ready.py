@@ -1,0 +1,77 @@
+"""Whether everything that params name can be had, looked at before any work: `reeltrace ready`, and every flow's start.
+
+Of models only small files are fetched (configurations, tokenizers, an adapter); their weights are not. Whoever may not
+read a gated repository, has a revision that is none, or an adapter that would do nothing, learns it here in a line, not
+after a day of decoding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.shared.errors import UserError
+from tasks.shared.models import resolve_model
+from tasks.shared.params import Params
+
+
+@dataclass(frozen=True)
+class Looked:
+    """One thing that is needed: what for, its name, and what is wrong with it, with the exit code that says so."""
+
+    what: str
+    name: str
+    problem: str | None = None
+    exit_code: int = 0
+
+
+def look(params: Params) -> list[Looked]:
+    """Look at the corpus's directory and every model, in the order in which stages need them."""
+    needs: list[tuple[str, str, Callable[[], None]]] = [("corpus", params.corpus.path, lambda: _corpus(params))]
+    if params.transcribe.source == "whisper":
+        needs.append(("speech recogniser", params.transcribe.model, lambda: _transcribe(params)))
+    needs.append(("text retriever", params.retriever.model, lambda: _retriever(params)))
+    if params.base.source == "pretrained":
+        names = [params.base.model, params.base.processor, params.base.adapter]
+        needs.append(("omni embedder", ", ".join(filter(None, names)), lambda: _base(params)))
+    return [_looked(what, name, check) for what, name, check in needs]
+
+
+def _looked(what: str, name: str, check: Callable[[], None]) -> Looked:
+    try:
+        check()
+    except UserError as error:
+        return Looked(what, name, str(error), error.exit_code)
+    return Looked(what, name)
+
+
+def _corpus(params: Params) -> None:
+    if not Path(params.corpus.path).is_dir():
+        raise UserError(f"corpus.path = {params.corpus.path} is no directory; set it to that of the videos")
+
+
+def _transcribe(params: Params) -> None:
+    from tasks.omni.loading import fetch
+
+    model = resolve_model(params.transcribe.model, params.transcribe.revision, "transcribe")
+    if fetch(model.location, model.revision, "config.json") is None:
+        raise UserError(f"transcribe.model: {model.name} has no config.json; name a faster-whisper model")
+
+
+def _retriever(params: Params) -> None:
+    from tasks.shared.retrieval.dense import DenseRetriever
+
+    DenseRetriever(params.retriever, params.run.threads, lambda: None)
+
+
+def _base(params: Params) -> None:
+    from tasks.omni.systems import check_base
+    from tasks.shared.artifacts.models import named_base
+
+    check_base(named_base(params.base))
+
+
+def as_table(found: list[Looked]) -> str:
+    """What was looked at, a line each."""
+    return "\n".join(f"{'no' if one.problem else 'ok':<4}{one.what:<20}{one.name}" for one in found)
