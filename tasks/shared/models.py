@@ -79,6 +79,7 @@ def loading(model: Model, section: str) -> Iterator[None]:
     except Exception as error:
         transient = passing(error)
         known = transient or isinstance(error, (OSError, ValueError, RuntimeError, ImportError, KeyError))
+        known |= type(error) is Exception or type(error).__name__ == "SafetensorError"  # tokenizers, weights
         if disk_full(error) or not known:
             raise
         at = f" at revision {model.revision}" if model.revision else ""
