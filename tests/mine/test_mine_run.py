@@ -174,7 +174,7 @@ def test_a_model_that_is_not_there_is_one_line(corpus: Workspace) -> None:
         corpus.set_params({f"retriever.{name}": value for name, value in changes.items()})
         with pytest.raises(UserError) as error:
             corpus.run("mine", run)
-        assert not Path(os.environ["REELTRACE_STORE"], "items").exists(), "nothing was encoded"
+        assert not list(Path(os.environ["REELTRACE_STORE"]).rglob("*.npy")), "nothing was encoded"
         return str(error.value)
 
     assert refused(model="./models/none").startswith("retriever.model: no model at './models/none'")
