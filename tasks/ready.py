@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.shared.errors import UserError
+from tasks.shared.hub import fetch
 from tasks.shared.models import resolve_model
 from tasks.shared.params import Params
 
@@ -52,8 +53,6 @@ def _corpus(params: Params) -> None:
 
 
 def _transcribe(params: Params) -> None:
-    from tasks.omni.loading import fetch
-
     model = resolve_model(params.transcribe.model, params.transcribe.revision, "transcribe")
     if fetch(model.location, model.revision, "config.json") is None:
         raise UserError(f"transcribe.model: {model.name} has no config.json; name a faster-whisper model")

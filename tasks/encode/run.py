@@ -8,8 +8,8 @@ no failure, and the manifest counts it.
 
 from __future__ import annotations
 
-from tasks.encode.encoder import Encoded, Encoder, TextRead
 from tasks.omni.documents import Document, read_documents
+from tasks.omni.encoder import Encoded, Encoder, TextRead
 from tasks.shared.artifacts.corpus import read_queries, read_videos
 from tasks.shared.artifacts.index import DATABASE, MANIFEST, Encoding, RowDigests, write_index
 from tasks.shared.artifacts.indexed import IndexedDocument, write_indexed

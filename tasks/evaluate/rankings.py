@@ -64,8 +64,7 @@ def of_text(
     bm25 = BM25(texts).search(asked, depth)
     if not texts:
         return {"text_dense": _nothing(asked), "bm25": bm25}, None
-    take_gpu()
-    retriever = DenseRetriever(params.retriever)
+    retriever = DenseRetriever(params.retriever, params.run.threads, take_gpu)
     dense = search(retriever.queries(asked), retriever.documents(texts), depth)
     return {"text_dense": dense, "bm25": bm25}, retriever.identity()
 

@@ -4,4 +4,4 @@ from tasks.mine.run import run
 from tasks.shared.stage import main
 
 if __name__ == "__main__":
-    main("mine", run, components=("bm25s", "numpy", "sentence-transformers", "torch", "transformers"))
+    main("mine", run, components=("av", "bm25s", "numpy", "pillow", "sentence-transformers", "torch", "transformers"))

@@ -2,8 +2,8 @@
 
 Queries search the transcripts of the training videos, as the recipe does (a retriever over speech alone); a video
 in which nothing was said can be no candidate of `dense` and `bm25`, and a positive without a transcript has no score
-for the margin. `random` draws from all training videos. Fewer candidates than `mine.keep` stay fewer, and are
-counted as short.
+for the margin. `omni` is the system that training starts from, over pictures, sound and text. `random` draws from all
+training videos. Fewer candidates than `mine.keep` stay fewer, and are counted as short.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from tasks.shared.artifacts.negatives import FILE, MinedQuery, write_negatives
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.transcripts import read_transcripts
 from tasks.shared.errors import UserError
+from tasks.shared.failures import refuse_too_many, write_failures
 from tasks.shared.files import write_json
 from tasks.shared.stage import StageRun
 
@@ -25,7 +26,7 @@ CORPUS = RESULTS / "corpus"
 
 
 def run(stage: StageRun) -> None:
-    """Write `negatives.jsonl`, and `retriever.json`: the model that mined them (null where none did)."""
+    """Write `negatives.jsonl`, `failures.jsonl`, and `retriever.json`: what mined them (null where no model did)."""
     params = stage.params.mine
     if params.source == "random" and params.relative_margin is not None:
         raise UserError("mine.relative_margin goes by scores, and source random has none; set it to null")
@@ -37,6 +38,7 @@ def run(stage: StageRun) -> None:
         print(f"mine: {unjudged} of {len(queries)} training queries have no judged positive and are left out")
     wanted = [query for query in queries if query.query_id in judged]
     candidates = _candidates(stage, wanted, videos, judged)
+    refuse_too_many(candidates.failures, len(videos), stage.params.run.max_failed_fraction, "mine")
     found = [
         mined(
             query.query_id,
@@ -50,10 +52,13 @@ def run(stage: StageRun) -> None:
     ]
     write_negatives(stage.out / FILE.name, found)
     write_json(stage.out / "retriever.json", candidates.retriever)
+    write_failures(stage.out, candidates.failures)
+    stage.reused = candidates.reused
     stage.artifacts = [FILE.name]
     stage.counts = _counts(found, wanted, videos, params.keep) | {
         "without_positives": unjudged,
         "without_threshold": _unscored(candidates, judged) if params.relative_margin is not None else 0,
+        **candidates.counts,
     }
 
 
@@ -64,6 +69,8 @@ def _candidates(
     queries = {query.query_id: query.text for query in wanted}
     if params.mine.source == "random":
         return sources.random(queries, [video.video_id for video in videos], params.mine.depth, params.run.seed)
+    if params.mine.source == "omni":
+        return sources.omni(queries, videos, judged, params, stage.take_gpu)
     transcripts = read_transcripts()
     texts = {
         video.video_id: text
@@ -74,12 +81,11 @@ def _candidates(
         return Candidates({}, {})
     if params.mine.source == "bm25":
         return sources.bm25(queries, texts, judged, params)
-    stage.take_gpu()
-    return sources.dense(queries, texts, judged, params)
+    return sources.dense(queries, texts, judged, params, stage.take_gpu)
 
 
 def _unscored(candidates: Candidates, judged: Mapping[str, Sequence[str]]) -> int:
-    """Queries of which no positive has a transcript: nothing is dropped by the margin there."""
+    """Queries of which no positive has a score: nothing is dropped by the margin there."""
     return sum(not candidates.positives.get(query_id) for query_id in judged)
 
 

@@ -2,41 +2,112 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from tasks.shared.artifacts.corpus import Video
 from tasks.shared.artifacts.scores import Run
+from tasks.shared.failures import Failure
 from tasks.shared.files import sha256_json
 from tasks.shared.params import Params
+from tasks.shared.reused import Reused
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """By query id: the videos retrieved with their scores, best first; and the scores of the positives.
+    """What a source found.
 
-    `retriever` identifies the model that made them, where one did.
+    Attributes:
+        rankings: by query id, the videos retrieved with their scores, best first.
+        positives: by query id, the scores of the positives.
+        retriever: identifies the model that made them, where one did.
+        failures: videos that it could not read.
+        counts: of videos that it left out, by why.
+        reused: how many vectors came from the item store, where there are any.
     """
 
     rankings: Run
     positives: Run
-    retriever: dict[str, str | None] | None = None
+    retriever: dict[str, Any] | None = None
+    failures: list[Failure] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    reused: Reused | None = None
 
 
 def dense(
-    queries: Mapping[str, str], texts: Mapping[str, str], judged: Mapping[str, Sequence[str]], params: Params
+    queries: Mapping[str, str],
+    texts: Mapping[str, str],
+    judged: Mapping[str, Sequence[str]],
+    params: Params,
+    take_gpu: Callable[[], None],
 ) -> Candidates:
-    """Candidates of the text retriever: exact inner product over normalised vectors."""
+    """Candidates of the text retriever: exact inner product over normalised vectors. Says the retriever's licence."""
     from tasks.shared.retrieval.dense import DenseRetriever
+    from tasks.shared.retrieval.licence import licence_of, said
     from tasks.shared.retrieval.search import search, similarities
 
-    retriever = DenseRetriever(params.retriever)
-    asked, said = retriever.queries(queries), retriever.documents(texts)
+    retriever = DenseRetriever(params.retriever, params.run.threads, take_gpu)
+    if licence := licence_of(retriever.model):
+        print(f"mine: {said(retriever.model.name, licence)}")
+    asked, spoken = retriever.queries(queries), retriever.documents(texts)
     return Candidates(
-        search(asked, said, params.mine.depth),
-        similarities(asked, said, judged),
-        retriever.identity(),
+        search(asked, spoken, params.mine.depth),
+        similarities(asked, spoken, judged),
+        retriever.identity() | {"licence": licence},
+        reused=Reused(retriever.reused, retriever.asked, "vector"),
+    )
+
+
+def omni(
+    queries: Mapping[str, str],
+    videos: Sequence[Video],
+    judged: Mapping[str, Sequence[str]],
+    params: Params,
+    take_gpu: Callable[[], None],
+) -> Candidates:
+    """Candidates of the base system over the chosen modalities of the videos: exact inner product.
+
+    A video that has none of them can be no candidate, and as a positive has no score.
+    """
+    from tasks.omni.documents import read_documents
+    from tasks.omni.encoder import Encoder
+    from tasks.shared.artifacts.index import Encoding
+    from tasks.shared.artifacts.models import base_system
+    from tasks.shared.retrieval.search import search, similarities
+
+    read = read_documents(videos, params.mine.modalities, params.document.train_text)
+    counts = {"not_extracted": len(read.not_extracted), "without_chosen_modalities": len(read.without)}
+    if not queries or not read.found:
+        return Candidates({}, {}, counts=counts | {"failed": 0})
+    system = base_system()
+    encoding = Encoding(
+        system=system.name,
+        checkpoint=system.digest(),
+        dtype=params.encode.dtype,
+        max_text_tokens=params.document.max_text_tokens,
+        max_query_tokens=params.train.max_query_tokens,
+        text_cut=params.document.cut,
+    )
+    encoded = Encoder(system, encoding, params.run.threads, take_gpu).encode(read.found.values(), queries)
+    return Candidates(
+        search(encoded.queries, encoded.videos, params.mine.depth),
+        similarities(encoded.queries, encoded.videos, judged),
+        {
+            "system": system.name,
+            "model": system.model,
+            "revision": system.revision,
+            "adapter": system.adapter,
+            "adapter_revision": system.adapter_revision,
+            "digest": encoding.checkpoint,
+            "dtype": encoding.dtype,
+            "modalities": params.mine.modalities,
+        },
+        encoded.failures,
+        counts | {"failed": len(encoded.failures)},
+        Reused(encoded.reused, len(read.found) + len(queries), "vector"),
     )
 
 

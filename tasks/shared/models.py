@@ -91,7 +91,7 @@ def loading(model: Model, param: str) -> Iterator[None]:
     except Exception as error:
         transient = passing(error)
         known = transient or isinstance(error, (OSError, ValueError, RuntimeError, ImportError, KeyError))
-        known = known or type(error).__name__ == "SafetensorError"  # of half a file; not imported for its name alone
+        known |= type(error) is Exception or type(error).__name__ == "SafetensorError"  # tokenizers, weights
         if disk_full(error) or not known:
             raise
         at = f" at revision {model.revision}" if model.revision else ""

@@ -23,7 +23,7 @@ PARAMS_FILE = Path("params.yaml")
 Modality = Literal["text", "video", "audio"]
 TextField = Literal["caption", "title", "description", "transcript"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
-SETS = ("train.modalities", "encode.modalities")  # lists whose order means nothing
+SETS = ("mine.modalities", "train.modalities", "encode.modalities")  # lists whose order means nothing
 
 
 def _each_once(chosen: list[Modality]) -> list[Modality]:
@@ -69,7 +69,8 @@ class Retriever(Section):
     query_prompt: str
     document_prompt: str
     dimensions: int | None  # Matryoshka truncation
-    trust_remote_code: bool
+    trust_remote_code: bool  # where revision pins it: a commit, or what `Model.digest` says of a directory
+    dtype: Literal["float32", "bfloat16"]  # of weights; pooling, vectors and scores are float32
 
 
 class Corpus(Section):
@@ -95,7 +96,8 @@ class Transcribe(Section):
 
 
 class Mine(Section):
-    source: Literal["dense", "bm25", "random"]
+    source: Literal["dense", "bm25", "random", "omni"]
+    modalities: Modalities  # what source omni reads of a video; the others read its transcript, or nothing
     depth: int = Field(ge=1)
     keep: int = Field(ge=0)
     relative_margin: float | None = Field(ge=0, le=1)  # drop what scores above (1 - margin) of the weakest positive

@@ -135,9 +135,9 @@ CASES: dict[str, tuple[Case, list[str], dict[str, int]]] = {
     "documents that some videos lack": (
         several(param("document", "test_text", ["title"]), param("encode", "modalities", ["text"])), ALL[5:], {},
     ),
-    "words of training documents": (param("document", "train_text", ["title"]), ALL[4:], {"train": 1}),
+    "words of training documents": (param("document", "train_text", ["title"]), ALL[3:], {"train": 1}),
     "a longer query": (param("encode", "max_query_tokens", 500), ALL[5:6], {"encode": 6}),
-    "longer documents": (param("document", "max_text_tokens", 500), ALL[4:], {"train": 1}),
+    "longer documents": (param("document", "max_text_tokens", 500), ALL[3:], {"train": 1}),
     "workers": (param("run", "workers", 1), [], {}),
 }  # fmt: skip
 
@@ -178,6 +178,40 @@ def _remade(real: dict[str, dict[str, float]], stage: str) -> float:
         each = metrics["count/indexed"] + metrics["count/queries"]
         return metrics["count/systems"] * each - metrics["items/reused"]
     return metrics["items/decoded" if stage == "extract" else "items/heard"]
+
+
+OMNI: dict[str, tuple[Case, int]] = {  # what is changed, and how many vectors mining by the base makes for it
+    "a training video": (film("train"), 1),
+    "a video that training never shows": (film_stranger, 1),
+    "two videos less": (take_away, 0),
+    "a training query": (ask("train"), 1),
+    "fewer candidates": (param("mine", "depth", 3), 0),
+}
+
+
+@pytest.mark.parametrize("case", OMNI)
+def test_mining_by_the_base_is_forecast(case: str, own: OwnVideos) -> None:
+    own.params("mine", source="omni")
+    own.params("train", modalities=["text"])  # so that pictures decide the negatives alone
+    own.repro()
+    state = State(workspace())
+    state.videos, state.queries, state.media  # noqa: B018  # as they are before the change
+    change, made = OMNI[case]
+    before = (own.root / "results/mine/negatives.jsonl").read_bytes()
+    told = forecast(state, change(own, state))
+    real = own.repro()
+    mine, trained = (next(one for one in told if one.stage == stage) for stage in ("mine", "train"))
+    vectors = [one for one in mine.shares if one.what.startswith("base ")]
+    counts = real["mine"]
+    videos = sum(one.split == "train" for one in State(workspace()).videos.values())
+    asked = videos - counts["count/not_extracted"] - counts["count/without_chosen_modalities"] + counts["count/queries"]
+    assert asked == sum(one.of for one in vectors)
+    assert asked - counts["items/reused"] == made
+    assert sum(one.low for one in vectors) <= made <= sum(one.high for one in vectors)
+    low, high = trained.shares[0].low, trained.shares[0].high
+    assert low <= 1 - real["train"]["items/reused"] <= high
+    if (own.root / "results/mine/negatives.jsonl").read_bytes() != before:
+        assert high == 1, "other negatives may be another lesson"
 
 
 def test_documents_that_were_not_there_before(own: OwnVideos) -> None:

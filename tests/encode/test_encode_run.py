@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.encode import encoder
 from tasks.encode.run import run
 from tasks.extract.sound import write_flac
+from tasks.omni import encoder
 from tasks.omni.encoding import encode_items
 from tasks.omni.item import SHORTEST_AUDIO, Item
 from tasks.omni.loading import load_embedder

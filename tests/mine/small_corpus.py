@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tasks.shared.artifacts.corpus import Judgment, Query, Split, Video, write_qrels, write_queries, write_videos
+from tasks.shared.artifacts.media import write_media
+from tasks.shared.artifacts.models import BaseModel, write_base
 from tasks.shared.artifacts.publish import write_manifest
 from tasks.shared.artifacts.transcripts import Transcript, write_transcripts
 
@@ -41,12 +43,17 @@ def publish(
     judgments: Mapping[Split, Iterable[tuple[str, str, int]]],
     spoken: Mapping[str, str],
 ) -> None:
-    """Write `results/corpus` and `results/transcribe`; `spoken` has the transcript of every video with sound."""
-    corpus, transcribe = RESULTS / "corpus", RESULTS / "transcribe"
+    """Write `results/corpus` and `results/transcribe`; `spoken` has the transcript of every video with sound.
+
+    `results/extract` and `results/base`, which mining reads for one of its sources, are there and hold nothing.
+    """
+    corpus, transcribe, extract, base = (RESULTS / name for name in ("corpus", "transcribe", "extract", "base"))
     write_videos(corpus / "manifest.parquet", videos)
     write_queries(corpus / "queries.parquet", queries)
     for split in ("train", "test"):
         write_qrels(corpus / f"qrels.{split}.trec", [Judgment(*one) for one in judgments.get(split, ())])
     write_transcripts(transcribe, [Transcript(one, text, "en", 1.0, []) for one, text in spoken.items()])
-    for folder in (corpus, transcribe):
+    write_media(extract, [])
+    write_base(base, BaseModel("./nothing"))
+    for folder in (corpus, transcribe, extract, base):
         write_manifest(folder, folder.name, params={}, code=[], components=[], inputs=[], counts={})

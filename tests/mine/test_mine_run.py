@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -76,8 +77,11 @@ def test_bm25(corpus: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(Path("results/mine/retriever.json").read_text()) is None
 
 
-def test_dense(corpus: Workspace) -> None:
+def test_dense(corpus: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     manifest = corpus.run("mine", run)
+    said = capsys.readouterr().out
+    assert f"mine: {MINI_LM} is licensed apache-2.0\n" in said
+    assert "mine: 0 of 9 vectors reused from the store\n" in said
     q1, q2, _ = read_negatives()
     assert q1.negatives[0].video_id == "flood2"
     assert all(len(one.negatives) == 3 for one in read_negatives())
@@ -89,10 +93,13 @@ def test_dense(corpus: Workspace) -> None:
     row = json.loads(first.splitlines()[0])
     assert list(row) == ["query_id", "positives", "negatives", "dropped", "positive_scores"]
     assert list(row["negatives"][0]) == ["video_id", "rank", "score"]
-    assert json.loads(Path("results/mine/retriever.json").read_text())["model"] == MINI_LM
+    retriever = json.loads(Path("results/mine/retriever.json").read_text())
+    assert (retriever["model"], retriever["licence"]) == (MINI_LM, "apache-2.0")
 
+    capsys.readouterr()
     corpus.run("mine", run)
     assert Path("results/mine/negatives.jsonl").read_bytes() == first
+    assert "mine: 9 of 9 vectors reused from the store\n" in capsys.readouterr().out
 
     corpus.set_params({"mine.relative_margin": 0.5})
     manifest = corpus.run("mine", run)
@@ -151,18 +158,27 @@ def test_sources_without_a_model_do_not_import_torch(corpus: Workspace) -> None:
         assert done.returncode == 0, done.stderr
 
 
-def test_a_model_that_is_not_there_is_one_line(corpus: Workspace) -> None:
-    corpus.set_params({"retriever.model": "./models/none"})
-    with pytest.raises(UserError, match=r"retriever\.model: no model at '\./models/none'"):
-        corpus.run("mine", run)
-    corpus.set_params(
-        {"retriever.model": "someone/model", "retriever.revision": "main", "retriever.trust_remote_code": True}
+def test_vectors_from_the_store_need_no_model(corpus: Workspace) -> None:
+    Path("results/base/model.json").write_text(json.dumps({"model": "./other"}))  # as after a change of the base
+    probe = (
+        "import sys\nfrom tasks.mine.run import run\nfrom tasks.shared.stage import run_stage\n"
+        "run_stage('mine', run, ())\nprint('torch' in sys.modules)\n"
     )
-    with pytest.raises(UserError, match="40 digits of the commit"):
-        corpus.run("mine", run)
-    corpus.set_params({"retriever.model": MINI_LM, "retriever.revision": None, "retriever.trust_remote_code": True})
-    with pytest.raises(UserError, match="40 digits of the commit"):
-        corpus.run("mine", run)
-    corpus.set_params({"retriever.trust_remote_code": False, "retriever.dimensions": 1000})
-    with pytest.raises(UserError, match=r"retriever\.dimensions = 1000: the model has 384"):
-        corpus.run("mine", run)
+    Path("probe.py").write_text(probe)
+    first, again = corpus.program("probe"), corpus.program("probe")
+    assert (first.stdout.splitlines()[-1], again.stdout.splitlines()[-1]) == ("True", "False"), first.stderr
+
+
+def test_a_model_that_is_not_there_is_one_line(corpus: Workspace) -> None:
+    def refused(**changes: object) -> str:
+        corpus.set_params({f"retriever.{name}": value for name, value in changes.items()})
+        with pytest.raises(UserError) as error:
+            corpus.run("mine", run)
+        assert not list(Path(os.environ["REELTRACE_STORE"]).rglob("*.npy")), "nothing was encoded"
+        return str(error.value)
+
+    assert refused(model="./models/none").startswith("retriever.model: no model at './models/none'")
+    said = refused(model=MINI_LM, revision=None, trust_remote_code=True)
+    assert said.startswith(f"retriever.trust_remote_code runs code that comes with {MINI_LM}: in retriever.revision")
+    said = refused(trust_remote_code=False, dimensions=1000)
+    assert said.startswith("retriever.dimensions = 1000: the model has 384")

@@ -21,12 +21,12 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMIT = "0" * 40
 LOADERS = {
     "omni": "from tasks.omni.loading import load_embedder; load_embedder('owner/model', '{commit}')",
-    "adapter": "from tasks.omni.loading import fetch; fetch('owner/model', '{commit}', 'adapter_config.json')",
+    "adapter": "from tasks.shared.hub import fetch; fetch('owner/model', '{commit}', 'adapter_config.json')",
     "retriever": """
 from tasks.shared.params import Retriever
 from tasks.shared.retrieval.dense import DenseRetriever
 DenseRetriever(Retriever(model='owner/model', revision='{commit}', query_prompt='', document_prompt='',
-                         dimensions=None, trust_remote_code=False))""",
+                         dimensions=None, trust_remote_code=False, dtype='float32'), 2, print)""",
     "whisper": """
 from tasks.shared.models import resolve_model
 from tasks.shared.params import Transcribe

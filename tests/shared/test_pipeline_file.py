@@ -30,6 +30,8 @@ def test_stages_are_read_as_dvc_yaml_states_them(params: Params) -> None:
         Path("results/corpus/queries.parquet"),
         Path("results/corpus/qrels.train.trec"),
         Path("results/transcribe"),
+        Path("results/extract"),
+        Path("results/base"),
     ]
     assert {
         Path("results/evaluate/runs"),

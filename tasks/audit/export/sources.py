@@ -64,7 +64,7 @@ def models_read(manifest: Manifest, base: Manifest | None, records: Records, nam
         "mine": lambda: records.json(manifest, RESULTS / "mine" / "retriever.json"),
         "evaluate": lambda: (records.json(manifest, scores.FOLDER / scores.METRICS) or {}).get("retriever"),
     }
-    if manifest.stage in recorded and (told := recorded[manifest.stage]()):
+    if manifest.stage in recorded and (told := recorded[manifest.stage]()) and "system" not in told:
         found.append((told["model"], told.get("revision"), told.get("digest")))
     if manifest.stage == "base" and not _pretrained(manifest) and (teacher := manifest.params.get("retriever")):
         found.append((teacher["model"], teacher.get("revision"), None))
@@ -86,6 +86,8 @@ def _loads_base(manifest: Manifest, records: Records) -> bool:
     if manifest.stage == "train":
         trained = records.json(manifest, RESULTS / "train" / models.TRAINED)
         return bool(trained and trained["trained"])
+    if manifest.stage == "mine":
+        return "system" in (records.json(manifest, RESULTS / "mine" / "retriever.json") or {})
     return manifest.stage == "encode"
 
 

@@ -149,6 +149,8 @@ class Effects:
             found.append(lesson.after_mining(state, change))
         if self.touched("retriever") and state.params["mine"]["source"] == "dense":
             found.append((PERHAPS, "another retriever may mine other negatives"))
+        if state.params["mine"]["source"] == "omni" and self.touched("extract", "encode.dtype"):
+            found.append((PERHAPS, "mining reads the videos otherwise, and may find other negatives"))
         if self.touched("extract"):
             pictures = self.pictures("train")
             found.append((pictures, "training shows other pictures" if pictures.high else "pictures stay"))

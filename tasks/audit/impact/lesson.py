@@ -29,6 +29,8 @@ def after_videos(state: State, change: Change) -> tuple[Range, str]:
     if shown:
         bounds = ONE if change.removed else widest(*(document_changes(state, one) for one in shown))
         found.append((bounds, f"training shows {_some(shown)}"))
+        if bounds == NONE and _mined_from_content(state, shown):
+            found.append((PERHAPS, f"mining reads {_some(shown)}, which may become a negative of other queries"))
     if unseen:
         found.append(_unseen_removed(state, unseen) if change.removed else _unseen_changed(state, unseen))
     bounds = widest(*(one for one, _ in found))
@@ -41,7 +43,7 @@ def _unseen_removed(state: State, train: list[str]) -> tuple[Range, str]:
         return ONE, f"{_some(positives)} is a judged positive, though training could not show it"
     if any(one.role == "drawn" for one in state.exposures):
         return PERHAPS, f"{_never(train)}; but some negatives are drawn at random from all training videos"
-    if state.params["mine"]["source"] == "dense":
+    if state.params["mine"]["source"] in ("dense", "omni"):
         return NONE, f"{_never(train)}; the other candidates keep their order"
     return PERHAPS, f"{_never(train)}; the ranking of the other candidates may change"
 
@@ -51,9 +53,24 @@ def _unseen_changed(state: State, train: list[str]) -> tuple[Range, str]:
         return PERHAPS, f"{_some(unread)} could not be extracted; if that works now, training may show it"
     if bare := [one for one in train if one not in state.documents("train")]:
         return PERHAPS, f"{_some(bare)} has nothing of train.modalities; if the new one has, training may show it"
-    if state.params["mine"]["source"] != "random" and any(one in state.transcripts for one in train):
+    if _mined_from_content(state, train):
+        return PERHAPS, f"{_never(train)}; with another content it may become a negative"
+    if state.params["mine"]["source"] in ("dense", "bm25") and any(one in state.transcripts for one in train):
         return PERHAPS, f"{_never(train)}; with other words it may become a negative"
     return NONE, f"{_never(train)}, and mining never reads it"
+
+
+def _mined_from_content(state: State, train: list[str]) -> bool:
+    """Whether mining reads the pictures or sound of one of these videos, or words heard in it."""
+    mine = state.params["mine"]
+    if mine["source"] != "omni":
+        return False
+    chosen = set(mine["modalities"])
+    heard = "audio" in chosen or ("text" in chosen and "transcript" in state.text_fields("train"))
+    known = [state.media[one] for one in train if one in state.media]
+    return len(known) < len(train) or any(
+        ("video" in chosen and one.frames is not None) or (heard and one.audio is not None) for one in known
+    )
 
 
 def _never(names: list[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tasks.audit.impact.change import Range, Share
-from tasks.audit.impact.effects import Effects
+from tasks.audit.impact.effects import LESSON, Effects
 from tasks.audit.impact.state import kept_items
 
 Work = tuple[list[Share], str]
@@ -49,9 +49,32 @@ def _transcribe(effects: Effects) -> Work:
 
 
 def _mine(effects: Effects) -> Work:
-    gone = {one.video_id for one in effects.change.videos} if effects.change.removed else set()
-    total = sum(not gone.issuperset(one.positives) for one in effects.state.mined)
-    return [Share("training queries mined", total, total, total)], "mined all together: no query is kept"
+    state, change = effects.state, effects.change
+    gone = {one.video_id for one in change.videos} if change.removed else set()
+    total = sum(not gone.issuperset(one.positives) for one in state.mined)
+    shares = [Share("training queries mined", total, total, total)]
+    why = "mined all together: no ranking is kept, but the vectors of texts, by chunks of them"
+    if state.params["mine"]["source"] != "omni":
+        return shares, why
+    mined = state.documents_with("train", state.params["mine"]["modalities"], state.text_fields("train"))
+    there = len(mined.keys() - gone)
+    anew = 0 if change.removed else sum(one.video_id in mined for one in change.videos)
+    otherwise = effects.touched("mine", *LESSON, "train.max_query_tokens", "extract") or bool(
+        effects.tracks.high and change.params
+    )
+    whole = bool(effects.base.low or effects.encoding)
+    low = there if whole else 0
+    high = there if whole or otherwise or effects.base.high or effects.corpus else anew
+    asked = sum(one.split == "train" for one in change.queries)
+    shares += _kept(
+        "encode",
+        [
+            Share("base documents", low, high, there),
+            Share("base queries", total if whole else asked, total if whole or effects.base.high else asked, total),
+        ],
+        effects,
+    )
+    return shares, "mined all together: no ranking is kept, but the vectors of documents and queries"
 
 
 def _base(effects: Effects) -> Work:

@@ -23,7 +23,7 @@ from tasks.shared.models import resolve_model
 from tasks.shared.progress import progress
 
 READERS = ("corpus", "extract")  # stages that read video files
-OF_THE_BASE = ("base", "train", "encode")  # stages that load the starting model
+OF_THE_BASE = ("base", "mine", "train", "encode")  # stages that load the starting model, or may
 
 
 def read(snapshot: Snapshot, again: Collection[str]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tasks.audit.chain import Stage, short_path
 from tasks.audit.show import SHORT, plain, short, size, table
@@ -19,6 +19,8 @@ NAMED = 6  # outputs of a stage; of more, how many
 def show_ancestry(out: Console, ancestry: Ancestry) -> None:
     """Print identities, shared params and doubts."""
     out.print(_identities(ancestry))
+    if ancestry.retriever:
+        out.print(plain(f"negatives mined by {_retriever(ancestry.retriever)}"))
     if shared := _shared_params(ancestry):
         out.print(plain(f"shared params: {shared}"))
     _doubts(out, ancestry)
@@ -94,6 +96,17 @@ def _identities(ancestry: Ancestry) -> Table:
         rows.append([stage.name, stage.manifest[:16], dvc, f"{run.run_id}{more}" if run else None, commit])
     columns = ["stage", "manifest sha256", "DVC md5", "MLflow run", "run at commit"]
     return table("What names each stage's result (in full: --json)", columns, rows)
+
+
+def _retriever(found: dict[str, Any]) -> str:
+    """The model with what identifies its weights, its licence, and what it read of videos where that was chosen."""
+    at = f" at {short(found['revision'])}" if found.get("revision") else ""
+    parts = [f"{found.get('model')}{at}"]
+    parts += [f"adapter {found['adapter']}"] if found.get("adapter") else []
+    parts += [f"digest {short(found.get('digest'))}"] if found.get("digest") else []
+    parts += [f"licence {found['licence']}"] if found.get("licence") else []
+    parts += [f"over {', '.join(found['modalities'])}"] if found.get("modalities") else []
+    return ", ".join(parts)
 
 
 def _shared_params(ancestry: Ancestry) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from tasks.audit.chain import Stage
 from tasks.audit.items import Lineage
@@ -21,6 +22,7 @@ class Ancestry:
         stages: as each feeds the next; the last one made the result.
         broken: links of the chain that do not hold, in words.
         notes: what could not be told, and what to beware of.
+        retriever: the model that mined the negatives, as mine recorded it; None where none did.
     """
 
     state: str
@@ -29,6 +31,7 @@ class Ancestry:
     stages: list[Stage]
     broken: list[str]
     notes: list[str]
+    retriever: dict[str, Any] | None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tasks.audit.chain import Stage, chain_of, unlike_lock
 from tasks.audit.items import exposures_of, lineage_of
@@ -17,7 +18,9 @@ from tasks.shared.artifacts.corpus import Query, read_judgments, read_queries
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.scores import HEADLINE, RUNS, SYSTEMS, read_per_query, read_ranking, read_scores
 from tasks.shared.errors import UserError
+from tasks.shared.files import read_json
 
+RETRIEVER = RESULTS / "mine" / "retriever.json"
 CUTOFF = 10  # of the headline measure
 
 
@@ -146,7 +149,17 @@ def ancestry(snapshot: Snapshot, last: str) -> Ancestry:
         notes.append(snapshot.executions.problem)
     elif untold := [stage.name for stage in stages if not stage.runs]:
         notes.append(f"MLflow has no run that published this result of {', '.join(untold)}")
-    return Ancestry(snapshot.name, snapshot.commit, snapshot.dirty, stages, lost, notes)
+    retriever = _retriever(snapshot, notes) if "mine" in names else None
+    return Ancestry(snapshot.name, snapshot.commit, snapshot.dirty, stages, lost, notes, retriever)
+
+
+def _retriever(snapshot: Snapshot, notes: list[str]) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] | None = read_json(snapshot.need(RETRIEVER))
+    except UserError as error:
+        notes.append(f"what mined the negatives cannot be told: {error}")
+        return None
+    return found
 
 
 def _above(stages: list[Stage]) -> list[str]:

@@ -24,7 +24,7 @@ KEY_PARAMS = {  # of those that decide most, in the order shown
     "corpus": ("run.profile", "corpus.source", "run.seed"),
     "extract": ("extract.frames", "extract.size", "extract.format"),
     "transcribe": ("transcribe.language", "transcribe.beam_size"),
-    "mine": ("mine.source", "mine.depth", "mine.keep", "mine.relative_margin"),
+    "mine": ("mine.source", "mine.modalities", "mine.depth", "mine.keep", "mine.relative_margin"),
     "base": ("base.source",),
     "train": (
         "train.modalities", "train.epochs", "train.batch_size", "train.learning_rate", "train.temperature",

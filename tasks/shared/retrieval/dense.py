@@ -1,62 +1,77 @@
-"""The dense text retriever: texts to vectors by a sentence-transformers model named in params."""
+"""The dense text retriever: texts to vectors by a sentence-transformers model named in params, kept in the item store.
+
+An item is a chunk of texts, not a text: the last bits of a vector depend on what it is batched with, and encoding one
+text at a time costs three times as much. Texts are put into chunks by length, so the same texts make the same chunks
+and are not encoded again; with a text more or less, chunks of texts up to its length are.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tasks.shared.artifacts.vectors import Vectors
-from tasks.shared.errors import UserError
-from tasks.shared.models import loading, resolve_model
+from tasks.shared.gpu import visible_gpus
+from tasks.shared.items import ItemStore, code_digest
+from tasks.shared.models import resolve_model
 from tasks.shared.params import Retriever
-from tasks.shared.progress import Bar, watched
+from tasks.shared.progress import Bar
+from tasks.shared.retrieval import text_encoder
+from tasks.shared.retrieval.remote_code import check_code, commit_of
 
-CHUNK = 256  # texts handed to the encoder at once, which makes batches of them
-COMMIT = re.compile(r"[0-9a-f]{40}")
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+CHUNK = 256  # texts that are kept together
+BATCH = 32  # texts that the model reads at once, fewer where they are long:
+CHARACTERS = 1 << 17  # of a batch with its padding, which bounds the memory it takes
+ITEM = "vectors.npy"
 
 
 class DenseRetriever:
-    """A loaded text encoder. It cuts a text at the length that the model is published with.
+    """A text encoder, loaded when the store lacks something. It cuts a text at the length it is published with.
 
-    The model runs in float32 whatever its weights are stored in: 16-bit scores make false ties.
+    Raises UserError, before any text is encoded, where the model cannot be found, and where it comes with code that
+    may not run (`remote_code`); and when it is loaded, where that fails.
 
-    Raises UserError where the model cannot be found or loaded, where it has fewer dimensions than
-    `retriever.dimensions`, and for `trust_remote_code` without a commit: what it ran could change any day.
+    Args:
+        params: names the model.
+        threads: of torch on the CPU, which decide the last bits.
+        take_gpu: called before the model is loaded.
+
+    Attributes:
+        asked: how many vectors it was asked for; reused: how many of them came from the store.
     """
 
-    def __init__(self, params: Retriever) -> None:
+    def __init__(self, params: Retriever, threads: int, take_gpu: Callable[[], None]) -> None:
         self.params = params
         self.model = resolve_model(params.model, params.revision, "retriever")
-        if params.trust_remote_code and not COMMIT.fullmatch(self.model.revision or ""):
-            raise UserError(
-                "retriever.trust_remote_code runs code that comes with the model: name the model by its hub id, and "
-                "in retriever.revision the 40 digits of the commit you have read"
-            )
-        import torch
-        from sentence_transformers import SentenceTransformer
-        from transformers.utils import logging
-
-        if not watched():
-            logging.disable_progress_bar()  # of loading weights, which transformers draws also into a file
-        with loading(self.model, "retriever.model"), Bar(f"load {self.model.name}", 1, "model") as bar:
-            self._encoder = SentenceTransformer(
-                self.model.location,
-                revision=self.model.revision,
-                trust_remote_code=params.trust_remote_code,
-                model_kwargs={"dtype": torch.float32},
-            )
-            bar.to(1)
-        full = self._encoder.get_embedding_dimension()
-        if params.dimensions is not None and not 1 <= params.dimensions <= (full or params.dimensions):
-            raise UserError(
-                f"retriever.dimensions = {params.dimensions}: the model has {full}; name 1 to {full}, or null"
-            )
+        self.take_gpu = take_gpu
+        self.asked = self.reused = 0
+        check_code(self.model, params.trust_remote_code, params.revision)
+        self._encoder: SentenceTransformer | None = None
+        self._store = ItemStore(
+            "texts",
+            {
+                "model": [self.model.digest(), commit_of(self.model)],
+                "dimensions": params.dimensions,
+                "dtype": params.dtype,
+                "threads": threads,
+                "device": "cuda" if visible_gpus() else "cpu",
+                "versions": [
+                    version(name) for name in ("sentence-transformers", "tokenizers", "torch", "transformers")
+                ],
+                "code": [code_digest(text_encoder), [CHUNK, BATCH, CHARACTERS]],
+            },
+        )
 
     def identity(self) -> dict[str, str | None]:
-        """The model as params name it, its revision, and what decides its weights."""
-        return {"model": self.params.model, "revision": self.params.revision, "digest": self.model.digest()}
+        """The model as params name it, its revision on the hub, and what decides its weights."""
+        return {"model": self.params.model, "revision": self.model.revision, "digest": self.model.digest()}
 
     def queries(self, texts: Mapping[str, str]) -> Vectors:
         """Queries by id to normalised vectors, with the query prompt before each."""
@@ -74,14 +89,37 @@ class DenseRetriever:
         with Bar(what, len(ids), "text") as bar:
             for start in range(0, len(ids), CHUNK):
                 chunk = ids[start : start + CHUNK]
-                values = self._encoder.encode(
-                    [texts[one] for one in chunk],
-                    prompt=prompt,  # empty means none, also where the model names a default
-                    truncate_dim=self.params.dimensions,
-                    normalize_embeddings=True,
-                    convert_to_numpy=True,
-                    show_progress_bar=False,
-                )
-                vectors |= zip(chunk, values, strict=True)
+                vectors |= zip(chunk, self._chunk([texts[one] for one in chunk], prompt), strict=True)
                 bar.to(len(vectors))
-        return Vectors(list(texts), np.stack([vectors[one] for one in texts]).astype(np.float32, copy=False))
+        return Vectors(list(texts), np.stack([vectors[one] for one in texts]))
+
+    def _chunk(self, texts: Sequence[str], prompt: str) -> np.ndarray:
+        """Vectors of texts, the longest first; float32 (texts, dimensions)."""
+        key = self._store.key(prompt, *texts)
+        self.asked += len(texts)
+        if (entry := self._store.get(key)) is not None:
+            self.reused += len(texts)
+        else:
+            entry = self._store.put(key, lambda folder: self._write(folder, texts, prompt))
+        found: np.ndarray = np.load(entry / ITEM, allow_pickle=False)
+        return found
+
+    def _write(self, folder: Path, texts: Sequence[str], prompt: str) -> None:
+        if self._encoder is None:
+            self.take_gpu()
+            self._encoder = text_encoder.load_text_encoder(self.model, self.params)
+        values = self._encoder.encode(
+            list(texts),
+            prompt=prompt,  # empty means none, also where the model names a default
+            batch_size=batch_size(len(texts[0])),
+            truncate_dim=self.params.dimensions,
+            normalize_embeddings=True,
+            convert_to_numpy=True,
+            show_progress_bar=False,
+        )
+        np.save(folder / ITEM, values.astype(np.float32, copy=False), allow_pickle=False)
+
+
+def batch_size(longest: int) -> int:
+    """How many texts the model reads at once, the longest of so many characters."""
+    return max(1, min(BATCH, CHARACTERS // max(1, longest)))

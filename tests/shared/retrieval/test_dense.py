@@ -1,8 +1,9 @@
-"""The dense retriever against the same model run by hand."""
+"""The dense retriever against the same model run by hand, and what it keeps."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tasks.shared.errors import UserError
 from tasks.shared.models import resolve_model
 from tasks.shared.params import Retriever
+from tasks.shared.retrieval import dense
 from tasks.shared.retrieval.dense import DenseRetriever
 
 STOCK = Retriever(
@@ -19,15 +21,33 @@ STOCK = Retriever(
     document_prompt="",
     dimensions=None,
     trust_remote_code=False,
+    dtype="float32",
 )
 TEXTS = {"b": "The river flooded the old town.", "a": "Smoke over the forest", "long": "boats and rain " * 200}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REELTRACE_STORE", str(tmp_path_factory.mktemp("store")))
+        yield Path()
+
+
 @pytest.fixture(scope="module")
-def retriever() -> Iterator[DenseRetriever]:
-    found = DenseRetriever(STOCK)
+def loaded(store: Path) -> Iterator[DenseRetriever]:
+    found = DenseRetriever(STOCK, 2, lambda: None)
     yield found
-    found.params = STOCK
+
+
+@pytest.fixture
+def retriever(loaded: DenseRetriever) -> Iterator[DenseRetriever]:
+    yield loaded
+    loaded.params = STOCK
+
+
+def retriever_of(loads: list[str], threads: int = 2, **other: object) -> DenseRetriever:
+    """A retriever that notes when it loads the model."""
+    return DenseRetriever(STOCK.model_copy(update=other), threads, lambda: loads.append("load"))
 
 
 def by_hand(text: str) -> np.ndarray:
@@ -50,7 +70,6 @@ def test_vectors_are_the_models(retriever: DenseRetriever) -> None:
     assert np.linalg.norm(found.values, axis=1) == pytest.approx(np.ones(3), abs=1e-6)
     for text, vector in zip(TEXTS.values(), found.values, strict=True):
         assert vector == pytest.approx(by_hand(text), abs=1e-5)
-    assert np.array_equal(retriever.documents(TEXTS).values, found.values)
     assert retriever.documents({}).ids == []
 
 
@@ -61,15 +80,47 @@ def test_prompts_go_before_their_own_kind(retriever: DenseRetriever) -> None:
     assert said == pytest.approx(by_hand("flood"), abs=1e-5)
 
 
-def test_fewer_dimensions_are_normalised_again(retriever: DenseRetriever) -> None:
-    retriever.params = STOCK.model_copy(update={"dimensions": 64})
+def test_fewer_dimensions_are_normalised_again() -> None:
     head = by_hand("flood")[:64]
-    assert retriever.queries({"q": "flood"}).values[0] == pytest.approx(head / np.linalg.norm(head), abs=1e-5)
+    found = retriever_of([], dimensions=64).queries({"q": "flood"}).values[0]
+    assert found == pytest.approx(head / np.linalg.norm(head), abs=1e-5)
     with pytest.raises(UserError, match="dimensions = 0"):
-        DenseRetriever(STOCK.model_copy(update={"dimensions": 0}))
+        retriever_of([], dimensions=0).queries({"q": "flood"})
 
 
 def test_its_identity_is_that_of_its_files(retriever: DenseRetriever) -> None:
     identity = retriever.identity()
     assert (identity["model"], identity["revision"]) == (STOCK.model, None)
     assert len(str(identity["digest"])) == 64
+
+
+def test_texts_are_encoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REELTRACE_STORE", str(tmp_path / "store"))
+    monkeypatch.setattr(dense, "CHUNK", 2)
+    loads: list[str] = []
+    first, again = retriever_of(loads), retriever_of(loads)
+    said = first.documents(TEXTS).values
+    assert (loads, first.asked, first.reused) == (["load"], 3, 0)
+    assert np.array_equal(again.documents(TEXTS).values, said)
+    assert (loads, again.asked, again.reused) == (["load"], 3, 3), "the model is not even loaded"
+
+    more = again.documents(TEXTS | {"new": "x"}).values  # the shortest: the first chunk stays
+    assert (len(loads), again.reused) == (2, 5)
+    monkeypatch.setenv("REELTRACE_STORE", str(tmp_path / "clean"))
+    assert np.array_equal(retriever_of([]).documents(TEXTS | {"new": "x"}).values, more)
+
+
+@pytest.mark.parametrize(
+    "other", [{"query_prompt": "Query: "}, {"dimensions": 64}, {"dtype": "bfloat16"}, {"threads": 1}], ids=str
+)
+def test_what_decides_a_vector_decides_which_is_taken(other: dict[str, object]) -> None:
+    retriever_of([]).queries(TEXTS)
+    same, changed = retriever_of([]), retriever_of([], **other)  # type: ignore[arg-type]
+    same.queries(TEXTS)
+    assert same.reused == 3
+    changed.queries(TEXTS)
+    assert changed.reused == 0
+
+
+def test_long_texts_are_read_in_small_batches() -> None:
+    assert [dense.batch_size(longest) for longest in (0, 4000, 20_000, 200_000)] == [32, 32, 6, 1]

@@ -1,0 +1,89 @@
+"""Loading a text encoder: sentence-transformers, with what it takes to run a model's own code as it was meant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tasks.shared.errors import UserError
+from tasks.shared.models import Model, loading
+from tasks.shared.params import Retriever
+from tasks.shared.progress import Bar, watched
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+SHORT, LONG = "rain", "a text that is a good deal longer than the other one, so that the other one is padded beside it"
+ALIKE = 0.99  # cosine of a text's vectors alone and in a batch: 16-bit weights give 0.999, a wrong mask 0.6 to 0.95
+
+
+def load_text_encoder(model: Model, params: Retriever) -> SentenceTransformer:
+    """The encoder in evaluation mode. Its weights are of `retriever.dtype`; pooling and normalisation are float32.
+
+    Raises UserError where it cannot be loaded, where it has fewer dimensions than `retriever.dimensions`, and where
+    its own code gives a text another vector beside a longer one.
+    """
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
+
+    if not watched():
+        logging.disable_progress_bar()  # of loading weights, which transformers draws also into a file
+    try:
+        with loading(model, "retriever.model"), Bar(f"load {model.name}", 1, "model") as bar:
+            encoder = SentenceTransformer(
+                model.location,
+                revision=model.revision,
+                trust_remote_code=params.trust_remote_code,
+                model_kwargs={"dtype": getattr(torch, params.dtype)},
+            )
+            bar.to(1)
+    except (AttributeError, TypeError, NameError) as error:
+        if not params.trust_remote_code:
+            raise
+        raise UserError(f"retriever.model: {_misfit(model)}: {' '.join(str(error).split())[:200]}") from error
+    full = encoder.get_embedding_dimension()
+    if params.dimensions is not None and not 1 <= params.dimensions <= (full or params.dimensions):
+        raise UserError(f"retriever.dimensions = {params.dimensions}: the model has {full}; name 1 to {full}, or null")
+    if params.dtype != "float32":
+        encoder[0].register_forward_hook(_to_float32)
+    if params.trust_remote_code:
+        _look_both_ways(encoder)
+        _check_alone_and_beside(model, encoder)
+    return encoder
+
+
+def _to_float32(_module: Any, _inputs: Any, features: dict[str, Any]) -> dict[str, Any]:
+    """Tokens' states of 16-bit weights, for all that follows: means and lengths in 16 bits would make false ties."""
+    return {**features, "token_embeddings": features["token_embeddings"].float()}
+
+
+def _look_both_ways(encoder: SentenceTransformer) -> None:
+    """Have a model's mask be as its attention is.
+
+    Code written for transformers before 4.53, DRAMA's among it, makes a decoder bidirectional by saying so in every
+    layer's attention (`is_causal`) and by overriding a method that made the mask. Later versions make the mask
+    elsewhere, causal as soon as a batch is padded, unless the configuration says otherwise.
+    """
+    from transformers import PreTrainedModel
+
+    for module in encoder.modules():
+        if isinstance(module, PreTrainedModel) and type(module).__module__.startswith("transformers_modules."):
+            stated = [part.is_causal for part in module.modules() if hasattr(part, "is_causal")]
+            if stated and not any(stated):
+                module.config.is_causal = False
+
+
+def _check_alone_and_beside(model: Model, encoder: SentenceTransformer) -> None:
+    alone = encoder.encode([SHORT], show_progress_bar=False, normalize_embeddings=True)[0]
+    beside = encoder.encode([SHORT, LONG], show_progress_bar=False, normalize_embeddings=True)[0]
+    if not (cosine := float(alone @ beside)) >= ALIKE:
+        raise UserError(
+            f"retriever.model: {_misfit(model)}: a text's vector is another one beside a longer text (cosine "
+            f"{cosine:.3f}); take a revision made for this version, or another retriever"
+        )
+
+
+def _misfit(model: Model) -> str:
+    from importlib.metadata import version
+
+    return f"the code of {model.name} does not do with transformers {version('transformers')} what it was written for"
