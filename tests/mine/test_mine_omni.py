@@ -56,7 +56,7 @@ def corpus(workspace: Workspace) -> Workspace:
 
 def place_base(adapter: str | None = None) -> None:
     shutil.copytree(weights() / "model", RESULTS / "base/model", dirs_exist_ok=True)
-    write_base(RESULTS / "base", BaseModel("results/base/model", None, adapter))
+    write_base(RESULTS / "base", BaseModel("results/base/model", adapter=adapter))
     sign("base")
 
 

@@ -66,8 +66,8 @@ def test_the_digest_of_a_directory_follows_its_content(tmp_path: Path) -> None:
 
 def test_a_library_s_error_becomes_one_line() -> None:
     model = Model("someone/model", "someone/model", "abc")
-    with pytest.raises(UserError) as raised, loading(model, "base"):
+    with pytest.raises(UserError) as raised, loading(model, "base.model"):
         raise RuntimeError("two\nlines")
     assert str(raised.value) == "base.model: someone/model at revision abc cannot be loaded: two lines"
-    with pytest.raises(OSError, match="full"), loading(model, "base"):
+    with pytest.raises(OSError, match="full"), loading(model, "base.model"):
         raise OSError(errno.ENOSPC, "full")

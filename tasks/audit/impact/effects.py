@@ -20,6 +20,7 @@ from tasks.shared.artifacts.models import BaseModel
 TABLES = ("manifest.parquet", "queries.parquet", "qrels.train.trec", "qrels.test.trec")
 EVENTS = ("corpus.train_events", "corpus.test_events")
 LESSON = ("document.train_text", "document.max_text_tokens", "document.cut")  # of a training, beside its own
+ENCODING = ("encode.dtype", "run.threads")  # of everything that is encoded
 READ = {  # how much of a text is read
     "documents": ("document.max_text_tokens", "document.cut"),
     "queries": ("encode.max_query_tokens", "document.cut"),
@@ -196,7 +197,7 @@ class Effects:
 
     def encoding(self, what: str) -> bool:
         """Whether params change how all `documents` or `queries` are encoded."""
-        return self.touched("encode.dtype", "run.threads", *READ[what])
+        return self.touched(*ENCODING, *READ[what])
 
     def weights(self, system: str) -> Range:
         """Whether a system's weights become others."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tasks.audit.impact.change import Range, Share
-from tasks.audit.impact.effects import LESSON, Effects
+from tasks.audit.impact.effects import ENCODING, LESSON, Effects
 from tasks.audit.impact.state import kept_items
 
 Work = tuple[list[Share], str]
@@ -59,18 +59,19 @@ def _mine(effects: Effects) -> Work:
     mined = state.documents_with("train", state.params["mine"]["modalities"], state.text_fields("train"))
     there = len(mined.keys() - gone)
     anew = 0 if change.removed else sum(one.video_id in mined for one in change.videos)
-    otherwise = effects.touched("mine", *LESSON, "train.max_query_tokens", "extract") or bool(
-        effects.tracks.high and change.params
-    )
-    whole = bool(effects.base.low or effects.encoding)
+    otherwise = effects.touched("mine", *LESSON, "extract") or bool(effects.tracks.high and change.params)
+    whole = bool(effects.base.low or effects.encoding("documents"))
     low = there if whole else 0
     high = there if whole or otherwise or effects.base.high or effects.corpus else anew
     asked = sum(one.split == "train" for one in change.queries)
+    all_asked = bool(effects.base.low) or effects.touched(*ENCODING, "train.max_query_tokens", "document.cut")
     shares += _kept(
         "encode",
         [
             Share("base documents", low, high, there),
-            Share("base queries", total if whole else asked, total if whole or effects.base.high else asked, total),
+            Share(
+                "base queries", total if all_asked else asked, total if all_asked or effects.base.high else asked, total
+            ),
         ],
         effects,
     )
