@@ -126,7 +126,7 @@ def outcome(loader: str, endpoint: str, home: Path, **more: str) -> tuple[str, i
     return kind, int(code), message
 
 
-@pytest.mark.parametrize("loader", ["omni", "whisper"])
+@pytest.mark.parametrize("loader", ["omni", "retriever", "whisper"])
 def test_a_hub_out_of_reach_may_pass(tmp_path: Path, loader: str) -> None:
     kind, code, message = outcome(loader, nobody(), tmp_path)
     assert (kind, code) == ("TransientError", 75)
