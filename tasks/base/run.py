@@ -25,7 +25,7 @@ def run(stage: StageRun) -> None:
     """Name the base, and make it where it is the tiny one."""
     params = stage.params.base
     if params.source == "pretrained":
-        from tasks.omni.systems import check_base
+        from tasks.omni.check import check_base
 
         base = named_base(params)
         check_base(base)
