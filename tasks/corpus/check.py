@@ -19,6 +19,8 @@ def checked(source: Source) -> Source:
     """The source with repeated judgments taken once. Raises UserError, one line, for the first thing wrong."""
     _videos(source.videos)
     _queries(source.queries)
+    for one in source.shipped:
+        _text(f"features of video {one.video_id}", one.transcript, *(one.frames or ()))
     judgments = _once(source.judgments)
     _known(judgments, source.videos, source.queries)
     _no_leak(judgments, source.videos, source.queries)
