@@ -1,4 +1,4 @@
-"""`reeltrace`: a subcommand for every stage, `search` and `audit`.
+"""`reeltrace`: a subcommand for every stage, `search`, `submission`, `score` and `audit`.
 
 `reeltrace extract` is `python -m tasks.extract`: one stage, from the project's root. All of them, and only what is
 stale, is `dvc repro`. Nothing heavy is imported before a subcommand needs it.
@@ -12,10 +12,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tasks.shared.errors import UserError
+from tasks.submission.command import add_commands
+
 STAGES = {
     "corpus": "a dataset becomes a manifest of videos, queries and judgments",
     "extract": "frames and the audio track of every video",
-    "transcribe": "speech to text",
+    "transcribe": "speech to text, and on-screen text",
     "mine": "hard negatives for every training query",
     "base": "the embedded default's tiny starting model; in production a name",
     "train": "LoRA of the omni embedder",
@@ -41,7 +44,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.argv = [f"reeltrace {chosen.command}"]
         runpy.run_module(f"tasks.{chosen.command}", run_name="__main__", alter_sys=True)
         return
-    _search(chosen)
+    try:
+        code = chosen.run(chosen)
+    except UserError as error:
+        print(f"{chosen.command}: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    if code:
+        sys.exit(code)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -70,6 +81,8 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="the encode stage's folder; the model is named by its neighbours base and train (default: results/encode)",
     )
+    search.set_defaults(run=_search)
+    add_commands(commands)
     commands.add_parser("audit", help="what produced a score, is it intact, and can it be had again", add_help=False)
     return parser
 
@@ -81,20 +94,14 @@ def _positive(text: str) -> int:
     return number
 
 
-def _search(chosen: argparse.Namespace) -> None:
+def _search(chosen: argparse.Namespace) -> int:
     from tasks.search import as_json, as_table, search
-    from tasks.shared.errors import UserError
 
-    try:
-        words = " ".join(chosen.words)
-        filters = {"language": chosen.language, "video_type": chosen.video_type}
-        found = search(words, chosen.k, filters, chosen.index, by_words=not chosen.vectors_only)
-    except UserError as error:
-        print(f"search: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    words = " ".join(chosen.words)
+    filters = {"language": chosen.language, "video_type": chosen.video_type}
+    found = search(words, chosen.k, filters, chosen.index, by_words=not chosen.vectors_only)
     print(as_json(words, found) if chosen.json else as_table(found))
+    return 0
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ def read_multivent(path: Path, workers: int) -> Source:
             queries += read_queries(table, split)
             read.append(table)
         if (table := path / f"multivent_2_{split}_judgments.jsonl").is_file():
-            judgments += _read_judgments(table, described)
+            judgments += read_judgments(table, described)
             read.append(table)
     videos: list[Video] = []
     shipped: list[Shipped] = []
@@ -191,7 +191,8 @@ def _metadata(path: Path, video_id: str) -> dict[str, str | None]:
     return {name: text.strip() or None if isinstance(text, str) else None for name, text in words.items()}
 
 
-def _read_judgments(path: Path, described: dict[str, dict[str, str]]) -> list[Judgment]:
+def read_judgments(path: Path, described: dict[str, dict[str, str]]) -> list[Judgment]:
+    """Judgments of one split, in the file's order; what they say of the videos is added to `described`, by id."""
     judgments = []
     for where, row in read_json_rows(path):
         query_id, video_id = row.get("query_id"), row.get("doc_id")

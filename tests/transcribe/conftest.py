@@ -19,12 +19,12 @@ SECOND = ["Überschwemmung im Hafen", "Inundación en el puerto"]
 
 @pytest.fixture
 def shows(workspace: Workspace) -> Workspace:
-    """`wide`: two slides of 1600 x 900; `plain`: a grey picture and a tone; `tone`: sound alone. Extracted."""
+    """`wide`: two slides of 1600 x 900; `plain`: a white one; `tone`: sound alone. Extracted."""
     clips = Path("clips")
     clips.mkdir()
     size = (1600, 900)
     slide_show(clips / "wide.mp4", [slide(FLOOD, size, 44), slide([FLOOD[0], *SECOND], size, 44)])
-    make_video(clips / "plain.mp4", frames=6, audio_seconds=0.5)
+    slide_show(clips / "plain.mp4", [slide([], (640, 360))])
     make_video(clips / "tone.m4a.mp4", frames=0, audio_seconds=0.5)
     workspace.set_params({"corpus.source": "folder", "corpus.path": "clips", "extract.frames": 4, "run.workers": 1})
     publish()

@@ -51,9 +51,9 @@ def test_whisper_hears_and_shipped_text_is_read(shows: Workspace) -> None:
     shows.set_params({"transcribe.ocr": "shipped"})
     manifest = shows.run("transcribe", run)
     assert {name: (one.text, one.ocr) for name, one in read_transcripts().items()} == {
-        "plain": ("", None), "tone.m4a": ("", None), "wide": ("", "STOP"),
+        "tone.m4a": ("", None), "wide": ("", "STOP"),
     }  # fmt: skip
-    assert (manifest["counts"]["tracks"], manifest["counts"]["read"]) == (2, 1)
+    assert (manifest["counts"]["tracks"], manifest["counts"]["read"]) == (1, 1)
 
 
 @pytest.mark.parametrize(
