@@ -1,4 +1,4 @@
-"""`reeltrace`: a subcommand for every stage, `profile`, `ready`, `search` and `audit`.
+"""`reeltrace`: a subcommand for every stage, `profile`, `ready`, `search`, `submission`, `score` and `audit`.
 
 `reeltrace extract` is `python -m tasks.extract`: one stage, from the project's root. All of them, and only what is
 stale, is `dvc repro`. Nothing heavy is imported before a subcommand needs it.
@@ -10,14 +10,16 @@ import argparse
 import json
 import runpy
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
+
+from tasks.shared.errors import UserError
+from tasks.submission.command import add_commands
 
 STAGES = {
     "corpus": "a dataset becomes a manifest of videos, queries and judgments",
     "extract": "frames and the audio track of every video",
-    "transcribe": "speech to text",
+    "transcribe": "speech to text, and on-screen text",
     "mine": "hard negatives for every training query",
     "base": "the embedded default's tiny starting model; in production a name",
     "train": "LoRA of the omni embedder",
@@ -43,8 +45,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.argv = [f"reeltrace {chosen.command}"]
         runpy.run_module(f"tasks.{chosen.command}", run_name="__main__", alter_sys=True)
         return
-    with _told(chosen.command):
-        COMMANDS[chosen.command](chosen)
+    try:
+        code = chosen.run(chosen)
+    except UserError as error:
+        print(f"{chosen.command}: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    if code:
+        sys.exit(code)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -65,11 +74,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     profile.add_argument("name", nargs="?", help="of a file in profiles/; without one the profiles are listed")
     profile.add_argument("directory", nargs="?", help="of the corpus, where the profile names none")
-    commands.add_parser(
+    profile.set_defaults(run=_profile)
+    ready = commands.add_parser(
         "ready",
         help="whether everything that params name can be had",
         description="Look at every model and directory that params.yaml names, before any work is done.",
     )
+    ready.set_defaults(run=_ready)
     search = commands.add_parser(
         "search", help="find videos by words", description="Rank the videos of the index by how well they fit words."
     )
@@ -86,6 +97,8 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="the encode stage's folder; the model is named by its neighbours base and train (default: results/encode)",
     )
+    search.set_defaults(run=_search)
+    add_commands(commands)
     commands.add_parser("audit", help="what produced a score, is it intact, and can it be had again", add_help=False)
     return parser
 
@@ -97,42 +110,30 @@ def _positive(text: str) -> int:
     return number
 
 
-@contextmanager
-def _told(command: str) -> Iterator[None]:
-    """A user's mistake as one line and an exit code."""
-    from tasks.shared.errors import UserError
-
-    try:
-        yield
-    except UserError as error:
-        print(f"{command}: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
-
-
-def _search(chosen: argparse.Namespace) -> None:
+def _search(chosen: argparse.Namespace) -> int:
     from tasks.search import as_json, as_table, search
 
     words = " ".join(chosen.words)
     filters = {"language": chosen.language, "video_type": chosen.video_type}
     found = search(words, chosen.k, filters, chosen.index, by_words=not chosen.vectors_only)
     print(as_json(words, found) if chosen.json else as_table(found))
+    return 0
 
 
-def _profile(chosen: argparse.Namespace) -> None:
+def _profile(chosen: argparse.Namespace) -> int:
     from tasks.shared.profiles import choose, described, names
 
     if chosen.name is None:
         print("\n".join(described(name) for name in names()))
-        return
+        return 0
     changed = choose(chosen.name, chosen.directory)
     for one in changed:
         print(f"{one.key}: {json.dumps(one.before)} -> {json.dumps(one.after)}")
     print(f"profile {chosen.name}: {len(changed)} params changed; `reeltrace ready` looks whether all can be had")
+    return 0
 
 
-def _ready(_: argparse.Namespace) -> None:
+def _ready(_: argparse.Namespace) -> int:
     from tasks.ready import as_table, look
     from tasks.shared.params import load_params
 
@@ -141,11 +142,7 @@ def _ready(_: argparse.Namespace) -> None:
     wrong = [one for one in found if one.problem]
     for one in wrong:
         print(f"ready: {one.problem}", file=sys.stderr)
-    if wrong:
-        sys.exit(max(one.exit_code for one in wrong))
-
-
-COMMANDS = {"search": _search, "profile": _profile, "ready": _ready}
+    return max((one.exit_code for one in wrong), default=0)
 
 
 if __name__ == "__main__":

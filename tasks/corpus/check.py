@@ -19,7 +19,9 @@ def checked(source: Source) -> Source:
     """The source with repeated judgments taken once. Raises UserError, one line, for the first thing wrong."""
     _videos(source.videos)
     _queries(source.queries)
-    judgments = _once(source.judgments)
+    for one in source.shipped:
+        _text(f"features of video {one.video_id}", one.transcript, *(one.frames or ()))
+    judgments = each_once(source.judgments)
     _known(judgments, source.videos, source.queries)
     _no_leak(judgments, source.videos, source.queries)
     return replace(source, judgments=judgments)
@@ -59,7 +61,8 @@ def _queries(queries: Sequence[Query]) -> None:
         _text(where, query.text, query.type, query.event)
 
 
-def _once(judgments: Sequence[Judgment]) -> list[Judgment]:
+def each_once(judgments: Sequence[Judgment]) -> list[Judgment]:
+    """Repeated judgments taken once. Raises UserError for a relevance below 0, and for two of one pair."""
     found: dict[tuple[str, str], Judgment] = {}
     for one in judgments:
         if one.relevance < 0:

@@ -3,8 +3,9 @@
 Videos are found at any depth by their suffix. All of these files are optional and stand at the top:
 
 - `metadata.jsonl`: `file` (path from the top) or `video_id`, then any of title, description, caption, language,
-  video_type (professional, edited, raw), split (train, test), event. With both `file` and `video_id` the file gets
-  that id; otherwise its id is its path without suffix, `/` written `__` and what is unsafe in names written `_`.
+  video_type (professional, edited, raw), split (train, test), event; and where others have found them, transcript (what
+  is said) and ocr (what is written in the picture, lines parted by line feeds). With both `file` and `video_id` the
+  file gets that id; otherwise its id is its path without suffix, `/` written `__` and what is unsafe in names `_`.
 - `queries.csv` or `queries.jsonl`: query_id, text (or query), and any of language, type, split, event.
 - `qrels`, `qrels.trec`, `qrels.train.trec`, `qrels.test.trec`: TREC judgments.
 
@@ -28,11 +29,13 @@ from tasks.corpus.fingerprints import fingerprints
 from tasks.corpus.source import VIDEO_SUFFIXES, Source, directory, some
 from tasks.corpus.tables import Row, read_judgments, read_rows
 from tasks.shared.artifacts.corpus import SPLITS, Judgment, Query, Split, Video
+from tasks.shared.artifacts.shipped import Shipped
 from tasks.shared.errors import UserError
 
 METADATA = "metadata.jsonl"
 METADATA_FIELDS = (
     "file", "video_id", "title", "description", "caption", "language", "video_type", "split", "event",
+    "transcript", "ocr",
 )  # fmt: skip
 QUERY_FILES = ("queries.csv", "queries.jsonl")
 QUERY_FIELDS = ("query_id", "text", "query", "language", "type", "split", "event")
@@ -64,6 +67,7 @@ def read_folder(path: Path, workers: int) -> Source:
         _videos(path, listing.videos, metadata, _judged_splits(judged, queries), workers),
         queries,
         judged,
+        [one for name, row in metadata.items() if (one := _shipped(name, row))],
         read=[path / name for name in listing.tables],
         ignored=listing.ignored,
     )
@@ -146,6 +150,13 @@ def _videos(
             )
         )
     return videos
+
+
+def _shipped(name: str, row: Row) -> Shipped | None:
+    transcript, ocr = row.fields.get("transcript"), row.fields.get("ocr")
+    if transcript is None and ocr is None:
+        return None
+    return Shipped(row.fields.get("video_id") or id_of(name), transcript, None if ocr is None else [ocr])
 
 
 def _query_rows(path: Path, tables: list[str]) -> list[Row]:

@@ -9,10 +9,17 @@ What is expected under `corpus.path`; a part of the tars is enough, as long as e
     train/000000.tar ...                tars of 100: {id}.mp4, and {id}.json with `caption` and
                                         `yt_meta_dict.info.{id,title,description}`; {id}.m4a is not needed
     test/000000.tar ...                 {id}.mp4; captions in a csv `video_id,text` whose video_id may be a path
+    features/train/...                  what is shipped of Whisper's transcripts and of OCR, at any depth, such as
+    features/test/...                     whisper_asr/.../speech_to_text/train-000000-whisperv3-large.tar.gz: csv tables
+                                          `video_id,text`, whose video_id may be a path, or {id}.m4a.csv;
+                                          ocr/icdar_ocr_max/000000.tar.gz: {id}.mp4_frames/{id}_frame_{number}.png.csv,
+                                          with a column `text`
 
-Tars may lie deeper under train/ and test/, be compressed, or be unpacked there already. Any of the four tables may be
-missing. What else lies beside (features, `multivent_2_ids.csv`) is not read. Tars are unpacked once into the item
-store; the stage's manifest names the digests of the tables, and the words of every json are in the video manifest.
+Tars may lie deeper under these folders, be compressed, or be unpacked there already. Any of the four tables may be
+missing, either split, and the features (`tasks/corpus/features.py` says how they are told apart). What else lies beside
+(features of pictures, `multivent_2_ids.csv`) is not read. Tars of videos are unpacked once into the item store, which
+needs as much room again; tars of features are read in place. The stage's manifest names the digests of the four tables;
+the words of every json are in the video manifest, those of the features in `shipped.parquet`.
 
 Queries carry their language and type in their id: `internvid_english_sports_pov_base_0`. Paper: arXiv 2410.11619.
 """
@@ -26,15 +33,16 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from tasks.corpus.features import read_features
 from tasks.corpus.fingerprints import fingerprints
 from tasks.corpus.source import VIDEO_SUFFIXES, Source, directory
 from tasks.corpus.tables import read_json_rows, read_rows, relevance_of
-from tasks.corpus.unpack import left_out, unpacked
+from tasks.corpus.unpack import TAR_SUFFIXES, left_out, unpacked
 from tasks.shared.artifacts.corpus import SPLITS, Judgment, Query, Split, Video
+from tasks.shared.artifacts.shipped import Shipped
 from tasks.shared.errors import UserError
 from tasks.shared.progress import progress
 
-TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 KEPT = (*VIDEO_SUFFIXES, ".json", ".csv")
 LANGUAGES = {"arabic": "ar", "chinese": "zh", "english": "en", "korean": "ko", "russian": "ru", "spanish": "es"}
 VIDEO_TYPES = {"professional": "professional", "edited": "edited", "raw": "raw", "pov": "raw"}
@@ -65,18 +73,22 @@ def read_multivent(path: Path, workers: int) -> Source:
             queries += read_queries(table, split)
             read.append(table)
         if (table := path / f"multivent_2_{split}_judgments.jsonl").is_file():
-            judgments += _read_judgments(table, described)
+            judgments += read_judgments(table, described)
             read.append(table)
     videos: list[Video] = []
+    shipped: list[Shipped] = []
     ignored: list[str] = []
     for split, folder in folders.items():
         files = find_files(folder, workers)
         videos += _videos(files, described, split, workers)
         read += files.captions
         ignored += files.ignored
+        found, unread = read_features(path / "features" / split, workers)
+        shipped += found
+        ignored += unread
     if not videos:
         raise UserError(f"{path}: no videos in the tars or folders of {' and '.join(folders)}; download some")
-    return Source(videos, queries, judgments, read, ignored)
+    return Source(videos, queries, judgments, shipped, read, ignored)
 
 
 def read_queries(path: Path, split: Split) -> list[Query]:
@@ -179,7 +191,8 @@ def _metadata(path: Path, video_id: str) -> dict[str, str | None]:
     return {name: text.strip() or None if isinstance(text, str) else None for name, text in words.items()}
 
 
-def _read_judgments(path: Path, described: dict[str, dict[str, str]]) -> list[Judgment]:
+def read_judgments(path: Path, described: dict[str, dict[str, str]]) -> list[Judgment]:
+    """Judgments of one split, in the file's order; what they say of the videos is added to `described`, by id."""
     judgments = []
     for where, row in read_json_rows(path):
         query_id, video_id = row.get("query_id"), row.get("doc_id")

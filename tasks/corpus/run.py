@@ -10,6 +10,7 @@ from tasks.corpus.check import bytes_in_both_splits, checked
 from tasks.corpus.source import Source, some
 from tasks.shared.artifacts.corpus import SPLITS, write_qrels, write_queries, write_videos
 from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.shipped import Shipped, write_shipped
 from tasks.shared.stage import StageRun
 
 
@@ -28,11 +29,33 @@ def run(stage: StageRun) -> None:
             f"{split}_queries": sum(query.split == split for query in source.queries),
             f"{split}_judgments": len(judgments),
         }
+    write_shipped(stage.out, _known(stage, source))
     stage.counts["test_videos_equal_to_train"] = bytes_in_both_splits(source.videos)
     stage.counts["ignored_files"] = len(source.ignored)
     stage.inputs += source.read
     if source.ignored:
-        print(f"corpus: not videos, ignored: {some(source.ignored)}", file=sys.stderr)
+        print(f"corpus: ignored, no videos or not readable: {some(source.ignored)}", file=sys.stderr)
+
+
+def _known(stage: StageRun, source: Source) -> list[Shipped]:
+    """Shipped features of videos that are there; what lacks the other is counted and told, it may be no mistake."""
+    if not source.shipped:
+        return []
+    videos = {video.video_id for video in source.videos}
+    known = [one for one in source.shipped if one.video_id in videos]
+    strangers = [one.video_id for one in source.shipped if one.video_id not in videos]
+    counts = {
+        "shipped_transcripts": sum(one.transcript is not None for one in known),
+        "shipped_ocr": sum(one.frames is not None for one in known),
+        "shipped_without_video": len(strangers),
+    }
+    stage.counts |= counts
+    for what in ("transcripts", "ocr"):
+        if lacking := len(videos) - counts[f"shipped_{what}"]:
+            print(f"corpus: {lacking} of {len(videos)} videos have no shipped {what}", file=sys.stderr)
+    if strangers:
+        print(f"corpus: features of videos that are not there, left out: {some(strangers)}", file=sys.stderr)
+    return known
 
 
 def _read(stage: StageRun) -> Source:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tasks.shared.artifacts.corpus import Judgment, Query, Video
+from tasks.shared.artifacts.shipped import Shipped
 from tasks.shared.errors import UserError
 
 VIDEO_SUFFIXES = tuple(
@@ -22,6 +23,7 @@ class Source:
     videos: list[Video]
     queries: list[Query]
     judgments: list[Judgment]
+    shipped: list[Shipped] = field(default_factory=list)  # features that lie beside, each video once
     read: list[Path] = field(default_factory=list)  # files of metadata, queries and judgments
     ignored: list[str] = field(default_factory=list)  # files that are none of these and no video
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from tasks.shared.artifacts.corpus import Judgment
 from tasks.shared.errors import UserError
+
+csv.field_size_limit(1 << 24)  # of what is said in hours of video; the default is 128 KiB
 
 
 @dataclass(frozen=True)
@@ -63,18 +66,35 @@ def relevance_of(where: str, value: Any) -> int:
     return int(text)
 
 
+def read_csv_bytes(name: str, content: bytes) -> list[Row]:
+    """Rows of the bytes of a CSV file with a header line, `name` for messages; none of an empty one.
+
+    Raises UserError where a line is malformed.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{name}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from None
+    return [Row(where, {key: value.strip() or None for key, value in raw.items()})
+            for where, raw in _csv_stream(name, io.StringIO(text, newline=""))]  # fmt: skip
+
+
 def _csv_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     with path.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.DictReader(stream, strict=True)
-        try:
-            for row in reader:
-                where = f"{path}:{reader.line_num}"
-                if None in row or None in row.values():
-                    columns = len(reader.fieldnames or ())
-                    raise UserError(f"{where}: not {columns} fields; quote a field that has commas in it")
-                yield where, row
-        except csv.Error as error:
-            raise UserError(f"{path}:{reader.line_num + 1}: not CSV ({error}); mend the row") from None
+        yield from _csv_stream(str(path), stream)
+
+
+def _csv_stream(name: str, stream: TextIO) -> Iterator[tuple[str, dict[str, Any]]]:
+    reader = csv.DictReader(stream, strict=True)
+    try:
+        for row in reader:
+            where = f"{name}:{reader.line_num}"
+            if None in row or None in row.values():
+                columns = len(reader.fieldnames or ())
+                raise UserError(f"{where}: not {columns} fields; quote a field that has commas in it")
+            yield where, row
+    except csv.Error as error:
+        raise UserError(f"{name}:{reader.line_num + 1}: not CSV ({error}); mend the row") from None
 
 
 def read_json_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

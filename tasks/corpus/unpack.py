@@ -10,7 +10,8 @@ import shutil
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 
@@ -20,6 +21,7 @@ from tasks.shared.files import CHUNK, read_json, write_json
 from tasks.shared.items import store_folder
 from tasks.shared.progress import progress
 
+TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 MEMBERS = ".members.json"  # sizes of the files kept, and the names of those left out; written last
 
 
@@ -58,12 +60,7 @@ def _unpack(tar: Path, folder: Path, suffixes: Collection[str]) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name[:8]}."))
     try:
-        try:
-            sizes, others = _extract(tar, partial, suffixes)
-        except tarfile.FilterError as error:
-            raise UserError(f"{tar}: unsafe member ({error}); do not trust this file") from None
-        except (tarfile.TarError, EOFError, zlib.error, LZMAError) as error:
-            raise UserError(f"{tar} is damaged ({' '.join(str(error).split())}); download it again") from None
+        sizes, others = _extract(tar, partial, suffixes)
         write_json(partial / MEMBERS, {"sizes": sizes, "left_out": others})
         partial.chmod(0o755)
         shutil.rmtree(folder, ignore_errors=True)
@@ -75,7 +72,7 @@ def _unpack(tar: Path, folder: Path, suffixes: Collection[str]) -> None:
 def _extract(tar: Path, folder: Path, suffixes: Collection[str]) -> tuple[dict[str, int], list[str]]:
     sizes: dict[str, int] = {}
     others: list[str] = []
-    with tarfile.open(tar, "r:*") as archive:
+    with opened(tar) as archive:
         for member in archive:
             tarfile.data_filter(member, str(folder))  # raises for absolute paths, ways out, and devices
             name = PurePosixPath(member.name).name
@@ -90,8 +87,23 @@ def _extract(tar: Path, folder: Path, suffixes: Collection[str]) -> tuple[dict[s
                 sizes[name] = target.tell()
             if sizes[name] != member.size:
                 raise tarfile.ReadError(f"{name} is cut short")
-        _ends(archive)
     return sizes, others
+
+
+@contextmanager
+def opened(tar: Path) -> Iterator[tarfile.TarFile]:
+    """A tar, compressed or not, to be read to its last member.
+
+    Raises UserError for one that is damaged or cut, and where a member is refused by tarfile's filter.
+    """
+    try:
+        with tarfile.open(tar, "r:*") as archive:
+            yield archive
+            _ends(archive)
+    except tarfile.FilterError as error:
+        raise UserError(f"{tar}: unsafe member ({error}); do not trust this file") from None
+    except (tarfile.TarError, EOFError, zlib.error, LZMAError) as error:
+        raise UserError(f"{tar} is damaged ({' '.join(str(error).split())}); download it again") from None
 
 
 def _ends(archive: tarfile.TarFile) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from tasks.extract.container import UnreadableVideoError, check_whole
-from tasks.extract.picture import read_picture
 from tasks.extract.sound import read_sound, write_flac
 from tasks.shared.artifacts.media import SAMPLE_RATE, Media
 from tasks.shared.files import link_or_copy, read_json, sha256_file, write_json
 from tasks.shared.params import Extract
+from tasks.shared.video.container import UnreadableVideoError, check_unchanged, check_whole
+from tasks.shared.video.picture import read_picture, square
 
 SUFFIXES = {"png": ".png", "jpeg": ".jpg"}
 ITEM, AUDIO = "item.json", "audio.flac"
@@ -36,10 +36,10 @@ def extract(source: Source, folder: Path) -> None:
     Raises what the readers raise, and UnreadableVideoError for a file that is not the one the manifest describes:
     everything that follows is keyed by that digest.
     """
-    _check_unchanged(source)
+    check_unchanged(source.path, source.sha256, source.bytes)
     check_whole(source.path)
     params = source.params
-    picture = read_picture(source.path, params.frames, params.size)
+    picture = read_picture(source.path, params.frames, square(params.size))
     sound = read_sound(source.path, params.max_audio_seconds)
     if picture is None and sound is None:
         raise UnreadableVideoError("neither picture nor sound in it")
@@ -78,17 +78,10 @@ def assemble(video_id: str, entry: Path, out: Path) -> Media:
     return Media(video_id=video_id, **item)
 
 
-def _check_unchanged(source: Source) -> None:
-    if not source.path.is_file():
-        raise UnreadableVideoError(f"{source.path} is gone since the corpus stage; put it back or run `dvc repro`")
-    if source.path.stat().st_size != source.bytes or sha256_file(source.path) != source.sha256:
-        raise UnreadableVideoError(f"{source.path} has changed since the corpus stage; run `dvc repro`")
-
-
-def _write_strip(path: Path, frames: np.ndarray, form: str) -> None:
-    """Frames uint8 (n, h, w, 3) side by side in one row. JPEG keeps full colour resolution, so that no frame's
-    colour runs far into the next."""
-    image = Image.fromarray(np.concatenate(list(frames), axis=1))
+def _write_strip(path: Path, frames: list[np.ndarray], form: str) -> None:
+    """Frames uint8 (h, w, 3) side by side in one row. JPEG keeps full colour resolution, so that no frame's colour
+    runs far into the next."""
+    image = Image.fromarray(np.concatenate(frames, axis=1))
     if form == "png":
         image.save(path, "PNG", compress_level=6)
     else:

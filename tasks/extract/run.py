@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import PIL
 
-from tasks.extract import container, item, picture, sound
+from tasks.extract import item, sound
 from tasks.extract.item import Source, assemble, extract
 from tasks.shared.artifacts import media
 from tasks.shared.artifacts.corpus import read_videos
@@ -21,6 +21,7 @@ from tasks.shared.params import Extract
 from tasks.shared.progress import progress
 from tasks.shared.reused import Reused
 from tasks.shared.stage import StageRun
+from tasks.shared.video import container, picture
 
 JPEG_WIDEST = 65_500  # pixels, libjpeg's limit
 

@@ -10,8 +10,8 @@ import av
 import numpy as np
 from av.audio.resampler import AudioResampler
 
-from tasks.extract.container import UnreadableVideoError, open_video
 from tasks.shared.artifacts.media import SAMPLE_RATE
+from tasks.shared.video.container import UnreadableVideoError, open_video
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame

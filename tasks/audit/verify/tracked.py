@@ -21,7 +21,7 @@ from tasks.shared.tracking import SEAL, TAG_LIMIT, flat
 BY_SEAL = f"the run's tag {SEAL}"
 STORED = {  # metrics that no artifact states: how many items came from the store, and how many did not
     "extract": ("items/reused", "items/decoded"),
-    "transcribe": ("items/reused", "items/heard"),
+    "transcribe": ("items/reused", "items/heard", "items/read"),
     "train": ("items/reused",),
     "encode": ("items/reused",),
 }

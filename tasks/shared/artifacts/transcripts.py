@@ -1,4 +1,7 @@
-"""The transcribe artifact: `results/transcribe/transcripts.parquet`, one row a video that has audio."""
+"""The transcribe artifact: `results/transcribe/transcripts.parquet`.
+
+One row a video of which it was found out what is said in it or what is written in it.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +29,21 @@ class Segment:
 
 @dataclass(frozen=True)
 class Transcript:
-    """What was said in one video; empty text and no language where no speech was found."""
+    """What is said in one video, and what is written in it.
+
+    Attributes:
+        text: what is said; empty where nothing is, or nobody listened.
+        language: as the recogniser heard it; None where there is no speech, or the transcript came with the dataset.
+        segments: the text with its times; empty where the transcript came with the dataset.
+        ocr: lines of on-screen text, each once, parted by line feeds; None where nobody read.
+    """
 
     video_id: str
     text: str
-    language: str | None  # as the recogniser heard it
+    language: str | None
     language_probability: float
     segments: list[Segment]
+    ocr: str | None = None
 
 
 TRANSCRIPT_SCHEMA = pa.schema(
@@ -45,6 +56,7 @@ TRANSCRIPT_SCHEMA = pa.schema(
             "segments",
             pa.list_(pa.struct([("start", pa.float64()), ("end", pa.float64()), ("text", pa.string())])),
         ),
+        ("ocr", pa.string()),
     ]
 )
 
@@ -56,7 +68,7 @@ def write_transcripts(folder: Path, transcripts: Iterable[Transcript]) -> None:
 
 
 def read_transcripts(folder: Path = FOLDER, video_ids: Collection[str] | None = None) -> dict[str, Transcript]:
-    """Transcripts by video id, in id order, of some videos where they are named; those without audio are not there."""
+    """Transcripts by video id, in id order, of some videos where they are named; those without words are not there."""
     rows = read_parquet(folder / TABLE, TRANSCRIPT_SCHEMA, {"video_id": video_ids}).to_pylist()
     return {
         row["video_id"]: Transcript(**{**row, "segments": [Segment(**one) for one in row["segments"]]}) for row in rows

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import av
 
+from tasks.shared.files import sha256_file
+
 if TYPE_CHECKING:
     from av.container import InputContainer
 
@@ -28,6 +30,14 @@ def open_video(path: Path) -> InputContainer:
         container.close()
         raise UnreadableVideoError(f"a playlist ({container.format.name}), not a video; give the files it names")
     return container
+
+
+def check_unchanged(path: Path, sha256: str, size: int) -> None:
+    """Raise UnreadableVideoError for a file that is not the one the manifest describes, by its digest and bytes."""
+    if not path.is_file():
+        raise UnreadableVideoError(f"{path} is gone since the corpus stage; put it back or run `dvc repro`")
+    if path.stat().st_size != size or sha256_file(path) != sha256:
+        raise UnreadableVideoError(f"{path} has changed since the corpus stage; run `dvc repro`")
 
 
 def check_whole(path: Path) -> None:

@@ -5,11 +5,12 @@ even; of a video with no more than `count` frames, all of them, each once. Time 
 video with a variable frame rate the busy stretches give more frames. What n is, is known only once everything is
 decoded: headers lie, edit lists hide frames, some files state nothing. So the header's count (or the number of
 packets) is a guess that decides which frames are kept while decoding, and when it proves wrong the video is decoded
-once more with the right one. No more than `count` small pictures are held at any time.
+once more with the right one. No more than `count` resized pictures are held at any time.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -19,13 +20,14 @@ import av
 import numpy as np
 from PIL import Image
 
-from tasks.extract.container import UnreadableVideoError, open_video
+from tasks.shared.video.container import UnreadableVideoError, open_video
 
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
+Resize = Callable[[Image.Image], Image.Image]
 STILL = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails  # cover art is no video
 
 
@@ -34,13 +36,13 @@ class Picture:
     """Frames of one video.
 
     Attributes:
-        frames: uint8 (frames, size, size, 3) RGB, the video's aspect ratio dropped.
+        frames: each uint8 (height, width, 3) RGB, as resized.
         times: seconds of each from the video's first frame, by its time stamps.
         source_frames: how many frames the video has.
         width, height: of the video in pixels, rotation applied.
     """
 
-    frames: np.ndarray
+    frames: list[np.ndarray]
     times: list[float]
     source_frames: int
     width: int
@@ -54,11 +56,11 @@ def sample_indices(total: int, count: int) -> list[int]:
     return [int(index) for index in np.round(np.linspace(0, total - 1, count))]
 
 
-def read_picture(path: Path, count: int, size: int) -> Picture | None:
+def read_picture(path: Path, count: int, resize: Resize) -> Picture | None:
     """Sampled frames of the video's main picture stream; None where the file has none, or only cover art.
 
-    Frames are turned and mirrored as the display matrix says, converted to RGB by swscale and resized to a square
-    of `size` by Pillow's bicubic filter. Not deinterlaced, not tone-mapped.
+    Frames are turned and mirrored as the display matrix says, converted to RGB by swscale and given to `resize`. Not
+    deinterlaced, not tone-mapped.
 
     Raises:
         UnreadableVideoError: no decoder, no frame in the stream, or a sampled frame that the decoder marks as damaged.
@@ -70,12 +72,29 @@ def read_picture(path: Path, count: int, size: int) -> Picture | None:
             return None
         guess = stream.frames
     guess = guess or _packets(path) or 1
-    picture, total = _decode(path, sample_indices(guess, count), size)
+    picture, total = _decode(path, sample_indices(guess, count), resize)
     if total != guess:
-        picture, again = _decode(path, sample_indices(total, count), size)
+        picture, again = _decode(path, sample_indices(total, count), resize)
         if again != total:
             raise UnreadableVideoError(f"decoded twice, it had {total} frames and then {again}")
     return picture
+
+
+def square(size: int) -> Resize:
+    """To `size` pixels a side by Pillow's bicubic filter, the aspect ratio dropped."""
+    return lambda image: image.resize((size, size), Image.Resampling.BICUBIC)
+
+
+def bounded(longest: int) -> Resize:
+    """As it is, or smaller at the same aspect ratio where a side is longer than `longest` pixels."""
+
+    def resize(image: Image.Image) -> Image.Image:
+        if max(image.size) <= longest:
+            return image
+        scale = longest / max(image.size)
+        return image.resize([max(1, round(side * scale)) for side in image.size], Image.Resampling.BICUBIC)
+
+    return resize
 
 
 def picture_stream(container: InputContainer) -> VideoStream | None:
@@ -90,7 +109,7 @@ def _packets(path: Path) -> int:
         return sum(packet.size > 0 for packet in container.demux(picture_stream(container)))
 
 
-def _decode(path: Path, wanted: list[int], size: int) -> tuple[Picture, int]:
+def _decode(path: Path, wanted: list[int], resize: Resize) -> tuple[Picture, int]:
     """Decode everything, keep the frames at these indices (those the video has), and count all."""
     frames: list[np.ndarray] = []
     times: list[float] = []
@@ -113,15 +132,14 @@ def _decode(path: Path, wanted: list[int], size: int) -> tuple[Picture, int]:
             if index == 0:
                 start = frame.pts
                 height, width = pixels.shape[:2]
-            image = Image.fromarray(np.ascontiguousarray(pixels))
-            frames.append(np.asarray(image.resize((size, size), Image.Resampling.BICUBIC)))
+            frames.append(np.asarray(resize(Image.fromarray(np.ascontiguousarray(pixels)))))
             if start is None or frame.pts is None or frame.time_base is None:  # a raw stream
                 times.append(round(float(index / rate), 6))
             else:
                 times.append(round(float((frame.pts - start) * frame.time_base), 6))
     if not total:
         raise UnreadableVideoError("a picture stream without a single frame")
-    return Picture(np.stack(frames), times, total, width, height), total
+    return Picture(frames, times, total, width, height), total
 
 
 def upright(pixels: np.ndarray, matrix: bytes | None) -> np.ndarray:

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tasks.extract import picture
-from tasks.extract.container import UnreadableVideoError
-from tasks.extract.picture import Picture, read_picture, sample_indices, upright
+from tasks.shared.video import picture
+from tasks.shared.video.container import UnreadableVideoError
+from tasks.shared.video.picture import Picture, bounded, read_picture, sample_indices, square, upright
 from tests.conftest import make_video
 from tests.extract.clips import HEIGHT, WIDTH, number, numbered, write_clip
 
@@ -26,8 +26,8 @@ SIXTY = [0, 3, 5, 8, 10, 13, 15, 18, 21, 23, 26, 28, 31, 33, 36, 38, 41, 44, 46,
 
 def numbers(read: Picture | None) -> list[int]:
     assert read is not None
-    assert read.frames.dtype == np.uint8
-    assert read.frames.shape == (len(read.times), SIZE, SIZE, 3)
+    assert all((frame.dtype, frame.shape) == (np.uint8, (SIZE, SIZE, 3)) for frame in read.frames)
+    assert len(read.frames) == len(read.times)
     return [number(frame) for frame in read.frames]
 
 
@@ -67,7 +67,7 @@ def test_indices_rise_and_span_the_video(total: int, count: int) -> None:
 )
 def test_frames_are_those_of_the_rule(tmp_path: Path, name: str, codec: str, codec_options: dict[str, str]) -> None:
     clip = write_clip(tmp_path / name, 60, codec=codec, codec_options=codec_options)
-    read = read_picture(clip, COUNT, SIZE)
+    read = read_picture(clip, COUNT, square(SIZE))
     assert numbers(read) == SIXTY
     assert read is not None
     assert (read.source_frames, read.width, read.height) == (60, WIDTH, HEIGHT)
@@ -77,14 +77,14 @@ def test_frames_are_those_of_the_rule(tmp_path: Path, name: str, codec: str, cod
 
 @pytest.mark.parametrize("frames", [1, 2, 23, 24, 25])
 def test_short_videos_give_each_frame_once(tmp_path: Path, frames: int) -> None:
-    read = read_picture(write_clip(tmp_path / "short.mp4", frames), COUNT, SIZE)
+    read = read_picture(write_clip(tmp_path / "short.mp4", frames), COUNT, square(SIZE))
     assert numbers(read) == sample_indices(frames, COUNT)
     assert read is not None and read.source_frames == frames
 
 
 def test_a_variable_frame_rate_is_sampled_by_index(tmp_path: Path) -> None:
     pts = [*range(0, 400, 10), *range(1000, 21_000, 1000)]  # 40 frames in 0.4 s, then 20 in 20 s
-    read = read_picture(write_clip(tmp_path / "vfr.mp4", pts=pts), COUNT, SIZE)
+    read = read_picture(write_clip(tmp_path / "vfr.mp4", pts=pts), COUNT, square(SIZE))
     assert numbers(read) == SIXTY
     assert read is not None
     assert read.times == pytest.approx([pts[index] / 1000 for index in SIXTY])
@@ -92,7 +92,7 @@ def test_a_variable_frame_rate_is_sampled_by_index(tmp_path: Path) -> None:
 
 def test_times_count_from_the_first_frame(tmp_path: Path) -> None:
     pts = [90_000 + 100 * index for index in range(30)]
-    read = read_picture(write_clip(tmp_path / "late.mkv", pts=pts), 3, SIZE)
+    read = read_picture(write_clip(tmp_path / "late.mkv", pts=pts), 3, square(SIZE))
     assert read is not None
     assert read.times == pytest.approx([0, 1.4, 2.9])  # 14.5 goes to the even 14
 
@@ -115,11 +115,11 @@ def test_a_recording_that_was_never_finished_has_no_duration(tmp_path: Path) -> 
     clip.write_bytes(pipe.data)
     with av.open(str(clip)) as container:
         assert container.duration is None and container.streams.video[0].frames == 0
-    assert numbers(read_picture(clip, COUNT, SIZE)) == SIXTY
+    assert numbers(read_picture(clip, COUNT, square(SIZE))) == SIXTY
 
 
 def test_a_raw_stream_has_neither_times_nor_a_count(tmp_path: Path) -> None:
-    read = read_picture(write_clip(tmp_path / "raw.h264", 60, fps=25), COUNT, SIZE)
+    read = read_picture(write_clip(tmp_path / "raw.h264", 60, fps=25), COUNT, square(SIZE))
     assert numbers(read) == SIXTY
     assert read is not None
     assert read.times == pytest.approx([index / 25 for index in SIXTY], abs=0.05)
@@ -129,7 +129,7 @@ def test_a_header_that_states_a_wrong_count_is_not_believed(tmp_path: Path, monk
     clip = write_clip(tmp_path / "a.ts", 60)
     for wrong in (7, 59, 61, 5000):
         monkeypatch.setattr(picture, "_packets", lambda _path, wrong=wrong: wrong)
-        assert numbers(read_picture(clip, COUNT, SIZE)) == SIXTY
+        assert numbers(read_picture(clip, COUNT, square(SIZE))) == SIXTY
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_a_phone_video_stands_upright(tmp_path: Path, degrees: int, matrix: tupl
     for at, value in zip((start, start + 4, start + 12, start + 16), matrix, strict=True):
         data[at : at + 4] = (value << 16).to_bytes(4, "big", signed=True)
     clip.write_bytes(data)
-    read = read_picture(clip, COUNT, SIZE)
+    read = read_picture(clip, COUNT, square(SIZE))
     assert set(numbers(read)) == {0b100_000_010_111}
     assert read is not None and (read.width, read.height) == (WIDTH, HEIGHT)
 
@@ -169,10 +169,24 @@ def test_odd_sizes_are_kept_and_resized_by_pillow(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     drawn = rng.integers(0, 256, (37, 51, 3), np.uint8)
     clip = write_clip(tmp_path / "odd.mkv", 3, codec="ffv1", pix_fmt="bgr0", draw=lambda _index: drawn)
-    read = read_picture(clip, COUNT, SIZE)
+    read = read_picture(clip, COUNT, square(SIZE))
     assert read is not None and (read.width, read.height) == (51, 37)
     expected = np.asarray(Image.fromarray(drawn).resize((SIZE, SIZE), Image.Resampling.BICUBIC))
-    assert np.array_equal(read.frames, np.stack([expected] * 3))
+    assert np.array_equal(np.stack(read.frames), np.stack([expected] * 3))
+
+
+@pytest.mark.parametrize(
+    ("longest", "shape"), [(64, (37, 51, 3)), (51, (37, 51, 3)), (30, (22, 30, 3)), (1, (1, 1, 3))]
+)
+def test_its_own_aspect_is_kept_where_only_the_longest_side_is_bounded(
+    tmp_path: Path, longest: int, shape: tuple[int, int, int]
+) -> None:
+    drawn = np.random.default_rng(0).integers(0, 256, (37, 51, 3), np.uint8)
+    clip = write_clip(tmp_path / "odd.mkv", 3, codec="ffv1", pix_fmt="bgr0", draw=lambda _index: drawn)
+    read = read_picture(clip, COUNT, bounded(longest))
+    assert read is not None and (read.width, read.height) == (51, 37)
+    assert [frame.shape for frame in read.frames] == [shape] * 3
+    assert longest < 51 or np.array_equal(read.frames[2], drawn)
 
 
 def test_colours_survive(tmp_path: Path) -> None:
@@ -180,10 +194,10 @@ def test_colours_survive(tmp_path: Path) -> None:
     quarters[:32, :32], quarters[:32, 32:], quarters[32:, :32], quarters[32:, 32:] = (
         (200, 30, 30), (30, 200, 30), (30, 30, 200), (200, 200, 30)
     )  # fmt: skip
-    read = read_picture(write_clip(tmp_path / "colours.mp4", 3, draw=lambda _index: quarters), COUNT, SIZE)
+    read = read_picture(write_clip(tmp_path / "colours.mp4", 3, draw=lambda _index: quarters), COUNT, square(SIZE))
     assert read is not None
     for y, x in ((21, 21), (21, 63), (63, 21), (63, 63)):
-        assert np.abs(read.frames[1, y, x].astype(int) - quarters[y * 64 // SIZE, x * 64 // SIZE]).max() < 12
+        assert np.abs(read.frames[1][y, x].astype(int) - quarters[y * 64 // SIZE, x * 64 // SIZE]).max() < 12
 
 
 def test_cover_art_is_no_video(tmp_path: Path) -> None:
@@ -198,11 +212,11 @@ def test_cover_art_is_no_video(tmp_path: Path) -> None:
     clip.write_bytes(b"ID3\x03\0\0" + sized + frame + (tmp_path / "plain.mp3").read_bytes())
     with av.open(str(clip)) as container:
         assert len(container.streams.video) == 1
-    assert read_picture(clip, COUNT, SIZE) is None
+    assert read_picture(clip, COUNT, square(SIZE)) is None
 
 
 def test_sound_alone_has_no_picture(tmp_path: Path) -> None:
-    assert read_picture(make_video(tmp_path / "a.m4a", frames=0, audio_seconds=0.5), COUNT, SIZE) is None
+    assert read_picture(make_video(tmp_path / "a.m4a", frames=0, audio_seconds=0.5), COUNT, square(SIZE)) is None
 
 
 def test_damage_is_an_error_not_a_shorter_video(tmp_path: Path) -> None:
@@ -212,4 +226,4 @@ def test_damage_is_an_error_not_a_shorter_video(tmp_path: Path) -> None:
         data[at] ^= 0xFF
     clip.write_bytes(data)
     with pytest.raises((UnreadableVideoError, av.FFmpegError)):
-        read_picture(clip, COUNT, SIZE)
+        read_picture(clip, COUNT, square(SIZE))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.extract.container import UnreadableVideoError, check_whole, open_video
+from tasks.shared.video.container import UnreadableVideoError, check_whole, open_video
 from tests.conftest import make_video
 
 

@@ -1,0 +1,50 @@
+"""Features that a dataset brings along: what is said in a video and what is written in it, as others found it.
+
+`results/corpus/shipped.parquet`: one row for every video of the corpus of which anything is shipped; empty where the
+dataset has videos only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.files import parquet_rows, write_parquet
+
+TABLE = "shipped.parquet"
+PATH = RESULTS / "corpus" / TABLE
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """Features of one video.
+
+    Attributes:
+        transcript: what is said in it, perhaps nothing; None where no transcript is shipped.
+        frames: what is written in each of its frames, in their order, lines parted by line feeds; frames without
+            text are left out. None where no on-screen text is shipped.
+    """
+
+    video_id: str
+    transcript: str | None
+    frames: list[str] | None
+
+
+SHIPPED_SCHEMA = pa.schema(
+    [("video_id", pa.string()), ("transcript", pa.string()), ("frames", pa.list_(pa.string()))],
+)
+
+
+def write_shipped(folder: Path, shipped: Iterable[Shipped]) -> None:
+    """Write the table into the corpus folder, sorted by video id."""
+    rows = [asdict(one) for one in sorted(shipped, key=lambda one: one.video_id)]
+    write_parquet(folder / TABLE, pa.Table.from_pylist(rows, schema=SHIPPED_SCHEMA))
+
+
+def read_shipped(path: Path = PATH) -> Iterator[Shipped]:
+    """The rows in id order, a few thousand at a time: the texts of a large dataset are not held all at once."""
+    return (Shipped(**row) for row in parquet_rows(path, SHIPPED_SCHEMA))

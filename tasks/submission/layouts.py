@@ -1,0 +1,115 @@
+"""Files of rankings that people hand in: JSON as MAGMaR took it in 2025 and takes it in 2026, and TREC runs.
+
+2025: `{query_id: {video_id: score}}`. 2026: `{query_id: [{"video_id": ..., "relevance": score}]}`. Which one a file
+is, its content says. Read or written, the rank follows from the score alone, equal scores by video id, both
+descending, as trec_eval has it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from tasks.shared.artifacts.scores import Run
+from tasks.shared.errors import UserError
+from tasks.shared.files import write_text
+
+Layout = Literal["2025", "2026"]
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
+
+
+def write_layout(path: Path, run: Run, layout: Layout) -> None:
+    """Write rankings as JSON, a query a line, videos best first; scores with digits that give the same number again."""
+    lines = []
+    for query_id in sorted(run):
+        scores = _ranked(run[query_id])
+        ranking = (
+            scores if layout == "2025" else [{"video_id": one, "relevance": score} for one, score in scores.items()]
+        )
+        lines.append(f"{json.dumps(query_id, ensure_ascii=False)}: {json.dumps(ranking, ensure_ascii=False)}")
+    write_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def read_layout(path: Path) -> Run:
+    """Rankings of either layout or of a TREC run, best first.
+
+    Raises UserError for a file that is none of these, a score that is no finite number, and a video twice in a ranking.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); name a file of rankings") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from None
+    run = _of_json(path, text) if text.lstrip().startswith(("{", "[")) else _of_trec(path, text)
+    if not run:
+        raise UserError(f"{path} holds no ranking; it is empty")
+    return {query_id: _ranked(scores) for query_id, scores in run.items()}
+
+
+def _ranked(scores: dict[str, float]) -> dict[str, float]:
+    return dict(sorted(scores.items(), key=lambda item: (item[1], item[0]), reverse=True))
+
+
+def _of_json(path: Path, text: str) -> Run:
+    try:
+        content = json.loads(text, object_pairs_hook=_each_once(path))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}:{error.lineno}: not JSON ({error.msg}); write it again") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: not an object of rankings by query id")
+    return {query_id: _ranking(path, query_id, ranking) for query_id, ranking in content.items()}
+
+
+def _each_once(path: Path) -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:
+    def of_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise UserError(f"{path}: {twice!r} is there twice in one object; keep one")
+        return found
+
+    return of_pairs
+
+
+def _ranking(path: Path, query_id: str, ranking: Any) -> dict[str, float]:
+    where = f"{path}: query {query_id}"
+    if isinstance(ranking, dict):
+        return _scores(where, ranking.items())
+    if not isinstance(ranking, list) or not all(isinstance(one, dict) for one in ranking):
+        raise UserError(f"{where}: neither {{video_id: score}} nor a list of objects with video_id and relevance")
+    for one in ranking:
+        if not isinstance(one.get("video_id"), str) or "relevance" not in one:
+            raise UserError(f"{where}: {json.dumps(one)[:80]} lacks video_id or relevance")
+    return _scores(where, ((one["video_id"], one["relevance"]) for one in ranking))
+
+
+def _of_trec(path: Path, text: str) -> Run:
+    run: dict[str, list[tuple[str, float]]] = {}
+    for number, line in enumerate(text.split("\n"), start=1):
+        fields = line.split()
+        if not fields:
+            continue
+        try:
+            query_id, _, video_id, _, score, _ = fields
+            run.setdefault(query_id, []).append((video_id, float(score)))
+        except ValueError:
+            raise UserError(
+                f"{path}:{number}: neither JSON nor a line of a TREC run, `query Q0 video rank score tag`"
+            ) from None
+    return {query_id: _scores(f"{path}: query {query_id}", pairs) for query_id, pairs in run.items()}
+
+
+def _scores(where: str, pairs: Iterable[tuple[str, Any]]) -> dict[str, float]:
+    scores: dict[str, float] = {}
+    for video_id, score in pairs:
+        if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
+            raise UserError(f"{where}: the score of {video_id} is {score!r}, no finite number")
+        if video_id in scores:
+            raise UserError(f"{where}: video {video_id} is there twice; keep one")
+        scores[video_id] = float(score)
+    return scores

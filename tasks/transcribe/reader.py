@@ -1,0 +1,57 @@
+"""Reading what is written in pictures: PP-OCR in ONNX (rapidocr), whose models lie in its package.
+
+It reads Latin letters with their accents, Chinese and Japanese; not Cyrillic, Arabic or Hangul.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from tasks.shared.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+PACKAGES = ("rapidocr", "onnxruntime", "opencv-python-headless")  # that decide what is read
+THREADS = 1  # of a reader: videos are read side by side, and the number of threads could decide the last bits
+
+
+def check_installed() -> list[str]:
+    """The versions of what reads. Raises UserError where it is not installed: it is optional."""
+    try:
+        if find_spec("rapidocr") is None:
+            raise PackageNotFoundError
+        return [version(name) for name in PACKAGES]
+    except PackageNotFoundError:
+        raise UserError(
+            "transcribe.ocr: rapidocr is not installed; `pip install rapidocr`, or set it to shipped or none"
+        ) from None
+
+
+@cache
+def load() -> Any:
+    """The reader of this process. Raises UserError where it cannot be loaded."""
+    from rapidocr import RapidOCR
+
+    try:
+        return RapidOCR(
+            params={
+                "Global.log_level": "error",
+                "EngineConfig.onnxruntime.intra_op_num_threads": THREADS,
+                "EngineConfig.onnxruntime.inter_op_num_threads": THREADS,
+            }
+        )
+    except Exception as error:  # of whatever it is made
+        reason = " ".join(str(error).split())
+        raise UserError(f"transcribe.ocr: rapidocr cannot be loaded ({reason}); install it again") from None
+
+
+def lines_in(picture: np.ndarray) -> list[str]:
+    """The lines of text in a picture, uint8 (height, width, 3) RGB, from top to bottom; none where there is no text."""
+    import numpy as np
+
+    found = load()(np.ascontiguousarray(picture[..., ::-1]))
+    return [text for line in found.txts or () if (text := " ".join(line.split()))]
