@@ -68,14 +68,14 @@ class Encoder:
         system: whose weights.
         encoding: its digest, type of numbers and limit of text.
         threads: of torch on the CPU.
-        take_gpu: called before the weights are loaded.
+        take_gpus: called before the weights are loaded.
     """
 
-    def __init__(self, system: System, encoding: Encoding, threads: int, take_gpu: Callable[[], None]) -> None:
+    def __init__(self, system: System, encoding: Encoding, threads: int, take_gpus: Callable[[], object]) -> None:
         self.system = system
         self.encoding = encoding
         self.threads = threads
-        self.take_gpu = take_gpu
+        self.take_gpus = take_gpus
         self.store = ItemStore(
             "encode",
             {
@@ -105,7 +105,7 @@ class Encoder:
         def load() -> None:
             nonlocal model
             if model is None:
-                self.take_gpu()
+                self.take_gpus()
                 torch.set_num_threads(self.threads)
                 limit = self.encoding.max_text_tokens
                 model = load_system(self.system, dtype=self.encoding.dtype, max_text_tokens=limit)

@@ -43,7 +43,7 @@ def run(stage: StageRun) -> None:
     encodings: list[tuple[Encoding, Encoded]] = []
     for system in systems():
         encoding = Encoding(system.name, system.digest(), params.encode.dtype, params.document.max_text_tokens)
-        encoder = Encoder(system, encoding, params.run.threads, stage.take_gpu)
+        encoder = Encoder(system, encoding, params.run.threads, stage.take_gpus)
         encoded = encoder.encode(documents.values(), queries)
         refuse_too_many(encoded.failures, len(documents), most, "encode")
         if not encoded.videos.ids:

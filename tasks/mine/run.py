@@ -74,7 +74,7 @@ def _candidates(
         return Candidates({}, {})
     if params.mine.source == "bm25":
         return sources.bm25(queries, texts, judged, params)
-    stage.take_gpu()
+    stage.take_gpus()
     return sources.dense(queries, texts, judged, params)
 
 

@@ -51,7 +51,7 @@ def run(stage: StageRun) -> None:
 
     def load() -> None:
         nonlocal whisper
-        stage.take_gpu()
+        stage.take_gpus()
         whisper = Recogniser(model, params, threads)
 
     def transcribe(one: Media, folder: Path) -> None:
