@@ -80,7 +80,7 @@ def test_params_that_stages_depend_on_exist() -> None:
 
 def test_whatever_code_a_stage_imports_is_its_dependency_or_decides_no_bytes() -> None:
     """A stage whose code changed must be stale. What only runs and reports (engine, tracking, ...) is left out."""
-    names = "cron engine errors failures gpu items models params params_file pipeline progress reused stage tracking"
+    names = "cron engine errors failures gpu items models params params_file pipeline progress reused stage tracking workers"
     runs_only = {f"tasks/shared/{name}.py" for name in [*names.split(), "workspace/locks"]}
     for stage, spec in read_stages(load_params(ROOT / "params.yaml"), ROOT / "dvc.yaml").items():
         watched = {path.as_posix() for path in spec.deps}

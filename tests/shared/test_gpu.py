@@ -238,9 +238,9 @@ def test_of_many_that_want_all_each_gets_them(tmp_path: Path, machine: Lists, mo
 
 
 def test_more_processes_than_gpus_is_one_line_and_nothing_is_held(machine: Lists) -> None:
-    with pytest.raises(UserError, match=r"3 processes want 3 GPUs and 2 can be seen; set train.processes to at most 2"):
-        with gpus("train", 3):
-            pass
+    said = "3 processes want 3 GPUs and 2 can be seen; set train.processes to at most 2"
+    with pytest.raises(UserError, match=said), gpus("train", 3):
+        pass
     assert free(FIRST) and free(SECOND) and free(TURN)
     machine()
     with gpus("train", 3) as held:
