@@ -8,7 +8,8 @@ no failure, and the manifest counts it.
 
 from __future__ import annotations
 
-from tasks.encode.encoder import Encoded, Encoder, TextRead
+from tasks.encode.encoder import Encoded, Encoder
+from tasks.encode.work import TextRead
 from tasks.omni.documents import Document, read_documents
 from tasks.shared.artifacts.corpus import read_queries, read_videos
 from tasks.shared.artifacts.index import DATABASE, MANIFEST, Encoding, RowDigests, write_index
@@ -43,7 +44,13 @@ def run(stage: StageRun) -> None:
     encodings: list[tuple[Encoding, Encoded]] = []
     for system in systems():
         encoding = Encoding(system.name, system.digest(), params.encode.dtype, params.document.max_text_tokens)
-        encoder = Encoder(system, encoding, params.run.threads, stage.take_gpus)
+        encoder = Encoder(
+            system,
+            encoding,
+            threads=params.run.threads,
+            processes=params.encode.processes,
+            take_gpus=stage.take_gpus,
+        )
         encoded = encoder.encode(documents.values(), queries)
         refuse_too_many(encoded.failures, len(documents), most, "encode")
         if not encoded.videos.ids:

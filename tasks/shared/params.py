@@ -128,6 +128,7 @@ class Train(Section):
 class Encode(Section):
     modalities: Modalities  # what indexed documents consist of
     dtype: Literal["float32", "bfloat16"]  # of weights and sums; vectors are written in float32
+    processes: int = Field(ge=1)  # each with run.threads, and on a GPU of its own where there are any; decides no byte
 
 
 class Evaluate(Section):
