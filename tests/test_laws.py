@@ -20,6 +20,7 @@ from tasks.shared.pipeline import read_stages
 ROOT = Path(__file__).resolve().parents[1]
 STAGES: dict[str, dict[str, object]] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 SHARED_SECTIONS = {"run", "document", "retriever"}  # obeyed by more than one stage
+DECIDE_NOTHING = {"encode.processes"}  # params that change how a stage runs and no byte of what it leaves
 MODELS = {"base", "train", "encode"}  # stages that run the omni embedder
 HEAVY = ("torch", "transformers", "sentence_transformers", "peft", "lancedb", "mlflow", "faster_whisper", "prefect")
 LIMIT = 1 << 20  # bytes of a tracked file
@@ -71,6 +72,13 @@ def test_every_section_of_params_is_somebodys() -> None:
     assert read == set(Params.model_fields) - {"flows"}, "what flows obey makes no stage stale"
 
 
+def test_a_stage_depends_on_every_param_of_its_own_that_decides_bytes() -> None:
+    for stage in STAGES:
+        read = STAGES[stage]["params"]
+        own = {f"{stage}.{name}" for name in Params.model_fields[stage].annotation.model_fields}  # type: ignore[union-attr]
+        assert stage in read or own - set(read) == own & DECIDE_NOTHING  # type: ignore[operator, call-overload]
+
+
 def test_params_that_stages_depend_on_exist() -> None:
     params = load_params(ROOT / "params.yaml")
     for spec in read_stages(params, ROOT / "dvc.yaml").values():
@@ -81,7 +89,7 @@ def test_params_that_stages_depend_on_exist() -> None:
 def test_whatever_code_a_stage_imports_is_its_dependency_or_decides_no_bytes() -> None:
     """A stage whose code changed must be stale. What only runs and reports (engine, tracking, ...) is left out."""
     names = "cron engine errors failures gpu hub items models params params_file pipeline profiles progress reused"
-    names += " stage tracking"
+    names += " stage tracking workers"
     runs_only = {f"tasks/shared/{name}.py" for name in [*names.split(), "workspace/locks"]}
     for stage, spec in read_stages(load_params(ROOT / "params.yaml"), ROOT / "dvc.yaml").items():
         watched = {path.as_posix() for path in spec.deps}

@@ -65,7 +65,7 @@ def _make_tiny(stage: StageRun) -> list[dict[str, float | str]]:
     events = base_events(seed, EVENTS, taken_by(demo.all()))
     sentences = sorted({caption for event in events for caption in captions(event).values()})
     names = {field: list(words.values()) for field, words in PARTS.items()}
-    teacher = DenseRetriever(stage.params.retriever, stage.params.run.threads, stage.take_gpu)
+    teacher = DenseRetriever(stage.params.retriever, stage.params.run.threads, stage.take_gpus)
     words = [*sentences, *(name for field in names.values() for name in field)]
     vectors = teacher.documents({str(number): text for number, text in enumerate(words)}).values
 

@@ -50,7 +50,13 @@ def run(stage: StageRun) -> None:
             max_query_tokens=params.encode.max_query_tokens,
             text_cut=params.document.cut,
         )
-        encoder = Encoder(system, encoding, params.run.threads, stage.take_gpu)
+        encoder = Encoder(
+            system,
+            encoding,
+            threads=params.run.threads,
+            processes=params.encode.processes,
+            take_gpus=stage.take_gpus,
+        )
         encoded = encoder.encode(documents.values(), queries)
         refuse_too_many(encoded.failures, len(documents), most, "encode")
         if not encoded.videos.ids:

@@ -44,11 +44,11 @@ def _same(system: str, what: str, found: Vectors, known: Sequence[str]) -> None:
 
 
 def of_text(
-    videos: Sequence[Video], queries: Sequence[Query], params: Params, take_gpu: Callable[[], None]
+    videos: Sequence[Video], queries: Sequence[Query], params: Params, take_gpus: Callable[[], object]
 ) -> tuple[dict[str, Run], dict[str, str | None] | None]:
     """Rankings of text_dense and bm25 over the documents' text, and what the dense retriever was.
 
-    A video without text is in neither: there is nothing to compare a query with. `take_gpu` is called before the
+    A video without text is in neither: there is nothing to compare a query with. `take_gpus` is called before the
     retriever is loaded.
     """
     from tasks.shared.retrieval.dense import DenseRetriever
@@ -64,7 +64,7 @@ def of_text(
     bm25 = BM25(texts).search(asked, depth)
     if not texts:
         return {"text_dense": _nothing(asked), "bm25": bm25}, None
-    retriever = DenseRetriever(params.retriever, params.run.threads, take_gpu)
+    retriever = DenseRetriever(params.retriever, params.run.threads, take_gpus)
     dense = search(retriever.queries(asked), retriever.documents(texts), depth)
     return {"text_dense": dense, "bm25": bm25}, retriever.identity()
 

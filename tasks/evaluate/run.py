@@ -47,7 +47,7 @@ def run(stage: StageRun) -> None:
     unencoded, retriever = 0, None
     if queries:
         ours, unencoded = encoded(videos, queries, params.evaluate.depth)
-        theirs, retriever = of_text(videos, queries, params, stage.take_gpu)
+        theirs, retriever = of_text(videos, queries, params, stage.take_gpus)
         runs = {name: {**ours, **theirs}[name] for name in SYSTEMS if name in ours or name in theirs}
     for name, ranking in runs.items():
         write_run(stage.out, name, ranking)

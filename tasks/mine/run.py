@@ -70,7 +70,7 @@ def _candidates(
     if params.mine.source == "random":
         return sources.random(queries, [video.video_id for video in videos], params.mine.depth, params.run.seed)
     if params.mine.source == "omni":
-        return sources.omni(queries, videos, judged, params, stage.take_gpu)
+        return sources.omni(queries, videos, judged, params, stage.take_gpus)
     transcripts = read_transcripts()
     texts = {
         video.video_id: text
@@ -81,7 +81,7 @@ def _candidates(
         return Candidates({}, {})
     if params.mine.source == "bm25":
         return sources.bm25(queries, texts, judged, params)
-    return sources.dense(queries, texts, judged, params, stage.take_gpu)
+    return sources.dense(queries, texts, judged, params, stage.take_gpus)
 
 
 def _unscored(candidates: Candidates, judged: Mapping[str, Sequence[str]]) -> int:

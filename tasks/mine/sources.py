@@ -42,14 +42,14 @@ def dense(
     texts: Mapping[str, str],
     judged: Mapping[str, Sequence[str]],
     params: Params,
-    take_gpu: Callable[[], None],
+    take_gpus: Callable[[], object],
 ) -> Candidates:
     """Candidates of the text retriever: exact inner product over normalised vectors. Says the retriever's licence."""
     from tasks.shared.retrieval.dense import DenseRetriever
     from tasks.shared.retrieval.licence import licence_of, said
     from tasks.shared.retrieval.search import search, similarities
 
-    retriever = DenseRetriever(params.retriever, params.run.threads, take_gpu)
+    retriever = DenseRetriever(params.retriever, params.run.threads, take_gpus)
     if licence := licence_of(retriever.model):
         print(f"mine: {said(retriever.model.name, licence)}")
     asked, spoken = retriever.queries(queries), retriever.documents(texts)
@@ -66,7 +66,7 @@ def omni(
     videos: Sequence[Video],
     judged: Mapping[str, Sequence[str]],
     params: Params,
-    take_gpu: Callable[[], None],
+    take_gpus: Callable[[int], list[str]],
 ) -> Candidates:
     """Candidates of the base system over the chosen modalities of the videos: exact inner product.
 
@@ -91,7 +91,10 @@ def omni(
         max_query_tokens=params.train.max_query_tokens,
         text_cut=params.document.cut,
     )
-    encoded = Encoder(system, encoding, params.run.threads, take_gpu).encode(read.found.values(), queries)
+    encoder = Encoder(
+        system, encoding, threads=params.run.threads, processes=params.encode.processes, take_gpus=take_gpus
+    )
+    encoded = encoder.encode(read.found.values(), queries)
     return Candidates(
         search(encoded.queries, encoded.videos, params.mine.depth),
         similarities(encoded.queries, encoded.videos, judged),

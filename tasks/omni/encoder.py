@@ -1,53 +1,30 @@
-"""One system's vectors of documents and queries, each kept in the item store.
-
-Items are encoded one at a time. Then an item's bytes depend on nothing but itself, so that a run that was killed,
-or found half its items in the store, gives the bytes of a clean one. It costs nothing for documents, whose sound
-differs so much in length that a batch is mostly padding (16 at a time took 1.4 times as long on a CPU), and a few
-milliseconds a query.
-"""
+"""One system's vectors of documents and queries, each kept in the item store."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 import numpy as np
-import torch
 
 from tasks.omni import documents as room
 from tasks.omni.documents import Document
-from tasks.omni.encoding import encode_items
-from tasks.omni.item import Item
 from tasks.omni.prompt import QUERY_PREFIX
-from tasks.omni.systems import load_system
+from tasks.omni.work import Encode, TextRead, read_text, read_vector
 from tasks.shared.artifacts.index import Encoding
 from tasks.shared.artifacts.models import System
 from tasks.shared.artifacts.vectors import Vectors
-from tasks.shared.engine import Job, Outcome, process
+from tasks.shared.engine import Job, process
 from tasks.shared.errors import UserError
 from tasks.shared.failures import Failure
-from tasks.shared.files import files_under, read_json, sha256_file, write_json
+from tasks.shared.files import files_under, sha256_file
 from tasks.shared.gpu import visible_gpus
 from tasks.shared.items import ItemStore
 from tasks.shared.progress import progress
 
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
-
-    from tasks.omni.embedder import OmniEmbedder
-
-ITEM, TEXT = "vector.npy", "text.json"
-
-
-@dataclass(frozen=True)
-class TextRead:
-    """An item's text as the model read it, cut to the limit, and how many tokens the whole of it has."""
-
-    text: str | None
-    tokens: int
+QUERY = "query/"  # marks a query's id among video ids, which have no slash
 
 
 @dataclass(frozen=True)
@@ -62,20 +39,28 @@ class Encoded:
 
 
 class Encoder:
-    """Encodes with one system, whose weights are loaded only when the store lacks an item.
+    """Encodes with one system, whose weights are loaded only where the store lacks an item.
 
     Args:
         system: whose weights.
         encoding: its digest, type of numbers and limits of text.
-        threads: of torch on the CPU.
-        take_gpu: called before the weights are loaded.
+        threads: of torch on the CPU, in each process.
+        processes: that encode; each loads the weights, onto a GPU of its own where there are any.
+        take_gpus: called with their number before they start; says which GPUs they have.
     """
 
-    def __init__(self, system: System, encoding: Encoding, threads: int, take_gpu: Callable[[], None]) -> None:
-        self.system = system
-        self.encoding = encoding
-        self.threads = threads
-        self.take_gpu = take_gpu
+    def __init__(
+        self,
+        system: System,
+        encoding: Encoding,
+        *,
+        threads: int,
+        processes: int,
+        take_gpus: Callable[[int], list[str]],
+    ) -> None:
+        self.work = Encode(system, encoding, threads)
+        self.processes = processes
+        self.take_gpus = take_gpus
         self.store = ItemStore(
             "encode",
             {
@@ -96,61 +81,39 @@ class Encoder:
         Raises UserError where the system cannot be loaded and for a query that cannot be encoded: without it no score
         is right. A document that cannot be encoded is a failure.
         """
-        key, limits = self.store.key, self.encoding
+        key, limits = self.store.key, self.work.encoding
         whole = (str(limits.max_text_tokens), limits.text_cut)
         asked_whole = (str(limits.max_query_tokens), limits.text_cut)
-        videos = [Job(one.video_id, key("document", one.digest, *whole), one) for one in documents]
-        questions = [Job(query_id, key("query", text, *asked_whole), text) for query_id, text in queries.items()]
-        model: SentenceTransformer | None = None
+        jobs: list[Job[Document | str]] = [
+            Job(QUERY + one, key("query", text, *asked_whole), text) for one, text in queries.items()
+        ]
+        jobs += [Job(one.video_id, key("document", one.digest, *whole), one) for one in documents]
 
-        def load() -> None:
-            nonlocal model
-            if model is None:
-                self.take_gpu()
-                torch.set_num_threads(self.threads)
-                model = load_system(self.system, self.encoding)
+        def prepare() -> None:
+            self.work.gpus = self.take_gpus(self.processes)
 
-        def keep(item: Item, prompt: str | None, folder: Path) -> None:
-            assert model is not None
-            vector = encode_items(model, [item], batch_size=1, prompt=prompt)[0]
-            if not np.isfinite(vector).all():
-                raise ValueError("its vector is not finite")
-            np.save(folder / ITEM, vector, allow_pickle=False)
-            embedder = cast("OmniEmbedder", model[0])
-            read = embedder.prompt.read(item.text, embedder.limit(prompt)) if item.text else (None, 0)
-            write_json(folder / TEXT, asdict(TextRead(*read)))
-
-        name = self.system.name
-        seen = process(
-            f"encode {name}",
-            self.store,
-            videos,
-            lambda one, folder: keep(one.load(), None, folder),
-            workers=1,
-            prepare=load,
-        )
-        asked = process(
-            f"encode queries {name}",
-            self.store,
-            questions,
-            lambda text, folder: keep(Item(text=text), QUERY_PREFIX, folder),
-            workers=1,
-            prepare=load,
-            unit="query",
-        )
-        if asked.failures:
-            first = asked.failures[0]
-            raise UserError(f"query {first.video_id} cannot be encoded: {first.message}; mend or remove it")
-        found = _vectors(seen, 0)
-        entries = progress(seen.done.items(), "collect texts")
-        texts = {video_id: TextRead(**read_json(entry / TEXT)) for video_id, entry in entries}
-        return Encoded(found, _vectors(asked, found.values.shape[1]), texts, seen.failures, seen.reused + asked.reused)
+        work, name = self.work, self.work.system.name
+        outcome = process(
+            f"encode {name}", self.store, jobs, work.encode,
+            workers=self.processes, prepare=prepare, start=work.start, load=work.load, unit="item",
+        )  # fmt: skip
+        failures = []
+        for one in outcome.failures:
+            if one.video_id.startswith(QUERY):
+                query_id = one.video_id.removeprefix(QUERY)
+                raise UserError(f"query {query_id} cannot be encoded: {one.message}; mend or remove it")
+            failures.append(one)
+        videos = {one: entry for one, entry in outcome.done.items() if not one.startswith(QUERY)}
+        asked = {one.removeprefix(QUERY): entry for one, entry in outcome.done.items() if one.startswith(QUERY)}
+        found = _vectors(videos, 0)
+        texts = {one: read_text(entry) for one, entry in progress(videos.items(), "collect texts")}
+        return Encoded(found, _vectors(asked, found.values.shape[1]), texts, failures, outcome.reused)
 
 
-def _vectors(outcome: Outcome, dimension: int) -> Vectors:
+def _vectors(entries: Mapping[str, Path], dimension: int) -> Vectors:
     """Finished items in id order; (0, dimension) where there is none."""
-    ids = sorted(outcome.done)
-    if not ids:
+    if not entries:
         return Vectors([], np.zeros((0, dimension), np.float32))
-    entries = progress([outcome.done[one] for one in ids], "collect vectors", unit="vector")
-    return Vectors(ids, np.stack([np.load(entry / ITEM, allow_pickle=False) for entry in entries]))
+    ids = sorted(entries)
+    read = progress([entries[one] for one in ids], "collect vectors", unit="vector")
+    return Vectors(ids, np.stack([read_vector(entry) for entry in read]))

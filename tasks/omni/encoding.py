@@ -11,6 +11,7 @@ from tasks.omni.item import Item
 from tasks.shared.progress import progress
 
 if TYPE_CHECKING:
+    import torch
     from sentence_transformers import SentenceTransformer
 
 
@@ -34,19 +35,24 @@ def encode_items(
         prompt: prefix of every text; `prompt.QUERY_PREFIX` for queries.
         what: what the progress bar says.
     """
-    import torch
-    from sentence_transformers.util import batch_to_device
-
     vectors = np.zeros((len(items), int(model.get_embedding_dimension() or 0)), dtype=np.float32)
     order = sorted(range(len(items)), key=lambda index: -_length(items[index]))
     starts = range(0, len(order), batch_size)
     model.eval()
+    for start in progress(starts, what, unit="batch") if len(starts) > 1 else starts:
+        chosen = order[start : start + batch_size]
+        vectors[chosen] = embed(model, model.preprocess([items[index] for index in chosen], prompt=prompt))
+    return vectors
+
+
+def embed(model: SentenceTransformer, features: dict[str, torch.Tensor]) -> np.ndarray:
+    """The embeddings of a batch as `preprocess` makes it, float32 (items, dimension), rows of length 1."""
+    import torch
+    from sentence_transformers.util import batch_to_device
+
     with torch.inference_mode():
-        for start in progress(starts, what, unit="batch") if len(starts) > 1 else starts:
-            chosen = order[start : start + batch_size]
-            features = model.preprocess([items[index] for index in chosen], prompt=prompt)
-            output = model(batch_to_device(features, model.device))
-            vectors[chosen] = output["sentence_embedding"].float().cpu().numpy()
+        output = model(batch_to_device(features, model.device))
+        vectors: np.ndarray = output["sentence_embedding"].float().cpu().numpy()
     return vectors
 
 

@@ -15,7 +15,7 @@ def trained_on(evidence: Evidence) -> str:
 
 def indexed_by(evidence: Evidence) -> str:
     """The modalities of indexed documents."""
-    return listed(evidence.manifests["encode"]["params"]["encode"]["modalities"])
+    return listed(evidence.manifests["encode"]["params"]["encode.modalities"])
 
 
 def not_shown(evidence: Evidence) -> str:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from tasks.shared.errors import disk_full
 from tasks.shared.failures import Failure
 from tasks.shared.items import ItemStore
 from tasks.shared.progress import Bar
+from tasks.shared.workers import Died, Work, in_turn, side_by_side
 
 T = TypeVar("T")
+
+AHEAD = 2  # items that are loaded while one is worked on: one is too few where one in two is slow to load
 
 
 @dataclass(frozen=True)
@@ -43,26 +41,30 @@ def process(
     step: str,
     store: ItemStore,
     jobs: Sequence[Job[T]],
-    work: Callable[[T, Path], None],
+    work: Callable[[Any, Path], None],
     *,
     workers: int,
     prepare: Callable[[], object] | None = None,
+    start: Callable[[int], object] | None = None,
+    load: Callable[[T], Any] | None = None,
     unit: str = "video",
 ) -> Outcome:
     """Run `work(payload, folder)` for every job that the store lacks.
 
-    With `workers` of 1 it runs in this process (where a model is loaded once); with more, in a pool of spawned
-    processes, so `work` must be a module's function. An exception is that item's failure, except a full disk,
-    which ends the run; so is the death of a worker, and the items beside it are tried again.
+    With `workers` of 1 it runs in this process; with more, in so many spawned ones, so `work`, `start` and `load` must
+    be functions of modules, or methods of an object that can be sent. An exception is that item's failure, except a
+    full disk, which ends the run; so is the death of a worker, and the items that it held beside are tried again.
 
     Args:
         step: of the stage; names the progress and the failures.
         store: where finished items are.
         jobs: the items, each video id once.
-        work: fills a folder from a payload.
+        work: fills a folder from a payload, or from what was loaded for it.
         workers: processes.
-        prepare: called once before the first item that the store lacks, and not if it has them all. What it raises
-            ends the run: a model that does not load is no item's failure.
+        prepare: called once, in this process, before the first item that the store lacks, and not if it has them all.
+            What it raises ends the run: a model that does not load is no item's failure.
+        start: called once in each process that works, with its number from 0; what it raises ends the run too.
+        load: makes what `work` is given out of a payload, for the next items while one is worked on.
         unit: what an item is, for the progress.
     """
     outcome = Outcome()
@@ -79,63 +81,43 @@ def process(
         return outcome
     if prepare is not None:
         prepare()
-    attempt = partial(_attempt, step, store, work)
-    results = map(attempt, missing) if workers == 1 else _pooled(step, attempt, missing, workers)
+    everything: Work[Job[T], Result | Died] = Work(
+        start or _nothing, partial(_loaded, load), partial(_attempt, step, store, work), AHEAD if load else 0
+    )
+    alone = workers == 1
+    results: Iterable[tuple[Job[T], Result | Died]]
+    results = in_turn(missing, everything) if alone else side_by_side(missing, everything, workers)
     with Bar(step, len(jobs), unit, outcome.reused) as bar:
-        for done, (video_id, result) in enumerate(results, start=outcome.reused + 1):
+        for done, (job, result) in enumerate(results, start=outcome.reused + 1):
             if isinstance(result, Path):
-                outcome.done[video_id] = result
-            else:
+                outcome.done[job.video_id] = result
+            elif isinstance(result, Failure):
                 outcome.failures.append(result)
+            else:
+                died = RuntimeError("the process working on it died")
+                outcome.failures.append(Failure.of(job.video_id, step, died))
             bar.to(done)
     return outcome
 
 
-Result = tuple[str, Path | Failure]
+Result = Path | Failure
 
 
-def _attempt(step: str, store: ItemStore, work: Callable[[T, Path], None], job: Job[T]) -> Result:
-    """One item's result. Errors are turned into records here, in the worker: not every exception can be pickled."""
+def _nothing(_number: int) -> None:
+    """Where there is nothing to start with."""
+
+
+def _loaded(load: Callable[[T], Any] | None, job: Job[T]) -> Any:
+    return job.payload if load is None else load(job.payload)
+
+
+def _attempt(
+    step: str, store: ItemStore, work: Callable[[Any, Path], None], job: Job[T], loaded: Callable[[], Any]
+) -> Result:
+    """One item's result. Errors are turned into records here, in the worker: not every exception can be sent."""
     try:
-        return job.video_id, store.put(job.key, partial(work, job.payload))
+        return store.put(job.key, lambda folder: work(loaded(), folder))
     except Exception as error:
         if disk_full(error):
             raise
-        return job.video_id, Failure.of(job.video_id, step, error)
-
-
-def _pooled(step: str, attempt: Callable[[Job[T]], Result], jobs: Sequence[Job[T]], workers: int) -> Iterator[Result]:
-    waiting = deque(jobs)
-    while waiting:
-        suspects: list[Job[T]] = []  # in flight when a worker died: one of them killed it
-        with _pool(workers) as pool:
-            flying: dict[Future[Result], Job[T]] = {}
-            while flying or (waiting and not suspects):
-                while waiting and not suspects and len(flying) < 2 * workers:
-                    job = waiting.popleft()
-                    try:
-                        flying[pool.submit(attempt, job)] = job
-                    except BrokenProcessPool:
-                        suspects.append(job)
-                for future in wait(flying, return_when=FIRST_COMPLETED).done:
-                    job = flying.pop(future)
-                    try:
-                        yield future.result()
-                    except BrokenProcessPool:
-                        suspects.append(job)
-        for job in suspects:  # alone in a process, each shows whether it was the one
-            with _pool(1) as pool:
-                try:
-                    yield pool.submit(attempt, job).result()
-                except BrokenProcessPool:
-                    died = RuntimeError("the process working on it died")
-                    yield job.video_id, Failure.of(job.video_id, step, died)
-
-
-def _pool(workers: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=signal.signal,
-        initargs=(signal.SIGINT, signal.SIG_DFL),  # ctrl-c reaches workers too: they go at once and print nothing
-    )
+        return Failure.of(job.video_id, step, error)

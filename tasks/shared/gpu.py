@@ -1,4 +1,4 @@
-"""One stage at a time on a GPU, by a lock of the operating system.
+"""One stage at a time on a GPU, by locks of the operating system.
 
 The locks lie in the machine's directory for temporary files, one for each GPU, and are shared by its users; processes
 whose TMPDIR differs do not meet. GPUs are those that nvidia-smi lists; where there is none, nothing is locked.
@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tasks.shared.errors import UserError
@@ -26,6 +26,8 @@ LIST = ("nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader")
 LIST_SECONDS = 60.0  # a driver that is not kept loaded takes several
 LOOK = 0.5  # seconds between two looks at GPUs that others hold
 SHARED = 0o666  # a lock's mode: any user of the machine may hold it
+
+TURN = "several"  # names the lock of who gathers several GPUs: one at a time, so that no two wait for each other's
 
 _held: set[int] = set()
 
@@ -68,49 +70,68 @@ def visible_gpus() -> list[str]:
 
 
 @contextmanager
-def one_gpu(what: str) -> Iterator[None]:
-    """Hold the first GPU that is free, alone visible to CUDA, until the block is left; wait where all are held.
+def gpus(what: str, count: int = 1) -> Iterator[list[str]]:
+    """Hold so many GPUs, they alone visible to CUDA, until the block is left; wait while others hold too many.
 
-    Without a GPU it does nothing. A holder's death, however it came, frees its GPU at once.
+    Yields their UUIDs in the order in which they were visible. Without a GPU it does nothing and yields none. A
+    holder's death, however it came, frees its GPUs at once.
 
     Args:
-        what: who takes it; for the one line on standard error that says who is waited for, and for others' lines.
+        what: the stage that takes them; for the line on standard error that says who is waited for, and for others'.
+        count: one for each of the stage's processes that compute.
 
-    Raises UserError where a lock's file is not one.
+    Raises UserError where there are GPUs, but fewer, and where a lock's file is not one.
     """
-    gpus = visible_gpus()
-    if not gpus:
-        yield
+    there = visible_gpus()
+    if not there:
+        yield []
         return
+    if len(there) < count:
+        raise UserError(
+            f"{count} processes want {count} GPUs and {len(there)} can be seen; set {what}.processes to at most "
+            f"{len(there)}, or let {VISIBLE} name more"
+        )
     named = os.environ.get(VISIBLE)
-    gpu, descriptor = _first_free(gpus, what)
-    _held.add(descriptor)
-    os.environ[VISIBLE] = gpu
-    try:
-        yield
-    finally:
-        if named is None:
-            del os.environ[VISIBLE]
-        else:
-            os.environ[VISIBLE] = named
-        _held.discard(descriptor)
-        os.close(descriptor)
+    with ExitStack() as held:
+        with ExitStack() as turn:
+            if count > 1:
+                _hold_first_free([TURN], what, turn)
+            taken: set[str] = set()
+            while len(taken) < count:
+                taken.add(_hold_first_free([gpu for gpu in there if gpu not in taken], what, held))
+        chosen = [gpu for gpu in there if gpu in taken]
+        os.environ[VISIBLE] = ",".join(chosen)
+        try:
+            yield chosen
+        finally:
+            if named is None:
+                del os.environ[VISIBLE]
+            else:
+                os.environ[VISIBLE] = named
 
 
-def _first_free(gpus: Sequence[str], what: str) -> tuple[str, int]:
+def _hold_first_free(names: Sequence[str], what: str, until: ExitStack) -> str:
+    """The name of the first lock that is free, held until the stack is closed."""
     said = False
     while True:
-        for gpu in gpus:
-            if (descriptor := _take(gpu, what)) is not None:
-                return gpu, descriptor
+        for name in names:
+            if (descriptor := _take(name, what)) is not None:
+                _held.add(descriptor)
+                until.callback(_release, descriptor)
+                return name
         if not said:
-            print(f"{what}: waits for {', or '.join(_who(gpu) for gpu in gpus)}", file=sys.stderr, flush=True)
+            print(f"{what}: waits for {', or '.join(_who(name) for name in names)}", file=sys.stderr, flush=True)
             said = True
         time.sleep(LOOK)
 
 
-def _take(gpu: str, what: str) -> int | None:
-    path = lock_of(gpu)
+def _release(descriptor: int) -> None:
+    _held.discard(descriptor)
+    os.close(descriptor)
+
+
+def _take(name: str, what: str) -> int | None:
+    path = lock_of(name)
     try:
         return take(path, f"{what} in {Path.cwd()}", SHARED)
     except OSError as error:
@@ -118,12 +139,13 @@ def _take(gpu: str, what: str) -> int | None:
         raise UserError(f"the lock {path} cannot be opened ({reason}); remove it, or have it removed") from None
 
 
-def _who(gpu: str) -> str:
-    """A GPU and its holder, without the control characters that another user could have put in the note."""
-    said = str(holder_of(lock_of(gpu)) or "a process that does not say which")
-    return f"GPU {gpu[:12]}…, held by {''.join(one if one.isprintable() else '?' for one in said)}"
+def _who(name: str) -> str:
+    """A lock and its holder, without the control characters that another user could have put in the note."""
+    said = str(holder_of(lock_of(name)) or "a process that does not say which")
+    lock = "its turn to take several GPUs" if name == TURN else f"GPU {name[:12]}…"
+    return f"{lock}, held by {''.join(one if one.isprintable() else '?' for one in said)}"
 
 
-def lock_of(gpu: str) -> Path:
+def lock_of(name: str) -> Path:
     """The file that is locked by who holds a GPU."""
-    return Path(tempfile.gettempdir()) / f"reeltrace-{gpu.replace('/', '_')}.lock"
+    return Path(tempfile.gettempdir()) / f"reeltrace-{name.replace('/', '_')}.lock"

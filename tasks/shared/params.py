@@ -139,6 +139,7 @@ class Encode(Section):
     modalities: Modalities  # what indexed documents consist of
     max_query_tokens: int = Field(ge=1)  # the prefix counted
     dtype: Literal["float32", "bfloat16"]  # of weights and sums; vectors are written in float32
+    processes: int = Field(ge=1)  # each with run.threads, and on a GPU of its own where there are any; decides no byte
 
 
 class Evaluate(Section):

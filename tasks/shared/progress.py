@@ -50,8 +50,8 @@ def read_progress(path: Path) -> Progress | None:
 
 
 def watched() -> bool:
-    """Whether progress should be drawn: standard error is a terminal."""
-    return sys.stderr.isatty()
+    """Whether progress should be drawn: standard error is a terminal, and this is the only process to draw on it."""
+    return sys.stderr.isatty() and multiprocessing.parent_process() is None
 
 
 def progress(items: Iterable[T], what: str, total: int | None = None, unit: str = "video") -> Iterator[T]:

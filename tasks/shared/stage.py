@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from tasks.shared.artifacts.publish import RESULTS, input_files, publishing, write_manifest
 from tasks.shared.errors import UserError, disk_full
 from tasks.shared.files import read_json
-from tasks.shared.gpu import one_gpu
+from tasks.shared.gpu import gpus
 from tasks.shared.params import Params, load_params
 from tasks.shared.pipeline import StageSpec, dvc_hash, read_stages
 from tasks.shared.profiles import deviations
@@ -45,16 +45,19 @@ class StageRun:
     reused: Reused | None = None  # of a stage that keeps its items: for MLflow and standard output
     registered: str | None = None  # the artifact that becomes a version of the registered model
     until_end: ExitStack = field(default_factory=ExitStack)  # what is held as long as the stage runs
-    _has_gpu: bool = False
+    _gpus: list[str] | None = None
 
-    def take_gpu(self) -> None:
-        """Hold a GPU for as long as the stage runs, once; wait where all are held, do nothing where there is none.
+    def take_gpus(self, count: int = 1) -> list[str]:
+        """Hold so many GPUs for as long as the stage runs, once; wait while others hold them.
 
-        To be called before CUDA is asked anything, and only when there is something to load a model for.
+        Returns their UUIDs, which CUDA_VISIBLE_DEVICES then names in this order; none where there is no GPU. To be
+        called before CUDA is asked anything, and only when there is something to load a model for.
+
+        Raises UserError where there are GPUs, but fewer.
         """
-        if not self._has_gpu:
-            self.until_end.enter_context(one_gpu(self.spec.name))
-            self._has_gpu = True
+        if self._gpus is None:
+            self._gpus = self.until_end.enter_context(gpus(self.spec.name, count))
+        return self._gpus
 
 
 def main(stage: str, work: Callable[[StageRun], None], components: Iterable[str]) -> None:

@@ -128,7 +128,7 @@ def _learn(
     from tasks.train.seen import Seen
     from tasks.train.trainer import QUERY, fit
 
-    stage.take_gpu()
+    stage.take_gpus()
     params, seed = stage.params.train, stage.params.run.seed
     torch.set_num_threads(stage.params.run.threads)
     torch.use_deterministic_algorithms(True)

@@ -54,7 +54,7 @@ def hear(stage: StageRun, media: Mapping[str, Media]) -> Part[Transcript]:
 
     def load() -> None:
         nonlocal whisper
-        stage.take_gpu()
+        stage.take_gpus()
         whisper = Recogniser(model, params, threads)
 
     def transcribe(one: Media, folder: Path) -> None:

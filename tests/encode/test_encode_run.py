@@ -12,8 +12,8 @@ import pytest
 
 from tasks.encode.run import run
 from tasks.extract.sound import write_flac
-from tasks.omni import encoder
-from tasks.omni.encoding import encode_items
+from tasks.omni import work
+from tasks.omni.encoding import embed, encode_items
 from tasks.omni.item import SHORTEST_AUDIO, Item
 from tasks.omni.loading import load_embedder
 from tasks.omni.lora import load_adapter
@@ -43,13 +43,13 @@ class Calls(list[int]):
 def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     made = Calls()
 
-    def counted(model: Any, items: list[Item], **named: Any) -> np.ndarray:
+    def counted(model: Any, features: Any) -> np.ndarray:
         if len(made) == made.stop_after:
             raise KeyboardInterrupt
-        made.append(len(items))
-        return encode_items(model, items, **named)
+        made.append(len(features["input_ids"]))
+        return embed(model, features)
 
-    monkeypatch.setattr(encoder, "encode_items", counted)
+    monkeypatch.setattr(work, "embed", counted)
     return made
 
 

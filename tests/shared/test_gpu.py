@@ -1,4 +1,4 @@
-"""One stage at a time on a GPU: real processes and locks; only the list of GPUs is a script's."""
+"""One stage at a time on a GPU, or on several: real processes and locks; only the list of GPUs is a script's."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from typing import IO
 import pytest
 
 from tasks.shared.errors import UserError
-from tasks.shared.gpu import VISIBLE, lock_of, one_gpu, visible_gpus
+from tasks.shared.gpu import TURN, VISIBLE, gpus, lock_of, visible_gpus
 from tasks.shared.workspace.locks import holder_of, take
 
 ROOT = Path(__file__).resolve().parents[2]
-FIRST, SECOND = (f"GPU-{letter * 8}-0000-0000-0000-{letter * 12}" for letter in "ab")
+FIRST, SECOND, THIRD = (f"GPU-{letter * 8}-0000-0000-0000-{letter * 12}" for letter in "abc")
 MIG = "MIG-cccccccc-0000-0000-0000-cccccccccccc"
 PATIENCE = 60.0  # seconds after which a test gives up
 Lists = Callable[..., None]
@@ -52,7 +52,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lists:
 
 HOLD = """
 import multiprocessing, os, sys, time
-from tasks.shared.gpu import one_gpu
+from tasks.shared.gpu import gpus
 
 def work():
     print(os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
@@ -60,19 +60,19 @@ def work():
     sys.stdin.read()
 
 if __name__ == "__main__":
-    with one_gpu(sys.argv[1]):
+    with gpus(sys.argv[1], int(sys.argv[2])):
         work()
 """
 
 
 class Holder:
-    """A process that takes a GPU, says which, works, and keeps it until it is told to end."""
+    """A process that takes GPUs, says which, works, and keeps them until it is told to end."""
 
-    def __init__(self, stack: ExitStack, what: str, work: str = "pass") -> None:
+    def __init__(self, stack: ExitStack, what: str, work: str = "pass", count: int = 1) -> None:
         program = Path(tempfile.gettempdir()) / f"{what}.py"
         program.write_text(HOLD.format(work=work))
         self.process = subprocess.Popen(
-            [sys.executable, str(program), what],
+            [sys.executable, str(program), what, str(count)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
         )  # fmt: skip
         stack.callback(self.process.communicate)
@@ -111,12 +111,12 @@ def free(gpu: str) -> bool:
 
 
 def test_it_is_alone_visible_and_afterwards_all_is_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    with one_gpu("train"):
+    with gpus("train"):
         assert os.environ[VISIBLE] == FIRST
         assert visible_gpus() == [FIRST]
     assert VISIBLE not in os.environ
     monkeypatch.setenv(VISIBLE, "1")
-    with pytest.raises(ZeroDivisionError), one_gpu("train"):
+    with pytest.raises(ZeroDivisionError), gpus("train"):
         assert os.environ[VISIBLE] == SECOND
         raise ZeroDivisionError
     assert os.environ[VISIBLE] == "1"
@@ -151,7 +151,7 @@ def test_what_cuda_visible_devices_names(monkeypatch: pytest.MonkeyPatch, named:
 
 def test_a_mig_instance_is_locked_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VISIBLE, f"MIG-{FIRST}/1/0")  # as drivers before 470 name them
-    with one_gpu("train"):
+    with gpus("train"):
         assert os.environ[VISIBLE] == f"MIG-{FIRST}/1/0"
         assert [path.name for path in Path(tempfile.gettempdir()).iterdir()] == [f"reeltrace-MIG-{FIRST}_1_0.lock"]
 
@@ -170,7 +170,7 @@ def test_without_a_gpu_there_is_no_lock_and_no_word(
         monkeypatch.setenv(VISIBLE, "")
     else:
         machine("No devices were found", code=9 if how == "failed" else 0)
-    with one_gpu("train"):
+    with gpus("train"):
         assert os.environ.get(VISIBLE, "") == ""
     assert list((tmp_path / "tmp").iterdir()) == []
     assert capfd.readouterr() == ("", "")
@@ -193,6 +193,71 @@ def test_two_take_one_each_and_a_third_waits_and_says_for_whom() -> None:
         assert third.line() in (FIRST, SECOND)
         assert third.end() == (0, ""), "it said it once"
         assert one.end() == (0, "")
+
+
+def test_several_are_held_and_visible_in_the_order_they_were_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VISIBLE, "1,0")
+    with gpus("train", 2) as held:
+        assert held == visible_gpus() == [SECOND, FIRST]
+        assert os.environ[VISIBLE] == f"{SECOND},{FIRST}"
+        assert not free(FIRST) and not free(SECOND) and free(TURN)
+    assert os.environ[VISIBLE] == "1,0"
+    assert free(FIRST) and free(SECOND)
+
+
+def test_of_more_there_are_only_as_many_as_asked_for_are_held(machine: Lists) -> None:
+    machine(FIRST, SECOND, THIRD)
+    with ExitStack() as stack:
+        one = Holder(stack, "train")
+        assert one.line() == FIRST
+        assert Holder(stack, "encode", count=2).line() == f"{SECOND},{THIRD}"
+
+
+def test_who_wants_several_waits_for_each_and_keeps_what_it_has(machine: Lists) -> None:
+    with ExitStack() as stack:
+        one = Holder(stack, "train")
+        assert one.line() == FIRST
+        both = Holder(stack, "encode", count=2)
+        assert both.complaint().startswith("encode: waits for GPU GPU-aaaaaaaa…, held by train in ")
+        third = Holder(stack, "mine")
+        assert "GPU-bbbbbbbb…, held by encode in " in third.complaint(), "no later one takes what was gathered"
+        fourth = Holder(stack, "base", count=2)
+        assert fourth.complaint().startswith("base: waits for its turn to take several GPUs, held by encode in ")
+        third.process.kill()
+        assert one.end() == (0, "")
+        assert both.line() == f"{FIRST},{SECOND}"
+
+
+def test_of_many_that_want_all_each_gets_them(tmp_path: Path, machine: Lists, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(FIRST, SECOND, THIRD)
+    monkeypatch.chdir(tmp_path)
+    with ExitStack() as stack:
+        racers = [Holder(stack, f"racer{number}", ALONE.strip(), count=2 + number % 2) for number in range(6)]
+        for racer in racers:
+            assert racer.process.wait(PATIENCE) == 0, racer.end()
+
+
+def test_more_processes_than_gpus_is_one_line_and_nothing_is_held(machine: Lists) -> None:
+    said = "3 processes want 3 GPUs and 2 can be seen; set train.processes to at most 2"
+    with pytest.raises(UserError, match=said), gpus("train", 3):
+        pass
+    assert free(FIRST) and free(SECOND) and free(TURN)
+    machine()
+    with gpus("train", 3) as held:
+        assert held == [], "without a GPU any number of processes"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_death_of_who_gathers_frees_its_turn_and_what_it_has(number: signal.Signals) -> None:
+    with ExitStack() as stack:
+        one = Holder(stack, "train")
+        assert one.line() == FIRST
+        both = Holder(stack, "encode", count=2)
+        assert both.complaint().startswith("encode: waits for GPU GPU-aaaaaaaa…")
+        assert not free(SECOND) and not free(TURN)
+        both.process.send_signal(number)
+        both.process.wait(PATIENCE)
+        assert free(SECOND) and free(TURN)
 
 
 ALONE = """
@@ -259,7 +324,7 @@ def test_a_child_that_outlives_the_holder_does_not_hold(machine: Lists, kind: st
 def test_the_lock_is_every_users(machine: Lists) -> None:
     before = os.umask(0o077)
     try:
-        with one_gpu("train"):
+        with gpus("train"):
             assert lock_of(FIRST).stat().st_mode & 0o777 == 0o666
     finally:
         os.umask(before)
@@ -267,9 +332,9 @@ def test_the_lock_is_every_users(machine: Lists) -> None:
 
 AS_ANOTHER = """
 import os, sys
-from tasks.shared.gpu import one_gpu
+from tasks.shared.gpu import gpus
 os.setuid(65534)
-with one_gpu("encode"):
+with gpus("encode"):
     print(os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
     sys.stdin.read()
 """
@@ -289,7 +354,7 @@ def test_another_user_waits_for_it_and_takes_it(
         monkeypatch.setenv("PATH", f"{place}{os.pathsep}{os.environ['PATH']}")
         monkeypatch.setattr(tempfile, "tempdir", None)
         first = stack.enter_context(ExitStack())
-        first.enter_context(one_gpu("train"))
+        first.enter_context(gpus("train"))
         program, pipe = [sys.executable, "-c", AS_ANOTHER], subprocess.PIPE
         other = subprocess.Popen(program, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, cwd=place)
         stack.callback(other.communicate)
@@ -312,7 +377,7 @@ def test_what_is_no_lock_is_one_line(tmp_path: Path, kind: str) -> None:
         path.mkdir()
     with (
         pytest.raises(UserError, match=rf"the lock {path} cannot be opened \(.*\); remove it") as caught,
-        one_gpu("me"),
+        gpus("me"),
     ):
         pass
     assert "\n" not in str(caught.value)

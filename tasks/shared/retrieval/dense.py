@@ -41,16 +41,16 @@ class DenseRetriever:
     Args:
         params: names the model.
         threads: of torch on the CPU, which decide the last bits.
-        take_gpu: called before the model is loaded.
+        take_gpus: called before the model is loaded.
 
     Attributes:
         asked: how many vectors it was asked for; reused: how many of them came from the store.
     """
 
-    def __init__(self, params: Retriever, threads: int, take_gpu: Callable[[], None]) -> None:
+    def __init__(self, params: Retriever, threads: int, take_gpus: Callable[[], object]) -> None:
         self.params = params
         self.model = resolve_model(params.model, params.revision, "retriever")
-        self.take_gpu = take_gpu
+        self.take_gpus = take_gpus
         self.asked = self.reused = 0
         check_code(self.model, params.trust_remote_code, params.revision)
         self._encoder: SentenceTransformer | None = None
@@ -106,7 +106,7 @@ class DenseRetriever:
 
     def _write(self, folder: Path, texts: Sequence[str], prompt: str) -> None:
         if self._encoder is None:
-            self.take_gpu()
+            self.take_gpus()
             self._encoder = text_encoder.load_text_encoder(self.model, self.params)
         values = self._encoder.encode(
             list(texts),
