@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from torch.distributed.elastic.agent.server.api import RunResult
 
 STARTER = "REELTRACE_STARTER"  # the process id of who started the ranks here
+LOOK = 0.1  # seconds between two looks at whether all ranks are alive
 GRACE = 4  # seconds that ranks have between being asked to end and being killed
+ENDED = (-signal.SIGTERM, 128 + signal.SIGTERM)  # exit codes of ranks that the agent ended because of another
 ONE_LINE = (2, os.EX_TEMPFAIL, 130)  # exit codes of a stage that says why in one line
 PR_SET_PDEATHSIG = 1
 
@@ -46,6 +48,7 @@ def launch(count: int) -> int:
             entrypoint=sys.executable,
             args=("-m", "tasks.train"),
             max_restarts=0,
+            monitor_interval=LOOK,
         )
         said = DefaultLogsSpecs(folder, redirects=dict.fromkeys(range(1, count), Std.ALL))
         agent = LocalElasticAgent(spec, said, exit_barrier_timeout=GRACE, shutdown_timeout=GRACE)
@@ -61,8 +64,10 @@ def _code(result: RunResult, folder: Path) -> int:
     """The exit code, after saying what rank 0 could not."""
     if not result.is_failed():
         return 0
-    first = result.failures.get(0) or min(result.failures.values(), key=lambda one: one.timestamp)
-    rank, code = first.local_rank, int(first.exitcode)
+    by_themselves = [one for one in result.failures.values() if one.exitcode not in ENDED]
+    failures = by_themselves or list(result.failures.values())
+    decided = min(failures, key=lambda one: (one.local_rank > 0, one.timestamp))  # rank 0 has said why by now
+    rank, code = decided.local_rank, int(decided.exitcode)
     if code < 0:
         name = signal.Signals(-code).name
         print(

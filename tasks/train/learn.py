@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -62,6 +63,7 @@ def learn(
     torch.use_deterministic_algorithms(True)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it deterministic CUDA refuses to multiply
 
+    warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated")  # accelerate's own argument
     with ranks.group(device):
         model = _with_adapter(params, device)
         embedder = cast("OmniEmbedder", model[0])

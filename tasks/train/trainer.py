@@ -151,6 +151,7 @@ def fit(
         seed=seed,
         data_seed=seed,
         disable_tqdm=True,  # its bar is ours
+        dataloader_drop_last=True,  # DDP is warned of without; our loader has its batches as they are
     )
     arguments.mixed_precision = "no"  # autocast is the engine's, whatever the environment of `accelerate launch` says
     trainer = AdapterTrainer(
