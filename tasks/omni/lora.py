@@ -138,6 +138,8 @@ def _inject(thinker: Any, config: dict[str, Any], seed: int) -> None:
         inject_adapter_in_model(LoraConfig(**config), thinker, adapter_name=NAME)
     for name, parameter in thinker.named_parameters():
         parameter.requires_grad_(".lora_" in name)
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()  # small steps are lost in half precision, whatever the base's
 
 
 def _check_plain(config: dict[str, Any], name: str) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from tasks.shared.cron import check_cron
@@ -122,8 +122,9 @@ class Base(Section):
 class Train(Section):
     modalities: Modalities  # what training documents consist of
     epochs: int = Field(ge=1)
-    batch_size: int = Field(ge=1)  # queries a step
-    mini_batch_size: int = Field(ge=1)  # what memory holds at once; the loss sees the whole batch
+    batch_size: int = Field(ge=1)  # queries contrasted at a time, over all ranks
+    accumulation_steps: int = Field(ge=1)  # the optimiser steps on the mean loss of so many batches
+    mini_batch_size: int = Field(ge=1)  # what memory of one rank holds at once; the loss sees the whole batch
     negatives: int = Field(ge=0)
     max_query_tokens: int = Field(ge=1)  # the prefix counted
     temperature: float = Field(gt=0)
@@ -132,7 +133,24 @@ class Train(Section):
     lora_r: int = Field(ge=1)
     lora_alpha: int = Field(ge=1)
     lora_dropout: float = Field(ge=0, lt=1)
+    dtype: Literal["float32", "bfloat16"]  # of the frozen weights and of what is computed; the adapter is in float32
+    gradient_checkpointing: bool  # the language model's layers are computed again for their gradients, not remembered
+    processes: int = Field(ge=1)  # ranks on this machine, each with a GPU of its own where there are any
     save_steps: int = Field(ge=1)
+
+    @field_validator("negatives")
+    @classmethod
+    def _something_to_tell_from(cls, negatives: int, info: ValidationInfo) -> int:
+        if negatives == 0 and info.data.get("batch_size") == 1:
+            raise ValueError("with train.batch_size = 1 no query has a negative, and nothing is learnt; raise either")
+        return negatives
+
+    @field_validator("processes")
+    @classmethod
+    def _something_for_each(cls, processes: int, info: ValidationInfo) -> int:
+        if processes > (queries := info.data.get("batch_size", processes)):
+            raise ValueError(f"with train.batch_size = {queries} there are ranks without a query; lower it")
+        return processes
 
 
 class Encode(Section):

@@ -1,7 +1,42 @@
-"""`python -m tasks.train`."""
+"""`python -m tasks.train`.
 
+With `train.processes` above 1 it starts so many ranks on this machine and waits for them. On several machines, or
+under a launcher that is there already, the ranks are started from outside, on every machine from a project folder and
+item store ($REELTRACE_STORE) that all of them see:
+
+    torchrun --nnodes 2 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST:29500 -m tasks.train
+    accelerate launch --num_processes 8 -m tasks.train
+
+Then the launcher says how many there are, and `dvc commit train` records what the first one published.
+"""
+
+import sys
+
+from tasks.shared.errors import UserError
+from tasks.shared.params import load_params
 from tasks.shared.stage import main
+from tasks.train.follow import follow
+from tasks.train.launch import bound, launch
+from tasks.train.ranks import Ranks
 from tasks.train.run import COMPONENTS, run
 
+
+def processes() -> int:
+    """Ranks to start; 1 where params.yaml is wrong, which the stage will say."""
+    try:
+        return load_params().train.processes
+    except UserError:
+        return 1
+
+
 if __name__ == "__main__":
-    main("train", run, components=COMPONENTS)
+    if Ranks.started():
+        bound()
+        if (here := Ranks.here()).rank > 0:
+            follow(here)
+        else:
+            main("train", run, components=COMPONENTS)
+    elif (count := processes()) > 1:
+        sys.exit(launch(count))
+    else:
+        main("train", run, components=COMPONENTS)

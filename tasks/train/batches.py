@@ -6,43 +6,31 @@ make each other's positives negatives, which the judgments contradict; such rows
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from sentence_transformers.base.sampler import DefaultBatchSampler
 
 from tasks.train.rows import Row
 
 
-class JudgedBatchSampler(DefaultBatchSampler):
+def judged_batches(
+    rows: Sequence[Row], positives: Mapping[str, frozenset[str]], batch_size: int, epochs: int, seed: int
+) -> list[list[int]]:
     """The batches of all epochs in one sequence, each of row numbers; reproducible from the seed.
 
-    One sequence, because the number of batches differs from epoch to epoch and the trainer counts only the first's.
-
     Args:
-        rows: the training rows, in dataset order.
+        rows: the training rows.
         positives: for every query id, the ids of all its judged positives.
         batch_size: rows a batch; the last ones of an epoch may be smaller.
         epochs: how often every row comes.
         seed: with the epoch, decides the order.
     """
-
-    def __init__(
-        self, rows: Sequence[Row], positives: Mapping[str, frozenset[str]], batch_size: int, epochs: int, seed: int
-    ) -> None:
-        super().__init__(range(len(rows)), batch_size=batch_size, drop_last=False, seed=seed)
-        self.batches = [
-            batch
-            for epoch in range(epochs)
-            for batch in _packed(rows, positives, batch_size, torch.Generator().manual_seed(seed + epoch))
-        ]
-
-    def __iter__(self) -> Iterator[list[int]]:
-        yield from self.batches
-
-    def __len__(self) -> int:
-        return len(self.batches)
+    return [
+        batch
+        for epoch in range(epochs)
+        for batch in _packed(rows, positives, batch_size, torch.Generator().manual_seed(seed + epoch))
+    ]
 
 
 @dataclass

@@ -48,18 +48,22 @@ def training_rows(
     return [Row(query, positive, hard[:width]) for query, positive, hard in groups], drawn
 
 
-def shown(rows: Sequence[Row], batches: Iterable[Sequence[int]], mined: Iterable[MinedQuery]) -> list[Exposure]:
+def shown(
+    rows: Sequence[Row], batches: Iterable[Sequence[int]], mined: Iterable[MinedQuery], accumulation_steps: int
+) -> list[Exposure]:
     """What training shows for which query.
 
     Args:
         rows: of the training.
-        batches: numbers of the rows in every step of the optimiser, in order.
+        batches: numbers of the rows that are contrasted with each other, in order.
         mined: tells the negatives that were mined from those drawn at random.
+        accumulation_steps: so many batches are one step of the optimiser.
     """
     hard = {one.query_id: {negative.video_id for negative in one.negatives} for one in mined}
     steps: dict[tuple[str, str, Role], list[int]] = defaultdict(list)
     others: Counter[tuple[str, str, Role]] = Counter()
-    for step, batch in enumerate(batches, start=1):
+    for number_of_batch, batch in enumerate(batches):
+        step = number_of_batch // accumulation_steps + 1
         queries = {rows[number].query_id for number in batch}
         for row in (rows[number] for number in batch):
             passages: list[tuple[str, Role]] = [(row.positive, "positive")]

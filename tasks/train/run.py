@@ -8,79 +8,55 @@ failure: it is counted, and so are the judged pairs that go with it.
 A training is one item of the store, keyed by what it learns from: a change that reaches no query, document or
 negative of the training split costs nothing. Checkpoints lie in the store too, so a killed training goes on from its
 last one, and its bytes are those of an undisturbed run.
+
+How a lesson becomes an adapter: `lesson` (rows of queries and videos), `batches` (rows that are contrasted with each
+other), `inputs` (a rank's share of a batch as tensors), `losses` (what is learnt), `contrast` (its gradient, across
+mini-batches and ranks), `trainer` (the steps of the optimiser).
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
-from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
 
 from tasks.shared.artifacts import exposures, losses
-from tasks.shared.artifacts.corpus import read_queries, read_videos
 from tasks.shared.artifacts.exposures import write_exposures
 from tasks.shared.artifacts.losses import as_metrics, read_losses, write_losses
-from tasks.shared.artifacts.models import ADAPTER, Training, base_system, read_base, write_training
+from tasks.shared.artifacts.models import ADAPTER, Training, read_base, write_training
 from tasks.shared.artifacts.negatives import MinedQuery, read_negatives
-from tasks.shared.artifacts.publish import RESULTS, digests
-from tasks.shared.errors import UserError
-from tasks.shared.files import files_under, link_or_copy, sha256_json
-from tasks.shared.gpu import visible_gpus
-from tasks.shared.items import ENTRY, ItemStore, store_folder
+from tasks.shared.files import files_under, link_or_copy
+from tasks.shared.items import ENTRY, ItemStore
 from tasks.shared.reused import Reused
 from tasks.shared.stage import StageRun
-from tasks.train.rows import Row, shown, training_rows
+from tasks.train.lesson import COMPONENTS, Lesson, checkpoints, read_lesson, trainings
+from tasks.train.ranks import Ranks
+from tasks.train.rows import shown
 
-if TYPE_CHECKING:
-    from tasks.omni.documents import Document
-    from tasks.omni.embedder import OmniEmbedder
-
-COMPONENTS = ("peft", "sentence-transformers", "torch", "transformers")
-CORPUS = RESULTS / "corpus"
+__all__ = ["COMPONENTS", "run"]
 
 
 def run(stage: StageRun) -> None:
-    """Train and write the adapter, or say why there is nothing to train on."""
+    """Train and write the adapter, or say why there is nothing to train on. Of several ranks, the first one's work."""
+    ranks = Ranks.here()
     mined = read_negatives()
-    if not any(one.positives for one in mined):
+    if any(one.positives for one in mined):
+        _train(stage, mined, ranks)
+    else:
         reason = "the corpus has no training query with a judged positive"
         print(f"train: {reason}; the base is used as it is")
         write_training(stage.out, Training(trained=False, reason=reason))
         stage.counts = {"queries": 0, "steps": 0}
-        return
-    _train(stage, mined)
+    ranks.say(None)  # to those who wait still
 
 
-def _train(stage: StageRun, mined: list[MinedQuery]) -> None:
-    from tasks.omni.documents import read_documents
-
-    params, seed = stage.params.train, stage.params.run.seed
-    queries = {query.query_id: query.text for query in read_queries(CORPUS / "queries.parquet", "train")}
-    videos = read_videos(CORPUS / "manifest.parquet", "train")
-    read = read_documents(videos, params.modalities, stage.params.document.train_text)
-    documents = read.found
-    rows, drawn = training_rows(mined, list(documents), params.negatives, seed)
-    judged = [video_id for one in mined for video_id in one.positives]
-    if not rows and not set(judged).isdisjoint(read.without):
-        chosen = ", ".join(params.modalities)
-        raise UserError(f"no judged positive has anything of train.modalities ({chosen}); choose others in params.yaml")
-    if not rows:
-        raise UserError("no training query has a positive that could be read; see failures.jsonl of extract")
-
-    store = ItemStore("train", _decides(stage))
-    lesson = {
-        "rows": [[row.query_id, row.positive, *row.negatives] for row in rows],
-        "positives": {one.query_id: one.positives for one in mined},
-        "queries": {row.query_id: queries[row.query_id] for row in rows},
-        "documents": {video_id: documents[video_id].digest for video_id in _videos(rows)},
-    }
-    key = store.key(sha256_json(lesson))
+def _train(stage: StageRun, mined: list[MinedQuery], ranks: Ranks) -> None:
+    lesson = read_lesson(stage.params, mined)
+    store = trainings(stage.params, stage.spec, ranks.count)
+    key = store.key(lesson.digest())
     finished = store.get(key)
     stage.reused = Reused(int(finished is not None), 1, "training")
     if finished is None:
-        finished = _learn(stage, mined, queries, documents, rows, store, key)
+        finished = _learn(stage, lesson, store, key, ranks)
     else:
         print("train: the same lesson was learnt before with these params and this code; its adapter is taken again")
     for file in files_under(finished):
@@ -92,13 +68,13 @@ def _train(stage: StageRun, mined: list[MinedQuery]) -> None:
         for entry in history:
             stage.tracker.metrics(as_metrics(entry), step=int(entry["step"]))
     stage.counts = {
-        "queries": len({row.query_id for row in rows}),
-        "rows": len(rows),
-        "videos": len(documents),
-        "not_extracted": len(read.not_extracted),
-        "without_chosen_modalities": len(read.without),
-        "pairs_left_out": len(judged) - len(rows),
-        "negatives_drawn_at_random": drawn,
+        "queries": len({row.query_id for row in lesson.rows}),
+        "rows": len(lesson.rows),
+        "videos": len(lesson.documents),
+        "not_extracted": lesson.not_extracted,
+        "without_chosen_modalities": lesson.without_chosen_modalities,
+        "pairs_left_out": lesson.pairs_left_out,
+        "negatives_drawn_at_random": lesson.drawn,
         "steps": len(history),
     }
     stage.metrics = {"train/final_loss": history[-1]["loss"]}
@@ -106,79 +82,26 @@ def _train(stage: StageRun, mined: list[MinedQuery]) -> None:
     stage.registered = ADAPTER
 
 
-def _videos(rows: Iterable[Row]) -> set[str]:
-    return {video_id for row in rows for video_id in (row.positive, *row.negatives)}
+def _learn(stage: StageRun, lesson: Lesson, store: ItemStore, key: str, ranks: Ranks) -> Path:
+    from tasks.omni.lora import save_adapter  # heavy, and only needed where there is something to learn
+    from tasks.train.learn import learn
+    from tasks.train.trainer import last_checkpoint
 
-
-def _learn(
-    stage: StageRun,
-    mined: list[MinedQuery],
-    queries: dict[str, str],
-    documents: dict[str, Document],
-    rows: list[Row],
-    store: ItemStore,
-    key: str,
-) -> Path:
-    import torch  # heavy, and only needed where there is something to learn
-
-    from tasks.omni.item import Item
-    from tasks.omni.loading import load_embedder
-    from tasks.omni.lora import attach_lora, load_adapter, save_adapter
-    from tasks.train.batches import JudgedBatchSampler
-    from tasks.train.seen import Seen
-    from tasks.train.trainer import QUERY, fit
-
-    stage.take_gpus()
-    params, seed = stage.params.train, stage.params.run.seed
-    torch.set_num_threads(stage.params.run.threads)
-    torch.use_deterministic_algorithms(True)
-
+    folder = checkpoints(key)
+    checkpoint = last_checkpoint(folder)
+    ranks.say({"key": key, "checkpoint": checkpoint})
+    device = ranks.device(stage.take_gpus)
+    learnt = learn(
+        lesson, stage.params, folder, checkpoint, ranks=ranks, device=device, tracker=stage.tracker
+    )  # fmt: skip
     base = read_base()
-    model = load_embedder(
-        base.model,
-        base.revision,
-        processor=base.processor,
-        processor_revision=base.processor_revision,
-        max_text_tokens=stage.params.document.max_text_tokens,
-        max_query_tokens=params.max_query_tokens,
-        text_cut=stage.params.document.cut,
-    )
-    if base.adapter is None:
-        attach_lora(model, r=params.lora_r, alpha=params.lora_alpha, dropout=params.lora_dropout, seed=seed)
-    else:
-        load_adapter(model, base.adapter, base.adapter_revision)
+    accumulation_steps = stage.params.train.accumulation_steps
 
-    embedder = cast("OmniEmbedder", model[0])
-    seen = Seen(model, documents)
-
-    def preprocess(names: list[str], prompt: str | None = None, **_: object) -> dict[str, torch.Tensor]:
-        items = [
-            Item(text=queries[name.removeprefix(QUERY)]) if name.startswith(QUERY) else seen[name] for name in names
-        ]
-        return embedder.preprocess(items, prompt=prompt)
-
-    positives = {one.query_id: frozenset(one.positives) for one in mined}
-    sampler = JudgedBatchSampler(rows, positives, params.batch_size, params.epochs, seed)
-    scratch = store_folder() / "training" / key[:32]
-    history = fit(model, rows, sampler, preprocess, scratch, stage.tracker, params=params, seed=seed)
-
-    def keep(folder: Path) -> None:
-        save_adapter(model, folder / ADAPTER, base.model, base.revision)
-        write_losses(folder, history)
-        write_exposures(folder, shown(rows, sampler.batches, mined))
+    def keep(place: Path) -> None:
+        save_adapter(learnt.model, place / ADAPTER, base.model, base.revision)
+        write_losses(place, learnt.history)
+        write_exposures(place, shown(lesson.rows, learnt.batches, lesson.mined, accumulation_steps))
 
     finished = store.put(key, keep)
-    shutil.rmtree(scratch, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
     return finished
-
-
-def _decides(stage: StageRun) -> dict[str, Any]:
-    """What decides a training beside its lesson: params, code, versions, the starting weights and the device."""
-    base = base_system()
-    return {
-        "params": {key: stage.params.section(key) for key in stage.spec.params},
-        "code": {path: one["sha256"] for path, one in digests(stage.spec.code).items()},
-        "versions": {name: version(name) for name in COMPONENTS},
-        "device": "cuda" if visible_gpus() else "cpu",
-        "base": [base.digest(), base.model, base.revision],  # the adapter names its base
-    }

@@ -1,29 +1,28 @@
-"""The sentence-transformers trainer over items, resumable and with a live loss."""
+"""The sentence-transformers trainer over shares of batches, resumable and with a live loss."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from datasets import Dataset
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
-from sentence_transformers.sentence_transformer.losses import CachedMultipleNegativesRankingLoss
+from torch.utils.data import DataLoader
 from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from tasks.omni.prompt import QUERY_PREFIX
 from tasks.shared.artifacts.losses import as_metrics
 from tasks.shared.params import Train
 from tasks.shared.progress import Bar
 from tasks.shared.tracking import Tracker
-from tasks.train.batches import JudgedBatchSampler
-from tasks.train.rows import Row
+from tasks.train.contrast import Contrast
+from tasks.train.inputs import Batch, Inputs, Share
+from tasks.train.losses.infonce import InfoNCE
+from tasks.train.ranks import Ranks
 
 CHECKPOINT = "trained.safetensors"
-QUERY = "query/"  # marks a query's id among video ids, which have no slash
+WHOLE = "whole"  # the empty file that a checkpoint gets last, when every rank has written its part
 
 
 class LiveLoss(TrainerCallback):
@@ -56,16 +55,39 @@ class Steps(TrainerCallback):
 
 
 class AdapterTrainer(SentenceTransformerTrainer):
-    """Keeps only the trained weights in a checkpoint: the base never changes."""
+    """Takes batches as they are shared out already, and keeps only the trained weights: the base never changes."""
+
+    def __init__(self, *args: Any, shares: list[Share], inputs: Inputs, **named: Any) -> None:
+        self.shares, self.inputs = shares, inputs
+        super().__init__(*args, **named)
 
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
         """No card: it would look through the data for examples, and nobody reads it."""
 
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """A share at a time, in order. Accelerate would deal out whole batches to ranks, and fill the last one up."""
+        shares: Any = self.shares
+        return DataLoader(shares, batch_size=1, collate_fn=self.inputs, pin_memory=torch.cuda.is_available())
+
+    def compute_loss(self, model: torch.nn.Module, inputs: Batch, *_: Any, **__: Any) -> torch.Tensor:  # type: ignore[override]
+        """The loss of the batch over all ranks."""
+        assert isinstance(self.loss, Contrast)
+        self.loss.model = model  # DDP's, where there are several
+        loss: torch.Tensor = self.loss(inputs)
+        return loss
+
+    def _save_checkpoint(self, *args: Any, **named: Any) -> None:
+        super()._save_checkpoint(*args, **named)
+        self.accelerator.wait_for_everyone()
+        if self.args.should_save:
+            (Path(str(self.args.output_dir)) / f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}" / WHOLE).touch()
+
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:  # noqa: ARG002
-        weights = {name: weight.detach().cpu().contiguous() for name, weight in _trained(self.model).items()}
         folder = Path(str(output_dir))
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(weights, folder / CHECKPOINT)
+        if self.args.should_save:
+            weights = {name: weight.detach().cpu().contiguous() for name, weight in _trained(self.model).items()}
+            save_file(weights, folder / CHECKPOINT)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:  # noqa: ARG002
         saved = load_file(Path(resume_from_checkpoint) / CHECKPOINT)
@@ -78,37 +100,48 @@ def _trained(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
     return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
 
 
+def last_checkpoint(folder: Path) -> str | None:
+    """The newest checkpoint that every rank has finished; None without one."""
+    whole = [file.parent for file in folder.glob(f"{PREFIX_CHECKPOINT_DIR}-*/{WHOLE}")]
+    return str(max(whole, key=lambda one: int(one.name.rpartition("-")[2]))) if whole else None
+
+
 def fit(
     model: SentenceTransformer,
-    rows: list[Row],
-    sampler: JudgedBatchSampler,
-    preprocess: Callable[..., dict[str, torch.Tensor]],
-    scratch: Path,
-    tracker: Tracker,
+    shares: list[Share],
+    inputs: Inputs,
+    folder: Path,
+    checkpoint: str | None,
     *,
     params: Train,
     seed: int,
+    ranks: Ranks,
+    tracker: Tracker | None,
 ) -> list[dict[str, float]]:
-    """Train the model's adapter in place, going on from the last checkpoint in `scratch` where there is one.
+    """Train the model's adapter in place, together with the other ranks, if there are any.
 
-    The loss is InfoNCE from query to passage over every passage of the batch (van den Oord et al. 2018), its
-    gradients cached so that memory holds `mini_batch_size` items at a time (Gao et al. 2021).
+    Args:
+        model: with an adapter, on this rank's device.
+        shares: this rank's of every batch of all epochs.
+        inputs: makes them tensors.
+        folder: where checkpoints are written.
+        checkpoint: the one to go on from.
+        tracker: told of every step; None where another rank does it.
 
     Returns:
-        A row for every step: step, loss, learning_rate, grad_norm.
+        A row for every step of the optimiser: step, loss, learning_rate, grad_norm.
     """
-    columns = {"query": [QUERY + row.query_id for row in rows], "positive": [row.positive for row in rows]}
-    for number in range(len(rows[0].negatives)):
-        columns[f"negative_{number + 1}"] = [row.negatives[number] for row in rows]
     arguments = SentenceTransformerTrainingArguments(
-        output_dir=str(scratch),
-        num_train_epochs=1,  # the sampler's sequence holds all epochs
-        per_device_train_batch_size=params.batch_size,
+        output_dir=str(folder),
+        num_train_epochs=1,  # the batches are those of all epochs
+        per_device_train_batch_size=len(shares[0].rows),
+        gradient_accumulation_steps=params.accumulation_steps,
         learning_rate=params.learning_rate,
         warmup_steps=params.warmup_ratio,
         lr_scheduler_type="linear",
-        prompts={"query": QUERY_PREFIX},
-        batch_sampler=lambda *_, **__: sampler,
+        use_cpu=model.device.type == "cpu",
+        ddp_find_unused_parameters=False,  # every mini-batch passes through the whole adapter
+        ddp_broadcast_buffers=False,  # no layer keeps statistics
         save_strategy="steps",
         save_steps=params.save_steps,
         save_total_limit=2,
@@ -117,25 +150,33 @@ def fit(
         report_to="none",
         seed=seed,
         data_seed=seed,
-        dataloader_num_workers=0,
-        dataloader_pin_memory=torch.cuda.is_available(),
         disable_tqdm=True,  # its bar is ours
-        remove_unused_columns=False,
+        dataloader_drop_last=True,  # DDP is warned of without; our loader has its batches as they are
     )
+    arguments.mixed_precision = "no"  # autocast is the engine's, whatever the environment of `accelerate launch` says
     trainer = AdapterTrainer(
         model=model,
         args=arguments,
-        train_dataset=Dataset.from_dict(columns),
-        loss=CachedMultipleNegativesRankingLoss(
-            model, scale=1 / params.temperature, mini_batch_size=params.mini_batch_size
+        shares=shares,
+        inputs=inputs,
+        loss=Contrast(
+            model,
+            InfoNCE(params.temperature),
+            params.mini_batch_size,
+            dtype=params.dtype,
+            rank=ranks.rank,
+            ranks=ranks.count,
         ),
-        callbacks=[LiveLoss(tracker)],
     )
     trainer.remove_callback(PrinterCallback)  # the curve goes to MLflow and loss.csv
-    trainer.data_collator.preprocess_fn = preprocess
-    with Bar("train", len(sampler), "step") as bar:
-        trainer.add_callback(Steps(bar))
-        trainer.train(resume_from_checkpoint=get_last_checkpoint(str(scratch)) if scratch.is_dir() else None)
+    torch.manual_seed(seed + ranks.rank)  # ranks must not drop out the same
+    if tracker is None:
+        trainer.train(resume_from_checkpoint=checkpoint)
+    else:
+        trainer.add_callback(LiveLoss(tracker))
+        with Bar("train", -(-len(shares) // params.accumulation_steps), "step") as bar:
+            trainer.add_callback(Steps(bar))
+            trainer.train(resume_from_checkpoint=checkpoint)
     return [
         {key: float(entry[key]) for key in ("step", "loss", "learning_rate", "grad_norm") if key in entry}
         for entry in trainer.state.log_history

@@ -2,7 +2,7 @@
 
 import random
 
-from tasks.train.batches import JudgedBatchSampler
+from tasks.train.batches import judged_batches
 from tasks.train.rows import Row
 
 
@@ -21,17 +21,16 @@ def corpus(events: int, seed: int) -> tuple[list[Row], dict[str, frozenset[str]]
 
 def test_every_row_comes_once_an_epoch():
     rows, positives = corpus(12, seed=3)
-    sampler = JudgedBatchSampler(rows, positives, batch_size=4, epochs=2, seed=5)
-    numbers = [number for batch in sampler for number in batch]
+    batches = judged_batches(rows, positives, batch_size=4, epochs=2, seed=5)
+    numbers = [number for batch in batches for number in batch]
     assert sorted(numbers) == sorted([*range(len(rows))] * 2)
-    assert len(list(sampler)) == len(sampler)
-    assert max(map(len, sampler)) == 4
+    assert max(map(len, batches)) == 4
 
 
 def test_no_judged_positive_serves_as_a_negative():
     rows, positives = corpus(12, seed=3)
     clashes = 0
-    for batch in JudgedBatchSampler(rows, positives, batch_size=6, epochs=3, seed=5):
+    for batch in judged_batches(rows, positives, batch_size=6, epochs=3, seed=5):
         for number in batch:
             own = rows[number].positive
             shown = {video for other in batch for video in (rows[other].positive, *rows[other].negatives)}
@@ -44,8 +43,6 @@ def test_no_judged_positive_serves_as_a_negative():
 
 def test_the_seed_decides_the_order():
     rows, positives = corpus(12, seed=3)
-    first, again, other = (
-        list(JudgedBatchSampler(rows, positives, batch_size=4, epochs=1, seed=seed)) for seed in (5, 5, 6)
-    )
+    first, again, other = (judged_batches(rows, positives, batch_size=4, epochs=1, seed=seed) for seed in (5, 5, 6))
     assert first == again
     assert first != other

@@ -155,7 +155,7 @@ def test_what_was_learnt_before_is_not_learnt_again(small: Workspace, monkeypatc
         raise AssertionError("it learns")
 
     with monkeypatch.context() as patched:
-        patched.setattr("tasks.train.trainer.fit", no_training)
+        patched.setattr("tasks.train.learn.learn", no_training)
         videos = read_videos(RESULTS / "corpus/manifest.parquet")
         write_videos(RESULTS / "corpus/manifest.parquet", [*videos, replace(VIDEOS[0], video_id="new")])
         sign("corpus")  # a new video of the test split
@@ -207,7 +207,7 @@ def test_what_is_indexed_and_in_which_order_is_no_matter_of_training(
     small.set_params({"train.modalities": ["text", "audio"]})
     first = small.run("train", run)
     with monkeypatch.context() as patched:
-        patched.setattr("tasks.train.trainer.fit", None)  # what calls it fails
+        patched.setattr("tasks.train.learn.learn", None)  # what calls it fails
         small.set_params({"train.modalities": ["audio", "text"], "encode.modalities": ["video"]})
         assert small.run("train", run) == first
         small.set_params({"train.modalities": ["audio"]})
@@ -279,7 +279,7 @@ def test_the_first_loss_is_infonce_over_every_passage_of_the_batch(small: Worksp
     from tasks.shared.artifacts.corpus import read_queries, read_videos
     from tasks.shared.artifacts.negatives import read_negatives
     from tasks.shared.params import load_params
-    from tasks.train.batches import JudgedBatchSampler
+    from tasks.train.batches import judged_batches
     from tasks.train.rows import training_rows
 
     small.set_params({"train.batch_size": 4, "train.mini_batch_size": 3, "train.lora_dropout": 0.0})
@@ -291,7 +291,7 @@ def test_the_first_loss_is_infonce_over_every_passage_of_the_batch(small: Worksp
     mined = read_negatives()
     rows, _ = training_rows(mined, list(documents), 1, params.run.seed)
     positives = {one.query_id: frozenset(one.positives) for one in mined}
-    batch = [rows[number] for number in JudgedBatchSampler(rows, positives, 4, 2, params.run.seed).batches[0]]
+    batch = [rows[number] for number in judged_batches(rows, positives, 4, 2, params.run.seed)[0]]
     texts = {query.query_id: query.text for query in read_queries(RESULTS / "corpus/queries.parquet")}
     model = load_embedder(str(weights() / "model"), device="cpu")
     queries = encode_items(

@@ -28,7 +28,7 @@ class Exposure:
 
     Attributes:
         steps: of the optimiser, from 1, in which it was; a step that comes twice showed it twice.
-        others: over these steps, how many other queries of the batches had it as an in-batch negative.
+        others: over the batches of these steps that it was in, how many other queries had it as an in-batch negative.
     """
 
     video_id: str

@@ -1,0 +1,137 @@
+"""The engine around a loss: gradient caching within a rank, and the embeddings of all ranks side by side.
+
+A contrastive loss needs the embeddings of the whole batch at once, but memory has room for the activations of a few
+items, and a rank has only its share of the rows. So (Gao et al. 2021):
+
+1. every rank embeds its share, mini-batch by mini-batch, and keeps the embeddings alone;
+2. the ranks exchange embeddings; each computes the loss of the whole batch, the same on all, and its gradient by the
+   rank's own embeddings;
+3. every rank embeds its mini-batches again, with the same dropout, and sends these gradients on into the weights.
+
+Step 2 needs no gradient of the exchange: whoever made an embedding differentiates the whole loss by it. A rank's
+weights then have its share of the gradient, and DDP brings the shares together once, after the last mini-batch. Where
+all that a rank has fits into one mini-batch, step 1 remembers the activations and step 3 needs no second look.
+
+The ranks' shares are filled up to the same number of rows. What fills them is cut off before the loss: it is no
+candidate, weighs nothing and gets a gradient of zero. So loss and gradient are those of the batch on one rank, however
+many ranks there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import torch
+from sentence_transformers.base.losses.gradcache import RandContext
+from torch.distributed import all_gather
+from torch.nn.parallel import DistributedDataParallel
+
+from tasks.train.inputs import Batch, Features
+from tasks.train.losses import Loss
+
+
+@dataclass(frozen=True)
+class MiniBatch:
+    """A few items, the state of the random numbers they were embedded with, and their embeddings."""
+
+    features: Features
+    random: RandContext
+    embedded: torch.Tensor
+
+
+class Contrast(torch.nn.Module):
+    """Computes a loss of a batch that is spread over ranks, in the memory of a mini-batch.
+
+    Args:
+        model: a SentenceTransformer, wrapped in DDP where there are several ranks.
+        loss: of the whole batch's embeddings.
+        mini_batch_size: items (queries or passages) whose activations are remembered at a time.
+        dtype: "bfloat16" computes under autocast; embeddings and loss are in float32 all the same.
+        rank, ranks: this process's among those of torch.distributed's group.
+    """
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        loss: Loss,
+        mini_batch_size: int,
+        *,
+        dtype: Literal["float32", "bfloat16"] = "float32",
+        rank: int = 0,
+        ranks: int = 1,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.loss = loss
+        self.mini_batch_size = mini_batch_size
+        self.autocast = dtype == "bfloat16"
+        self.rank, self.ranks = rank, ranks
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        """The loss of the whole batch; to differentiate it gives the weights this rank's share of the gradient.
+
+        Args:
+            batch: this rank's share.
+        """
+        groups = (batch["queries"], batch["passages"])
+        remember = sum(map(_items, groups)) <= self.mini_batch_size
+        done = []
+        for features in (one for group in groups for one in _sliced(group, self.mini_batch_size)):
+            random = RandContext(*features.values())
+            with torch.set_grad_enabled(remember):
+                done.append(MiniBatch(features, random, self._embed(features)))
+
+        own = torch.cat([one.embedded.detach() for one in done]).requires_grad_()
+        columns = self._beside(own.unflatten(0, (-1, _items(batch["queries"]))))[:, : batch["batch_rows"]]
+        loss = self.loss(columns[0], columns[1:])
+        (gradient,) = torch.autograd.grad(loss, own)
+
+        value = loss.detach().requires_grad_()
+        value.register_hook(partial(self._send_on, done, gradient))
+        return value
+
+    def _embed(self, features: Features) -> torch.Tensor:
+        device = features["input_ids"].device.type
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=self.autocast):
+            embedded: torch.Tensor = self.model(dict(features))["sentence_embedding"]
+        return embedded.float()
+
+    def _beside(self, own: torch.Tensor) -> torch.Tensor:
+        """This rank's (columns, rows of its share, dimensions) among all ranks', one after the other by rows."""
+        if self.ranks == 1:
+            return own
+        parts = [torch.empty_like(own) for _ in range(self.ranks)]
+        all_gather(parts, own.detach())
+        parts[self.rank] = own
+        return torch.cat(parts, dim=1)
+
+    def _send_on(self, done: list[MiniBatch], gradient: torch.Tensor, scale: torch.Tensor) -> None:
+        """Bring the gradient by the embeddings into the weights; `scale` is what the loss is multiplied with."""
+        whole = gradient * (scale * self.ranks)  # DDP takes the mean over ranks, where the shares are to be added
+        parts = whole.split([len(one.embedded) for one in done])
+        if done[0].embedded.requires_grad:
+            torch.autograd.backward([one.embedded for one in done], list(parts))
+            return
+        for number, (one, part) in enumerate(zip(done, parts, strict=True), start=1):
+            with torch.enable_grad(), nullcontext() if number == len(done) else _apart(self.model):
+                with one.random:
+                    embedded = self._embed(one.features)
+                embedded.backward(part)
+
+
+def _items(features: Features) -> int:
+    return len(features["input_ids"])
+
+
+def _sliced(features: Features, size: int) -> Iterator[Features]:
+    for start in range(0, _items(features), size):
+        yield {name: tensor[start : start + size] for name, tensor in features.items()}
+
+
+def _apart(model: torch.nn.Module) -> AbstractContextManager[None]:
+    """Gradients of this rank alone are added up, not yet brought together with the others'."""
+    return model.no_sync() if isinstance(model, DistributedDataParallel) else nullcontext()

@@ -1,0 +1,107 @@
+"""Learning a lesson: the model with its adapter, the batches, and this rank's part in them."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import torch
+
+from tasks.omni.loading import load_embedder
+from tasks.omni.lora import attach_lora, load_adapter
+from tasks.shared.artifacts.models import read_base
+from tasks.shared.params import Params
+from tasks.train.batches import judged_batches
+from tasks.train.inputs import Inputs, shares
+from tasks.train.lesson import Lesson
+from tasks.train.ranks import Ranks
+from tasks.train.seen import Seen
+from tasks.train.trainer import fit
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+    from tasks.omni.embedder import OmniEmbedder
+    from tasks.shared.tracking import Tracker
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """The model with the trained adapter, the curve, and the batches as numbers of rows."""
+
+    model: SentenceTransformer
+    history: list[dict[str, float]]
+    batches: list[list[int]]
+
+
+def learn(
+    lesson: Lesson,
+    params: Params,
+    folder: Path,
+    checkpoint: str | None,
+    *,
+    ranks: Ranks,
+    device: str | None,
+    tracker: Tracker | None,
+) -> Learnt:
+    """Train an adapter, together with the other ranks.
+
+    Args:
+        folder: where checkpoints are written; the same folder for all ranks.
+        checkpoint: the one of them to go on from.
+        device: this rank's; None for the best there is.
+        tracker: told of every step; None where another rank does it.
+
+    Raises:
+        UserError: the base or its adapter cannot be loaded.
+    """
+    settings, seed = params.train, params.run.seed
+    torch.set_num_threads(params.run.threads)
+    torch.use_deterministic_algorithms(True)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it deterministic CUDA refuses to multiply
+
+    warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated")  # accelerate's own argument
+    with ranks.group(device):
+        model = _with_adapter(params, device)
+        embedder = cast("OmniEmbedder", model[0])
+        if settings.gradient_checkpointing:
+            embedder.model.language_model.gradient_checkpointing_enable({"use_reentrant": False})
+        batches = judged_batches(lesson.rows, lesson.positives, settings.batch_size, settings.epochs, seed)
+        history = fit(
+            model,
+            shares(lesson.rows, batches, ranks.rank, ranks.count),
+            Inputs(embedder, lesson.queries, Seen(model, lesson.documents)),
+            folder,
+            checkpoint,
+            params=settings,
+            seed=seed,
+            ranks=ranks,
+            tracker=tracker,
+        )
+    return Learnt(model, history, batches)
+
+
+def _with_adapter(params: Params, device: str | None) -> SentenceTransformer:
+    """The base, frozen, and the adapter that is trained: the base's own, or a fresh one."""
+    base, settings = read_base(), params.train
+    model = load_embedder(
+        base.model,
+        base.revision,
+        processor=base.processor,
+        processor_revision=base.processor_revision,
+        dtype=settings.dtype,
+        device=device,
+        max_text_tokens=params.document.max_text_tokens,
+        max_query_tokens=settings.max_query_tokens,
+        text_cut=params.document.cut,
+    )
+    if base.adapter is None:
+        attach_lora(
+            model, r=settings.lora_r, alpha=settings.lora_alpha, dropout=settings.lora_dropout, seed=params.run.seed
+        )
+    else:
+        load_adapter(model, base.adapter, base.adapter_revision)
+    return model

@@ -1,0 +1,119 @@
+"""What a training learns from: rows of queries and videos, their texts and contents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks.shared.artifacts.corpus import read_queries, read_videos
+from tasks.shared.artifacts.models import base_system
+from tasks.shared.artifacts.negatives import MinedQuery
+from tasks.shared.artifacts.publish import RESULTS, digests
+from tasks.shared.errors import UserError
+from tasks.shared.files import sha256_json
+from tasks.shared.gpu import visible_gpus
+from tasks.shared.items import ItemStore, store_folder
+from tasks.shared.params import Params
+from tasks.shared.pipeline import StageSpec
+from tasks.train.rows import Row, training_rows
+
+if TYPE_CHECKING:
+    from tasks.omni.documents import Document
+
+COMPONENTS = ("peft", "sentence-transformers", "torch", "transformers")
+CORPUS = RESULTS / "corpus"
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Everything that is shown.
+
+    Attributes:
+        mined: queries with their positives and mined negatives.
+        queries: text by query id.
+        documents: training videos that can be shown, by id.
+        rows: a query, a positive and negatives each.
+        drawn: negatives that had to be drawn at random.
+        not_extracted, without_chosen_modalities: training videos that cannot be shown.
+        pairs_left_out: judged pairs whose video is one of them.
+    """
+
+    mined: Sequence[MinedQuery]
+    queries: dict[str, str]
+    documents: dict[str, Document]
+    rows: list[Row]
+    drawn: int
+    not_extracted: int
+    without_chosen_modalities: int
+    pairs_left_out: int
+
+    @property
+    def positives(self) -> dict[str, frozenset[str]]:
+        """The judged positives of every query."""
+        return {one.query_id: frozenset(one.positives) for one in self.mined}
+
+    def digest(self) -> str:
+        """The identity of what is shown."""
+        shown = {
+            "rows": [[row.query_id, row.positive, *row.negatives] for row in self.rows],
+            "positives": {one.query_id: one.positives for one in self.mined},
+            "queries": {row.query_id: self.queries[row.query_id] for row in self.rows},
+            "documents": {video_id: self.documents[video_id].digest for video_id in _videos(self.rows)},
+        }
+        return sha256_json(shown)
+
+
+def read_lesson(params: Params, mined: Sequence[MinedQuery]) -> Lesson:
+    """What the published corpus, media, transcripts and negatives teach. Raises UserError where there is no row."""
+    from tasks.omni.documents import read_documents
+
+    queries = {query.query_id: query.text for query in read_queries(CORPUS / "queries.parquet", "train")}
+    videos = read_videos(CORPUS / "manifest.parquet", "train")
+    read = read_documents(videos, params.train.modalities, params.document.train_text)
+    rows, drawn = training_rows(mined, list(read.found), params.train.negatives, params.run.seed)
+    judged = [video_id for one in mined for video_id in one.positives]
+    if not rows and not set(judged).isdisjoint(read.without):
+        chosen = ", ".join(params.train.modalities)
+        raise UserError(f"no judged positive has anything of train.modalities ({chosen}); choose others in params.yaml")
+    if not rows:
+        raise UserError("no training query has a positive that could be read; see failures.jsonl of extract")
+    return Lesson(
+        mined=mined,
+        queries=queries,
+        documents=read.found,
+        rows=rows,
+        drawn=drawn,
+        not_extracted=len(read.not_extracted),
+        without_chosen_modalities=len(read.without),
+        pairs_left_out=len(judged) - len(rows),
+    )
+
+
+def trainings(params: Params, spec: StageSpec, ranks: int) -> ItemStore:
+    """The store of finished trainings, each under its lesson's digest.
+
+    What decides a training beside its lesson is in the key too: params, code, versions, the starting weights, the
+    device, and among how many ranks it was divided, which moves the last bits of sums.
+    """
+    base = base_system()
+    decides = {
+        "params": {key: params.section(key) for key in spec.params},
+        "code": {path: one["sha256"] for path, one in digests(spec.code).items()},
+        "versions": {name: version(name) for name in COMPONENTS},
+        "device": "cuda" if visible_gpus() else "cpu",
+        "ranks": ranks,
+        "base": [base.digest(), base.model, base.revision],  # the adapter names its base
+    }
+    return ItemStore("train", decides)
+
+
+def checkpoints(key: str) -> Path:
+    """Where a training that is not finished keeps its checkpoints."""
+    return store_folder() / "training" / key[:32]
+
+
+def _videos(rows: Iterable[Row]) -> set[str]:
+    return {video_id for row in rows for video_id in (row.positive, *row.negatives)}
