@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tasks.omni.prompt import Cut
 
 ARCHITECTURE = "qwen2_5_omni_thinker"
+TOKENIZER = "tokenizer_config.json"
 WHOLE = "qwen2_5_omni"  # of a repository with talker and vocoder too: its Thinker is taken out
 
 
@@ -92,7 +93,7 @@ def check_thinker(name_or_path: str, revision: str | None) -> dict[str, Any]:
 
 def check_tokenizer(name_or_path: str, revision: str | None) -> None:
     """Raises UserError where there is no tokenizer."""
-    if fetch(name_or_path, revision, "tokenizer_config.json") is None:
+    if fetch(name_or_path, revision, TOKENIZER) is None:
         raise UserError(f"{name_or_path} has no tokenizer; name the repository that has it in base.processor")
 
 
@@ -124,7 +125,8 @@ def load_module(
 ) -> OmniEmbedder:
     """The input module alone; what is not in `settings` is as it was saved.
 
-    A directory that holds an adapter and no weights (a checkpoint of LoRA training) is opened on the adapter's base.
+    A directory that holds an adapter and no weights (what LoRA training leaves) is opened on the adapter's base, with
+    the tokenizer and the settings beside the adapter.
     """
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 
@@ -133,6 +135,9 @@ def load_module(
     folder = Path(name_or_path)
     if (folder / lora.CONFIG).is_file() and not (folder / "config.json").is_file():
         base = read_json(folder / lora.CONFIG)
+        if tokenizer_at is None and (folder / TOKENIZER).is_file():
+            tokenizer_at = name_or_path
+        settings = (cls.load_config(name_or_path) if (folder / cls.config_file_name).is_file() else {}) | settings
         module = load_module(
             cls, base["base_model_name_or_path"], revision=base["revision"], token=token, cache_folder=cache_folder,
             local_files_only=local_files_only, model_kwargs=model_kwargs, tokenizer_at=tokenizer_at,

@@ -22,7 +22,7 @@ from pathlib import Path
 from tasks.shared.artifacts import exposures, losses
 from tasks.shared.artifacts.exposures import write_exposures
 from tasks.shared.artifacts.losses import as_metrics, read_losses, write_losses
-from tasks.shared.artifacts.models import ADAPTER, Training, read_base, write_training
+from tasks.shared.artifacts.models import ADAPTER, Training, write_training
 from tasks.shared.artifacts.negatives import MinedQuery, read_negatives
 from tasks.shared.files import files_under, link_or_copy
 from tasks.shared.items import ENTRY, ItemStore
@@ -83,8 +83,7 @@ def _train(stage: StageRun, mined: list[MinedQuery], ranks: Ranks) -> None:
 
 
 def _learn(stage: StageRun, lesson: Lesson, store: ItemStore, key: str, ranks: Ranks) -> Path:
-    from tasks.omni.lora import save_adapter  # heavy, and only needed where there is something to learn
-    from tasks.train.learn import learn
+    from tasks.train.learn import learn  # heavy, and only needed where there is something to learn
     from tasks.train.trainer import last_checkpoint
 
     folder = checkpoints(key)
@@ -94,11 +93,10 @@ def _learn(stage: StageRun, lesson: Lesson, store: ItemStore, key: str, ranks: R
     learnt = learn(
         lesson, stage.params, folder, checkpoint, ranks=ranks, device=device, tracker=stage.tracker
     )  # fmt: skip
-    base = read_base()
     accumulation_steps = stage.params.train.accumulation_steps
 
     def keep(place: Path) -> None:
-        save_adapter(learnt.model, place / ADAPTER, base.model, base.revision)
+        learnt.model.save(str(place / ADAPTER), create_model_card=False)
         write_losses(place, learnt.history)
         write_exposures(place, shown(lesson.rows, learnt.batches, lesson.mined, accumulation_steps))
 

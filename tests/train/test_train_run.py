@@ -82,7 +82,7 @@ def losses() -> list[float]:
         return [float(row["loss"]) for row in csv.DictReader(stream)]
 
 
-def test_an_adapter_that_plain_peft_opens(
+def test_an_adapter_that_plain_peft_and_plain_sentence_transformers_open(
     small: Workspace, told: list[Progress], capsys: pytest.CaptureFixture[str]
 ) -> None:
     from peft import PeftModel
@@ -105,6 +105,19 @@ def test_an_adapter_that_plain_peft_opens(
     found = {name: weight for name, weight in opened.named_parameters() if "lora_B" in name}
     assert found and all(weight.any() for weight in found.values())
     assert not list((store_folder() / "training").glob("*"))  # checkpoints go when the adapter is there
+
+    from sentence_transformers import SentenceTransformer
+
+    from tasks.omni.loading import load_embedder
+    from tasks.omni.lora import load_adapter
+
+    folder = str(RESULTS / "train" / "adapter")
+    plain = SentenceTransformer(folder, device="cpu", trust_remote_code=True)  # the input module is ours
+    tuned = load_embedder(str(weights() / "model"), device="cpu")
+    untrained = tuned.encode("a red boat")
+    load_adapter(tuned, folder, merge=True)
+    assert abs(plain.encode("a red boat") - tuned.encode("a red boat")).max() < 1e-5
+    assert abs(plain.encode("a red boat") - untrained).max() > 1e-3
 
 
 def test_a_killed_training_goes_on_and_ends_in_the_same_bytes(
