@@ -76,7 +76,7 @@ def _vectors(effects: Effects) -> Likely:
         return Likely.YES
     parts = [effects.asked, *(effects.weights(one) for one in effects.state.encoders)]
     found = max(effects.indexed.rows, *(one.likely for one in parts))
-    if found is Likely.NO and (effects.encoding or effects.tracks.high or effects.corpus):
+    if found is Likely.NO and (effects.encoding or effects.said or effects.written or effects.corpus):
         return Likely.YES if effects.touched("encode.dtype") else Likely.MAYBE
     return found
 
