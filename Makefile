@@ -104,7 +104,7 @@ lock:  ## make requirements.lock again from pyproject.toml's ranges
 	rm -rf .venv-lock
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check uv "torch==$$(sed -n 's/^torch==//p' requirements.lock)"
-	.venv-lock/bin/uv pip install --python .venv-lock/bin/python --requirement pyproject.toml --extra demo --extra dev
+	.venv-lock/bin/uv pip install --python .venv-lock/bin/python --requirement pyproject.toml --extra demo --extra ocr --extra dev
 	{ sed -n '/^#/p' requirements.lock; .venv-lock/bin/uv pip freeze --python .venv-lock/bin/python \
 		| grep -vE '^(pip|triton|nvidia-.*|cuda-.*)==' | sed 's/^\(torch==[^+]*\)+.*/\1/'; } > .venv-lock/lock
 	mv .venv-lock/lock requirements.lock

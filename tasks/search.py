@@ -1,9 +1,9 @@
 """Search in the published index: by what a video is like, and by the words that it has.
 
 The model that made the index turns the query into a vector, whose inner product with a video's tells how alike they
-are; beside it counts how much of the query the video's own text says (title, caption, description, transcript). The
-two are added. Names and rare words, which a small model cannot know, are found by the second; pictures, sounds and
-other languages by the first. The pipeline's score is of the vectors alone.
+are; beside it counts how much of the query the video's own text says (title, caption, description, transcript,
+on-screen text). The two are added. Names and rare words, which a small model cannot know, are found by the second;
+pictures, sounds and other languages by the first. The pipeline's score is of the vectors alone.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tasks.shared.errors import UserError
 from tasks.shared.progress import watched
 
 TITLE_WIDTH = 48  # columns of a terminal
-EXCERPT = 300  # characters of the transcript that are shown
+EXCERPT = 300  # characters of the transcript and of on-screen text that are shown
 HEADER = ("rank", "score", "title", "language, type", "length", "path")
 
 
@@ -74,7 +74,7 @@ def search(
 
 
 def _text(hit: Hit) -> str:
-    return " ".join(filter(None, (hit.caption, hit.title, hit.description, hit.transcript)))
+    return " ".join(filter(None, (hit.caption, hit.title, hit.description, hit.transcript, hit.ocr)))
 
 
 def _maker(index: Index, folder: Path) -> System:
@@ -90,12 +90,12 @@ def _maker(index: Index, folder: Path) -> System:
 
 
 def as_json(words: str, found: Sequence[Found]) -> str:
-    """The query and its results as indented JSON, transcripts cut to their start."""
+    """The query and its results as indented JSON, transcripts and on-screen text cut to their start."""
     results = []
     for one in found:
         row = asdict(one)
         hit = row.pop("hit")
-        results.append(row | hit | {"transcript": hit["transcript"] and hit["transcript"][:EXCERPT]})
+        results.append(row | hit | {name: hit[name] and hit[name][:EXCERPT] for name in ("transcript", "ocr")})
     return json.dumps({"query": words, "results": results}, indent=2, ensure_ascii=False)
 
 

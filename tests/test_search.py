@@ -83,7 +83,8 @@ def test_search_ranks_by_the_tuned_models_vectors(
 
 
 def hit(rank: int, score: float = -0.1, **known: Any) -> Found:
-    nothing = dict.fromkeys(("title", "description", "caption", "language", "video_type", "duration", "transcript"))
+    named = ("title", "description", "caption", "language", "video_type", "duration", "transcript", "ocr")
+    nothing = dict.fromkeys(named)
     fixed = {"split": "test", "similarity": score, "video_id": "an-id", "path": "a.mp4"}
     return Found(rank, score, 0.0, Hit(**nothing | fixed | known))
 

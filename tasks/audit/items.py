@@ -26,11 +26,12 @@ TEXT_FIELDS = {"train": "document.train_text", "test": "document.test_text"}  # 
 
 @dataclass(frozen=True)
 class Said:
-    """A transcript: sha256 of its text, the text, and the language that was heard."""
+    """A transcript: sha256 of its text, the text, the language that was heard, and what is written in the picture."""
 
     sha256: str
     text: str
     language: str | None
+    ocr: str | None
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Lineage:
     Attributes:
         video: its row of the corpus.
         media: frames and audio with their sha256.
-        said: its transcript; None without sound.
+        said: its transcript; None where nobody listened, read or shipped anything.
         document: its row of the index: what the model read, and the digests of vector and payload.
         failures: steps that could not process it.
         without: the modalities that documents of its split consist of, where it has none of them and so no document.
@@ -124,4 +125,5 @@ def file_of(folder: Path, name: str | None) -> str | None:
 def _said(transcript: Transcript | None) -> Said | None:
     if transcript is None:
         return None
-    return Said(hashlib.sha256(transcript.text.encode()).hexdigest(), transcript.text, transcript.language)
+    digest = hashlib.sha256(transcript.text.encode()).hexdigest()
+    return Said(digest, transcript.text, transcript.language, transcript.ocr)

@@ -19,7 +19,11 @@ def checked(source: Source) -> Source:
     """The source with repeated judgments taken once. Raises UserError, one line, for the first thing wrong."""
     _videos(source.videos)
     _queries(source.queries)
+    featured: set[str] = set()
     for one in source.shipped:
+        if one.video_id in featured:
+            raise UserError(f"features of video {one.video_id} are there twice, in both splits; keep those of its own")
+        featured.add(one.video_id)
         _text(f"features of video {one.video_id}", one.transcript, *(one.frames or ()))
     judgments = each_once(source.judgments)
     _known(judgments, source.videos, source.queries)

@@ -14,6 +14,7 @@ from tasks.shared.artifacts.corpus import Query
 from tasks.shared.artifacts.indexed import IndexedDocument, read_indexed
 from tasks.shared.artifacts.media import Media
 from tasks.shared.artifacts.scores import HEADLINE
+from tasks.shared.artifacts.transcripts import Transcript
 from tasks.shared.files import sha256_json
 from tasks.shared.lineage.graph import Graph, Mark
 from tasks.shared.lineage.stages import Marked, Recorded, score_node, short, stage_graph
@@ -26,10 +27,11 @@ LEGEND: dict[Mark, str] = {
 
 @dataclass(frozen=True)
 class Heard:
-    """A transcript in numbers: the language that the recogniser heard, and how many words."""
+    """Words in numbers: the language that the recogniser heard, how many words it heard, how many are on screen."""
 
     language: str | None
     words: int
+    on_screen: int
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,10 @@ def ancestries(evidence: Evidence, samples: list[Sample]) -> list[Ancestry]:
     return [Ancestry(one.choice.query, _ancestors(evidence, one, documents)) for one in samples]
 
 
+def _heard(one: Transcript) -> Heard:
+    return Heard(one.language, len(one.text.split()), len((one.ocr or "").split()))
+
+
 def _ancestors(evidence: Evidence, sample: Sample, documents: Mapping[str, IndexedDocument]) -> list[Ancestor]:
     found = []
     for result in sample.results:
@@ -135,7 +141,7 @@ def _ancestors(evidence: Evidence, sample: Sample, documents: Mapping[str, Index
                 result.relevant,
                 result.shown,
                 evidence.media.get(video_id),
-                Heard(transcript.language, len(transcript.text.split())) if transcript else None,
+                _heard(transcript) if transcript else None,
                 documents.get(video_id),
                 f"reeltrace audit trace {shlex.quote(f'{sample.choice.query.query_id}:{video_id}')}",
             )

@@ -116,8 +116,8 @@ def models(evidence: Evidence) -> list[Model]:
     retriever = evidence.manifests["evaluate"]["params"]["retriever"]
     used = evidence.scores.retriever or {}
     base = evidence.base
-    found = [
-        Model("speech recognition", heard["model"], heard["revision"], heard["digest"]),
+    found = [Model("speech recognition", heard["model"], heard["revision"], heard["digest"])] if heard["model"] else []
+    found += [
         Model("dense text retriever", retriever["model"], retriever["revision"], used.get("digest")),
         Model("omni embedder, base", base.model, base.revision, _digest_of_folder(evidence, base.model)),
     ]

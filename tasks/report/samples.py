@@ -32,6 +32,7 @@ class Shown:
     strip: list[Picture]
     spoken: str
     spoken_language: str | None
+    written: str
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def sample_videos(evidence: Evidence, wanted: int) -> list[Shown]:
 
 
 def show(evidence: Evidence, video_id: str, *, picture: bool = True) -> Shown:
-    """A video with its strip and the start of its transcript."""
+    """A video with its strip and the start of its transcript and on-screen text."""
     video = evidence.videos[video_id]
     transcript = evidence.transcripts.get(video_id)
     return Shown(
@@ -145,6 +146,7 @@ def show(evidence: Evidence, video_id: str, *, picture: bool = True) -> Shown:
         filmstrip(evidence.media.get(video_id), evidence.root / "extract") if picture else [],
         shortened(transcript.text, WORDS) if transcript else "",
         transcript.language if transcript else None,
+        shortened(transcript.ocr or "", WORDS) if transcript else "",
     )
 
 

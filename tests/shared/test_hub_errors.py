@@ -32,7 +32,8 @@ from tasks.shared.models import resolve_model
 from tasks.shared.params import Transcribe
 from tasks.transcribe.recogniser import Recogniser
 Recogniser(resolve_model('owner/model', '{commit}', 'transcribe'),
-           Transcribe(model='owner/model', revision='{commit}', language=None, compute_type='int8', beam_size=1), 1)""",
+           Transcribe(source='whisper', ocr='none', model='owner/model', revision='{commit}', language=None,
+                      compute_type='int8', beam_size=1), 1)""",
 }
 IMPATIENT = """
 import time

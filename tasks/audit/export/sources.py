@@ -23,7 +23,8 @@ OF_HUB = "the model's revision on the hub, as params name it"
 
 
 def videos_read(manifest: Manifest, links: list[Link], records: Records, names: Names) -> list[Read]:
-    """The source videos, where the stage reads them: extract decodes what the corpus lists with its sha256.
+    """The source videos, where the stage reads them: extract decodes what the corpus lists with its sha256,
+    and transcribe reads what is written in them where its params say so.
 
     The corpus stage has read them to list them, unless it made them.
     """
@@ -32,7 +33,8 @@ def videos_read(manifest: Manifest, links: list[Link], records: Records, names: 
         made = MADE in manifest.folders or any(path.startswith(f"{MADE}/") for path in manifest.outputs)
         return _videos(entry["sha256"], records, names) if entry and not made else []
     table = next((link for link in links if link.path == VIDEOS.as_posix()), None)
-    return _videos(table.sha256, records, names) if manifest.stage == "extract" and table else []
+    reads = manifest.stage == "extract" or manifest.params.get("transcribe", {}).get("ocr") == "rapidocr"
+    return _videos(table.sha256, records, names) if reads and table else []
 
 
 def _videos(table: str, records: Records, names: Names) -> list[Read]:
@@ -64,7 +66,8 @@ def models_read(manifest: Manifest, base: Manifest | None, records: Records, nam
         "mine": lambda: records.json(manifest, RESULTS / "mine" / "retriever.json"),
         "evaluate": lambda: (records.json(manifest, scores.FOLDER / scores.METRICS) or {}).get("retriever"),
     }
-    if manifest.stage in recorded and (told := recorded[manifest.stage]()) and "system" not in told:
+    told = recorded[manifest.stage]() if manifest.stage in recorded else None
+    if told and told.get("model") and "system" not in told:
         found.append((told["model"], told.get("revision"), told.get("digest")))
     if manifest.stage == "base" and not _pretrained(manifest) and (teacher := manifest.params.get("retriever")):
         found.append((teacher["model"], teacher.get("revision"), None))

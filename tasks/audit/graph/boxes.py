@@ -73,6 +73,8 @@ class Made:
         words = len(said.text.split())
         heard = f"{words} words, heard as {said.language}" if said.text else "no speech found"
         lines = [Line(heard), *([Line(f"“{said.text}”", most=2)] if said.text else [])]
+        if said.ocr:
+            lines.append(Line(f"on screen: “{said.ocr}”", most=2))
         lines.append(Line(f"text {short(said.sha256)}", "digest"))
         return self.box("transcript", "transcribe", "transcript", lines, asdict(said))
 

@@ -78,11 +78,12 @@ class IndexedDocuments:
 
     @cached_property
     def _heard(self) -> bool:
-        """Whether params may change what they have of the sound: its words, or itself."""
+        """Whether params may change what they have of the sound, its words or itself, and what is read in pictures."""
         effects = self.effects
-        if not effects.change.params or not effects.tracks.high:
+        if not effects.change.params or not (effects.said or effects.written):
             return False
         modalities = effects.modalities("test")
         assert not isinstance(modalities, Unset)
-        words = "text" in modalities and "transcript" in effects.new("document.test_text")
+        fields = effects.new("document.test_text") if "text" in modalities else ()
+        words = ("transcript" in fields and effects.said) or ("ocr" in fields and effects.written)
         return words or ("audio" in modalities and effects.touched("extract.max_audio_seconds"))

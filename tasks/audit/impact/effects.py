@@ -17,7 +17,7 @@ from tasks.audit.impact.state import State
 from tasks.audit.items import READER
 from tasks.shared.artifacts.models import BaseModel
 
-TABLES = ("manifest.parquet", "queries.parquet", "qrels.train.trec", "qrels.test.trec")
+TABLES = ("manifest.parquet", "queries.parquet", "qrels.train.trec", "qrels.test.trec", "shipped.parquet")
 EVENTS = ("corpus.train_events", "corpus.test_events")
 LESSON = ("document.train_text", "document.max_text_tokens", "document.cut")  # of a training, beside its own
 ENCODING = ("encode.dtype", "run.threads")  # of everything that is encoded
@@ -25,6 +25,7 @@ READ = {  # how much of a text is read
     "documents": ("document.max_text_tokens", "document.cut"),
     "queries": ("encode.max_query_tokens", "document.cut"),
 }
+HEARING = ("transcribe.language", "transcribe.compute_type", "transcribe.beam_size", "run.threads")
 PICTURES = ("extract.frames", "extract.size", "extract.format")
 
 
@@ -68,6 +69,9 @@ class Effects:
             gone = {one.video_id for one in change.videos if one.split == name.split(".")[1]}
             if any(gone & judged.keys() for judged in self.state.qrels.values()):
                 return Likely.YES
+        shipped = ("shipped_transcripts", "shipped_ocr")
+        if name == "shipped.parquet" and change.removed and any(self.state.count("corpus", one) for one in shipped):
+            return max(self.corpus, Likely.MAYBE)
         return self.corpus
 
     @cached_property
@@ -84,19 +88,22 @@ class Effects:
     @cached_property
     def tracks(self) -> Range:
         """Sound tracks that are heard again, of all."""
+        source = self._words_from("source", "whisper")
+        if source == "shipped" or self.touched("transcribe.source"):
+            audible = sum(one.audio is not None for one in self.state.media.values())
+            return Range(0, 0 if source == "shipped" else audible)
         total = self.state.count("transcribe", "tracks")
-        if self.touched("run.threads", "transcribe") and not self.change.only("transcribe", "model", "revision"):
+        if self.touched(*HEARING):
             return Range(total, total)
-        if self.touched("transcribe") or self.corpus:
+        if self.touched("transcribe.model", "transcribe.revision") or self.corpus:
             return Range(0, total)
         if self.touched("extract.max_audio_seconds"):
             return self._cut(total)
-        if self.change.removed or not self.change.videos:
-            return NONE
         media = self.state.media
-        known = [one.video_id for one in self.change.videos if one.video_id in media]
+        changed = () if self.change.removed else self.change.videos
+        known = [one.video_id for one in changed if one.video_id in media]
         heard = sum(media[one].audio is not None for one in known)
-        return Range(heard, heard + len(self.change.videos) - len(known))
+        return Range(heard, heard + len(changed) - len(known))
 
     def _cut(self, total: int) -> Range:
         """Tracks that reach to where one of two limits cuts."""
@@ -107,9 +114,33 @@ class Effects:
         return Range(sum(one > min(new, old) for one in seconds), sum(one >= min(new, old) - 1 for one in seconds))
 
     @cached_property
-    def words(self) -> Likely:
+    def screens(self) -> Range:
+        """Videos in which it is read again what is written there, of all."""
+        source = self._words_from("ocr", "none")
+        if source in ("none", "shipped"):
+            return NONE
+        pictures = [one.video_id for one in self.state.media.values() if one.frames is not None]
+        if self.touched("transcribe.ocr", "extract.frames") or self.corpus:
+            return Range(0, len(pictures))
+        changed = [] if self.change.removed else [one.video_id for one in self.change.videos]
+        return Range(len(set(changed) & set(pictures)), len(changed))
+
+    def _words_from(self, key: str, before: Any) -> Any:
+        """Where words come from after the change; `before` where the state is of a version without that param."""
+        try:
+            return self.new(f"transcribe.{key}")
+        except KeyError:
+            return before
+
+    @property
+    def said(self) -> bool:
         """Whether transcripts may say something else."""
-        return min(self.tracks.likely, Likely.MAYBE)
+        return self.tracks.high > 0 or self.touched("transcribe.source")
+
+    @property
+    def written(self) -> bool:
+        """Whether on-screen text may be another."""
+        return self.screens.high > 0 or self.touched("transcribe.ocr")
 
     @cached_property
     def base(self) -> Range:
@@ -155,8 +186,8 @@ class Effects:
         if self.touched("extract"):
             pictures = self.pictures("train")
             found.append((pictures, "training shows other pictures" if pictures.high else "pictures stay"))
-        if self.tracks.high and change.params:
-            found.append((PERHAPS, "where other words are heard, documents and negatives become others"))
+        if (self.said or self.written) and change.params:
+            found.append((PERHAPS, "where other words are heard or read, documents and negatives become others"))
         if self.corpus:
             found.append((ONE if self.corpus is Likely.YES else PERHAPS, "training reads another corpus"))
         return found

@@ -77,7 +77,7 @@ def _vectors(effects: Effects) -> Likely:
     parts = [effects.asked, *(effects.weights(one) for one in effects.state.encoders)]
     found = max(effects.indexed.rows, *(one.likely for one in parts))
     others = any(effects.encoding(what) for what in ("documents", "queries"))
-    if found is Likely.NO and (others or effects.tracks.high or effects.corpus):
+    if found is Likely.NO and (others or effects.said or effects.written or effects.corpus):
         return Likely.YES if effects.touched("encode.dtype") else Likely.MAYBE
     return found
 

@@ -84,7 +84,10 @@ def document_changes(state: State, video_id: str) -> Range:
         return PERHAPS  # the new one may have what this one lacks
     if document.video or document.audio:
         return ONE
-    return PERHAPS if "transcript" in state.text_fields(split) and document.media.audio else NONE
+    fields = state.text_fields(split)
+    heard = "transcript" in fields and document.media.audio
+    read = "ocr" in fields and document.media.frames
+    return PERHAPS if heard or read else NONE
 
 
 def after_queries(state: State, change: Change) -> tuple[Range, str]:

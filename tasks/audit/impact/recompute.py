@@ -40,12 +40,18 @@ def _extract(effects: Effects) -> Work:
 
 def _transcribe(effects: Effects) -> Work:
     state = effects.state
-    gone = sum(one.video_id in state.transcripts for one in effects.change.videos) if effects.change.removed else 0
-    total = state.count("transcribe", "tracks") - gone
+    gone = {one.video_id for one in effects.change.videos} if effects.change.removed else set[str]()
+    heard = gone & {one.video_id for one in state.media.values() if one.audio} & state.transcripts.keys()
+    total = state.count("transcribe", "tracks") - len(heard)
     again = effects.tracks
     shares = _kept("transcribe", [Share("tracks heard", again.low, again.high, max(total, again.high))], effects)
-    why = "kept by the sound's sha256, the params of transcribe and its code"
-    return [*shares, *_failed(state.count("transcribe", "failed"))], why
+    screens = effects.screens
+    if screens.high or state.count("transcribe", "not_read") or state.params["transcribe"].get("ocr") == "rapidocr":
+        total = sum(one.frames is not None and one.video_id not in gone for one in state.media.values())
+        shares += _kept("ocr", [Share("videos read", screens.low, screens.high, max(total, screens.high))], effects)
+    why = "kept by the sound's and the video's sha256, the params of transcribe and its code"
+    failed = state.count("transcribe", "failed") + state.count("transcribe", "not_read")
+    return [*shares, *_failed(failed)], why
 
 
 def _mine(effects: Effects) -> Work:

@@ -74,6 +74,8 @@ def _video(one: VideoImpact) -> Tree:
         if said:
             words = shortened(said.text, WORDS) or "nothing was said"
             _add(tree, f"transcript ({said.language or 'no language'}), sha256 {short(said.sha256)}: {words}")
+            if said.ocr is not None:
+                _add(tree, f"on-screen text: {shortened(said.ocr, WORDS) or 'nothing was written'}")
         if lineage.left_out:
             _add(tree, f"no document: {lineage.left_out}")
         for failure in lineage.failures:

@@ -135,6 +135,9 @@ def _item_tree(lineage: Lineage) -> Tree:
     if lineage.said is not None:
         heard = shortened(lineage.said.text, WORDS) if lineage.said.text else "no words"
         root.add(node(f"transcript {short(lineage.said.sha256)}, heard as {lineage.said.language or '-'}: “{heard}”"))
+        if lineage.said.ocr is not None:
+            written = f"“{shortened(lineage.said.ocr, WORDS)}”" if lineage.said.ocr else "none found"
+            root.add(node(f"on-screen text: {written}"))
     if made is not None and made.frames is not None:
         span = f" from {made.times[0]:.2f} to {made.times[-1]:.2f} s" if made.times else ""
         where = file_of(media.FOLDER, made.frames)

@@ -48,6 +48,7 @@ PAYLOAD = pa.schema(
         ("duration", pa.float64()),
         ("split", pa.string()),
         ("transcript", pa.string()),
+        ("ocr", pa.string()),
     ]
 )
 FILTERS = ("language", "video_type")
@@ -103,6 +104,7 @@ class Hit:
     duration: float | None
     split: str
     transcript: str | None
+    ocr: str | None
 
 
 def write_index(
@@ -135,8 +137,9 @@ def write_index(
 
 
 def _row(video: Video, transcript: Transcript | None) -> dict[str, Any]:
-    row = {name: getattr(video, name) for name in PAYLOAD.names if name != "transcript"}
-    return row | {"transcript": transcript.text if transcript and transcript.text else None}
+    row = {name: getattr(video, name) for name in PAYLOAD.names if name not in ("transcript", "ocr")}
+    said = {"transcript": transcript.text or None, "ocr": transcript.ocr or None} if transcript else {}
+    return row | {"transcript": None, "ocr": None} | said
 
 
 def row_digests(table: pa.Table) -> dict[str, RowDigests]:

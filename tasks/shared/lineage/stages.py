@@ -23,7 +23,7 @@ WHOLE = {  # what a reader of a stage's whole folder is after
 KEY_PARAMS = {  # of those that decide most, in the order shown
     "corpus": ("run.profile", "corpus.source", "run.seed"),
     "extract": ("extract.frames", "extract.size", "extract.format"),
-    "transcribe": ("transcribe.language", "transcribe.beam_size"),
+    "transcribe": ("transcribe.source", "transcribe.ocr", "transcribe.language", "transcribe.beam_size"),
     "mine": ("mine.source", "mine.modalities", "mine.depth", "mine.keep", "mine.relative_margin"),
     "base": ("base.source",),
     "train": (
@@ -239,7 +239,7 @@ MODELS = {
 
 def _models(stage: str, params: Mapping[str, str]) -> list[tuple[str, str]]:
     """The models from outside that a stage uses: the section that names each, and what for."""
-    if stage == "transcribe" and "transcribe.model" in params:
+    if stage == "transcribe" and "transcribe.model" in params and params.get("transcribe.source") != "shipped":
         return [("transcribe", "model")]
     if stage == "base" and params.get("base.source") == "pretrained":
         beside = [("base.processor", "token ids"), ("base.adapter", "weights")]
