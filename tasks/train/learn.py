@@ -63,7 +63,8 @@ def learn(
     torch.use_deterministic_algorithms(True)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it deterministic CUDA refuses to multiply
 
-    warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated")  # accelerate's own argument
+    for name in ("broadcast_buffers", "gradient_checkpointing_enable"):  # until transformers 6, which is not admitted
+        warnings.filterwarnings("ignore", message=f"`{name}` is deprecated")
     with ranks.group(device):
         model = _with_adapter(params, device)
         embedder = cast("OmniEmbedder", model[0])

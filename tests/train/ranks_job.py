@@ -1,0 +1,23 @@
+"""Trainings of a moment on several ranks, one after the other: `torchrun ... ranks_job.py FOLDER VARIANT...`."""
+
+import json
+import sys
+from pathlib import Path
+
+from tasks.train.ranks import Ranks
+from tests.train.small import train
+
+VARIANTS = {
+    "cached": {"mini_batch_size": 2},
+    "remembered": {"mini_batch_size": 99},
+    "accumulated": {"mini_batch_size": 3, "accumulation_steps": 3},
+    "checkpointed": {"mini_batch_size": 2, "gradient_checkpointing": True, "accumulation_steps": 2},
+    "bfloat16": {"dtype": "bfloat16"},
+}
+
+if __name__ == "__main__":
+    here = Ranks.here()
+    with here.group("cpu"):
+        for name in sys.argv[2:]:
+            train(Path(sys.argv[1]) / name, here, **VARIANTS[name])
+    print(json.dumps(here.count))

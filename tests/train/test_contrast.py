@@ -1,0 +1,144 @@
+"""The engine around a loss: what it computes a piece at a time is what is computed at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+import torch
+
+from tasks.train.contrast import Contrast
+from tasks.train.inputs import Batch, Features
+from tasks.train.losses.infonce import InfoNCE
+from tests.train.small import adapter, batch, learner
+
+ROWS = [0, 1, 2, 3, 4]  # with two negatives each: 20 items in all
+Gradients = dict[str, torch.Tensor]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def found(model: torch.nn.Module, value: torch.Tensor, scale: float = 1.0) -> tuple[float, Gradients]:
+    (value * scale).backward()
+    gradients = {name: weight.grad for name, weight in adapter(model).items() if weight.grad is not None}
+    assert len(gradients) == len(adapter(model))
+    return value.item(), cast("Gradients", gradients)
+
+
+def at_once(model: Any, given: Batch, pieces: int) -> torch.Tensor:
+    """The loss with every activation remembered, embedded in pieces of the same size and order as the engine's."""
+
+    def embedded(features: Features) -> torch.Tensor:
+        parts = []
+        for start in range(0, len(features["input_ids"]), pieces):
+            part = {name: tensor[start : start + pieces] for name, tensor in features.items()}
+            parts.append(model(part)["sentence_embedding"])
+        return torch.cat(parts)
+
+    queries, passages = embedded(given["queries"]), embedded(given["passages"])
+    return InfoNCE(0.1)(queries, passages.unflatten(0, (-1, len(queries))))
+
+
+def same(one: Gradients, other: Gradients, tolerance: float = 2e-5) -> None:
+    largest = max(gradient.abs().max().item() for gradient in other.values())
+    assert largest > 0.01
+    for name, gradient in other.items():
+        torch.testing.assert_close(one[name], gradient, atol=tolerance * largest, rtol=1e-3, msg=name)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@pytest.mark.parametrize("size", [1, 2, 3, 15, 20])
+def test_cached_equals_uncached(size: int, dropout: float) -> None:
+    model = learner(dropout)
+    given = batch(model, ROWS)
+    torch.manual_seed(11)
+    loss, gradients = found(model, Contrast(model, InfoNCE(0.1), size)(given))
+    after = torch.rand(1)
+    other = learner(dropout)
+    torch.manual_seed(11)
+    expected, theirs = found(other, at_once(other, given, size))
+    assert loss == pytest.approx(expected, rel=1e-5)
+    same(gradients, theirs)
+    assert torch.equal(after, torch.rand(1)), "replayed dropout leaves no trace in later random numbers"
+
+
+def test_dropout_counts_and_is_replayed() -> None:
+    losses = []
+    for seed in (1, 2):
+        model = learner(0.3)
+        torch.manual_seed(seed)
+        losses.append(Contrast(model, InfoNCE(0.1), 3)(batch(model, ROWS)).item())
+    assert abs(losses[0] - losses[1]) > 1e-4
+
+
+def test_what_the_loss_is_multiplied_with_reaches_the_weights() -> None:
+    halves = []
+    for scale in (1.0, 0.5):
+        model = learner()
+        halves.append(found(model, Contrast(model, InfoNCE(0.1), 4)(batch(model, ROWS)), scale)[1])
+    same({name: gradient * 2 for name, gradient in halves[1].items()}, halves[0])
+
+
+def test_gradients_add_up_over_batches() -> None:
+    model = learner()
+    engine = Contrast(model, InfoNCE(0.1), 4)
+    (engine(batch(model, [0, 1, 2])) / 2).backward()
+    _, both = found(model, engine(batch(model, [3, 4, 5])), 0.5)
+    other = learner()
+    mean = (at_once(other, batch(other, [0, 1, 2]), 99) + at_once(other, batch(other, [3, 4, 5]), 99)) / 2
+    same(both, found(other, mean)[1])
+
+
+@pytest.mark.parametrize("size", [2, 20])
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_checkpointing_changes_nothing_but_memory(size: int, dropout: float) -> None:
+    results = []
+    for checkpointing in (False, True):
+        model: Any = learner(dropout)
+        language_model = model[0].model.language_model
+        runs: list[int] = []
+        language_model.layers[0].mlp.register_forward_pre_hook(lambda *_, runs=runs: runs.append(1))
+        if checkpointing:
+            language_model.gradient_checkpointing_enable({"use_reentrant": False})
+        torch.manual_seed(11)
+        results.append((*found(model, Contrast(model, InfoNCE(0.1), size)(batch(model, ROWS))), len(runs)))
+    (plain, gradients, runs), (loss, found_gradients, more) = results
+    assert loss == pytest.approx(plain, rel=1e-6)
+    same(found_gradients, gradients)
+    assert more > runs, "layers are computed again"
+
+
+def test_what_fills_a_share_is_no_candidate_and_weighs_nothing() -> None:
+    model = learner()
+    given = batch(model, [0, 1, 0])
+    given["batch_rows"] = 2  # as on a rank whose last row is there to fill up
+    loss, gradients = found(model, Contrast(model, InfoNCE(0.1), 2)(given))
+    other = learner()
+    expected, theirs = found(other, at_once(other, batch(other, [0, 1]), 2))
+    assert loss == pytest.approx(expected, rel=1e-5)
+    same(gradients, theirs)
+
+
+def test_bfloat16_learns_float32_weights_close_to_those_of_float32() -> None:
+    model = learner(dtype=torch.bfloat16)
+    kinds = {weight.dtype for weight in adapter(model).values()}
+    frozen = {weight.dtype for weight in model.parameters() if not weight.requires_grad}
+    assert (kinds, frozen) == ({torch.float32}, {torch.bfloat16})
+    seen: set[torch.dtype] = set()
+    layer: Any = model[0].model.language_model.layers[0].mlp  # type: ignore[union-attr]
+    layer.register_forward_hook(lambda _, __, output: seen.add(output.dtype))
+    loss, gradients = found(model, Contrast(model, InfoNCE(0.1), 3, dtype="bfloat16")(batch(model, ROWS)))
+    assert seen == {torch.bfloat16}
+    assert {gradient.dtype for gradient in gradients.values()} == {torch.float32}
+    other = learner()
+    expected, theirs = found(other, at_once(other, batch(other, ROWS), 99))
+    assert loss == pytest.approx(expected, rel=0.05)
+    mine, their = (torch.cat([one[name].flatten() for name in theirs]) for one in (gradients, theirs))
+    assert torch.nn.functional.cosine_similarity(mine, their, dim=0) > 0.98

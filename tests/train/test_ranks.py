@@ -1,0 +1,98 @@
+"""Real processes that share batches learn what one process learns."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tasks.shared.artifacts.exposures import Exposure
+from tasks.shared.artifacts.negatives import MinedQuery, Negative
+from tasks.shared.errors import UserError
+from tasks.train.inputs import shares
+from tasks.train.ranks import Ranks
+from tasks.train.rows import Row, shown
+from tests.conftest import REPOSITORY
+from tests.train.ranks_job import VARIANTS
+from tests.train.small import BATCHES, ROWS, train, trained
+
+ODD = ("cached", "accumulated")  # on three ranks, of which a batch of one row leaves two without
+STEPS = {"accumulated": 2, "checkpointed": 2}
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """The same trainings in this process, and on two and three ranks."""
+    folders = {count: tmp_path_factory.mktemp(f"ranks{count}") for count in (1, 2, 3)}
+    for variant, changes in VARIANTS.items():
+        train(folders[1] / variant, Ranks(), **changes)
+    for count in (2, 3):
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
+        command += [
+            str(REPOSITORY / "tests/train/ranks_job.py"),
+            str(folders[count]),
+            *(VARIANTS if count == 2 else ODD),
+        ]
+        environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(
+            command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False, timeout=900
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.split() == [str(count)] * count
+    return folders
+
+
+@pytest.mark.parametrize(("count", "variant"), [*((2, one) for one in VARIANTS), *((3, one) for one in ODD)])
+def test_the_same_losses_and_the_same_adapter(job: dict[int, Path], count: int, variant: str) -> None:
+    (alone, curve), (weights, losses) = (trained(job[ranks] / variant) for ranks in (1, count))
+    tolerance = 1e-5 if variant != "bfloat16" else 2e-2
+    assert len(curve) == STEPS.get(variant, len(BATCHES))
+    assert losses == pytest.approx(curve, rel=tolerance)
+    assert {weight.dtype for weight in weights.values()} == {torch.float32}
+    moved = max((weights[name] - alone[name]).abs().max().item() for name in alone)
+    assert moved < (1e-5 if variant != "bfloat16" else 4e-3)
+
+
+def test_they_learnt_something(job: dict[int, Path]) -> None:
+    (one, curve), (other, others) = (trained(job[1] / variant) for variant in ("cached", "accumulated"))
+    assert max((one[name] - other[name]).abs().max().item() for name in one) > 1e-4
+    assert sum(curve[:3]) / 3 != pytest.approx(others[0], rel=1e-6), "three steps are not one"
+
+
+def test_however_the_loss_is_computed_it_is_the_same(job: dict[int, Path]) -> None:
+    (one, curve), (other, others) = (trained(job[2] / variant) for variant in ("cached", "remembered"))
+    assert curve == pytest.approx(others, rel=1e-5)
+    assert max((one[name] - other[name]).abs().max().item() for name in one) < 1e-5
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 7])
+def test_shares_side_by_side_are_the_batch(count: int) -> None:
+    dealt = [shares(ROWS, BATCHES, rank, count) for rank in range(count)]
+    for number, batch in enumerate(BATCHES):
+        together = [row for rank in range(count) for row in dealt[rank][number].rows]
+        assert together[: len(batch)] == [ROWS[one] for one in batch]
+        assert {row.query_id for row in together[len(batch) :]} <= {ROWS[batch[0]].query_id}
+        assert {one[number].batch_rows for one in dealt} == {len(batch)}
+        assert len({len(one[number].rows) for one in dealt}) == 1
+        assert len(together) - len(batch) < count
+
+
+def test_exposures_tell_steps_of_the_optimiser_and_negatives_of_the_batch() -> None:
+    rows = [Row(f"q{number}", f"v{number}", (f"n{number}",)) for number in range(5)]
+    mined = [MinedQuery(f"q{number}", [f"v{number}"], [Negative(f"n{number}", 1, 0.5)], []) for number in range(4)]
+    mined.append(MinedQuery("q4", ["v4"], [], []))
+    found = shown(rows, [[0, 1, 2], [3, 4], [0]], mined, accumulation_steps=2)
+    assert Exposure("v0", "q0", "positive", [1, 2], 2) in found
+    assert Exposure("n3", "q3", "mined", [1], 1) in found
+    assert Exposure("n4", "q4", "drawn", [1], 1) in found
+    assert len(found) == 10
+
+
+def test_an_environment_that_numbers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"RANK": "first", "WORLD_SIZE": "2", "LOCAL_RANK": "0"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UserError, match=r"numbers no ranks \(RANK=first, WORLD_SIZE=2.*start them with torchrun"):
+        Ranks.here()
