@@ -38,7 +38,13 @@ def state(folder: Path, **params: Any) -> State:
         counts = {"indexed": 1}
         write_manifest(out, "encode", params={}, code=[], components=[], inputs=[], counts=counts)
     change_params(
-        {"document.text": ["transcript", "ocr"], "encode.modalities": ["text"], "transcribe.ocr": "rapidocr", **params},
+        {
+            "document.train_text": ["transcript", "ocr"],
+            "document.test_text": ["transcript", "ocr"],
+            "encode.modalities": ["text"],
+            "transcribe.ocr": "rapidocr",
+            **params,
+        },
         folder / "params.yaml",
     )
     return State(workspace())
@@ -68,9 +74,17 @@ def test_on_screen_text_is_part_of_the_document_that_a_trace_shows(here: Path) -
     [
         ({}, {"transcribe.ocr": "none"}, Range(0, 1)),
         ({}, {"transcribe.ocr": "shipped"}, Range(0, 1)),
-        ({"document.text": ["title", "transcript"]}, {"transcribe.ocr": "none"}, Range(0, 0)),
+        (
+            {"document.train_text": ["title", "transcript"], "document.test_text": ["title", "transcript"]},
+            {"transcribe.ocr": "none"},
+            Range(0, 0),
+        ),
         ({}, {"transcribe.source": "shipped"}, Range(0, 1)),
-        ({"document.text": ["title", "ocr"]}, {"transcribe.source": "shipped"}, Range(0, 0)),
+        (
+            {"document.train_text": ["title", "ocr"], "document.test_text": ["title", "ocr"]},
+            {"transcribe.source": "shipped"},
+            Range(0, 0),
+        ),
         ({}, {"evaluate.depth": 200}, Range(0, 0)),
     ],
 )
@@ -93,7 +107,9 @@ def test_a_changed_video_is_read_again_and_may_say_something_else(here: Path) ->
 
 
 def test_without_on_screen_text_a_changed_picture_changes_no_words(here: Path) -> None:
-    made = state(here, **{"document.text": ["transcript"], "transcribe.ocr": "none"})
+    made = state(
+        here, **{"document.train_text": ["transcript"], "document.test_text": ["transcript"], "transcribe.ocr": "none"}
+    )
     assert Effects(made, Change(videos=(VIDEOS[0],))).screens == NONE
     effects = Effects(made, Change(params={"transcribe.ocr": "rapidocr"}))
     assert effects.screens == Range(0, 3)

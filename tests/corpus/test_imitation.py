@@ -90,7 +90,7 @@ def test_rankings_of_it_can_be_handed_in(workspace: Workspace, plans: dict[str, 
     workspace.run("corpus", corpus, ("av",))
     workspace.run("extract", extract)
     workspace.set_params({"transcribe.source": "shipped", "transcribe.ocr": "shipped",
-                          "document.text": ["ocr", "transcript"]})  # fmt: skip
+                          "document.train_text": ["ocr", "transcript"], "document.test_text": ["ocr", "transcript"]})  # fmt: skip
     workspace.run("transcribe", transcribe)
     rng = np.random.default_rng(5)
     ids = {

@@ -54,6 +54,13 @@ def _videos(table: str, records: Records, names: Names) -> list[Read]:
     return [Read(found, "corpus" if made else None, "yes")]
 
 
+BASE_PARTS = (
+    ("model", ""),
+    ("processor", "processor_"),
+    ("adapter", "adapter_"),
+)  # and what their revision begins with
+
+
 def models_read(manifest: Manifest, base: Manifest | None, records: Records, names: Names) -> list[Read]:
     """The models that a stage loaded and that no stage made, with the digest that the stage recorded of them.
 
@@ -73,9 +80,7 @@ def models_read(manifest: Manifest, base: Manifest | None, records: Records, nam
         found.append((teacher["model"], teacher.get("revision"), None))
     if base is not None and _pretrained(base) and _loads_base(manifest, records):
         params = base.params["base"]
-        named = [
-            (params.get(name), params.get(f"{of}revision")) for name, of in (("model", ""), ("adapter", "adapter_"))
-        ]
+        named = [(params.get(name), params.get(f"{of}revision")) for name, of in BASE_PARTS]
         found += [(name, revision, None) for name, revision in named if name]
     return [Read(_model(*one, names), None, "yes") for one in found]
 

@@ -65,7 +65,7 @@ def _mine(effects: Effects) -> Work:
     mined = state.documents_with("train", state.params["mine"]["modalities"], state.text_fields("train"))
     there = len(mined.keys() - gone)
     anew = 0 if change.removed else sum(one.video_id in mined for one in change.videos)
-    otherwise = effects.touched("mine", *LESSON, "extract") or bool(effects.tracks.high and change.params)
+    otherwise = effects.touched("mine", *LESSON, "extract") or bool(effects.said or effects.written)
     whole = bool(effects.base.low or effects.encoding("documents"))
     low = there if whole else 0
     high = there if whole or otherwise or effects.base.high or effects.corpus else anew
