@@ -20,7 +20,7 @@ import torch
 from tasks.omni.documents import Document
 from tasks.omni.encoding import embed
 from tasks.omni.item import Item
-from tasks.omni.prompt import QUERY_PREFIX
+from tasks.omni.prompt import QUERY_PREFIX, Prompt
 from tasks.omni.systems import load_system
 from tasks.shared.artifacts.index import Encoding
 from tasks.shared.artifacts.models import System
@@ -75,17 +75,21 @@ class Encode:
         torch.set_num_threads(self.threads)
         limit = self.encoding.max_text_tokens
         self._model = load_system(self.system, dtype=self.encoding.dtype, max_text_tokens=limit)
+        self._prompt.read("")  # a tokenizer changes itself when it is first asked for plain text; then threads share it
+
+    @property
+    def _prompt(self) -> Prompt:
+        return cast("OmniEmbedder", self._model[0]).prompt  # type: ignore[index]
 
     def load(self, one: Document | str) -> Prepared:
-        """A document, or a query's text: read, proved and made into tensors. No other thread may tokenise meanwhile.
+        """A document, or a query's text: read, proved and made into tensors.
 
         Raises UserError where a file is missing or is not the one that was extracted.
         """
         assert self._model is not None
         item, prompt = (one.load(), None) if isinstance(one, Document) else (Item(text=one), QUERY_PREFIX)
         features = self._model.preprocess([item], prompt=prompt)
-        prompts = cast("OmniEmbedder", self._model[0]).prompt
-        return Prepared(features, TextRead(*prompts.read(item.text)) if item.text else TextRead(None, 0))
+        return Prepared(features, TextRead(*self._prompt.read(item.text)) if item.text else TextRead(None, 0))
 
     def encode(self, item: Prepared, folder: Path) -> None:
         """Write an item's vector and text. Raises ValueError where the vector is not finite."""
