@@ -14,7 +14,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import yaml
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import StateType
 from prefect.states import Cancelled, Completed, Failed, State
@@ -24,10 +23,12 @@ from flows.register import require_named_server
 from flows.stage import Work, do
 from flows.stopping import Stop
 from flows.story import Story, tell
+from tasks.ready import require
 from tasks.shared import git
 from tasks.shared.artifacts.scores import FOLDER, Scores, read_scores
 from tasks.shared.errors import UserError
 from tasks.shared.params import PARAMS_FILE, Params, load_params
+from tasks.shared.params_file import assignment
 from tasks.shared.pipeline import DVC_FILE, order_of, read_stages, upstream_of
 from tasks.shared.workspace.checkout import Checkout, cell, save_experiment, workspace
 from tasks.shared.workspace.repro import stale
@@ -104,6 +105,8 @@ def _run(checkout: Checkout, params: Params, wanted: Sequence[str] | None, force
     specs = read_stages(params, checkout.root / DVC_FILE)
     stop = Stop()
     todo = stale(checkout.root, checkout.environment)
+    if todo or force:
+        require(params)
     touched: set[str] = set()  # what DVC has done something to: what follows must ask it again
     for stage in chosen(order_of(specs), wanted):
         known = not force and stage not in todo and not touched & set(upstream_of(specs, stage))
@@ -137,7 +140,7 @@ def scores_in(root: Path) -> Scores | None:
 def main() -> None:
     """Run the pipeline here, without a deployment; exit 1 where it did not run through."""
     parser = argparse.ArgumentParser(prog="python -m flows.pipeline", description=__doc__)
-    parser.add_argument("--set", dest="overrides", metavar="KEY=VALUE", action="append", default=[], type=override)
+    parser.add_argument("--set", dest="overrides", metavar="KEY=VALUE", action="append", default=[], type=assignment)
     parser.add_argument("--stages", nargs="+", metavar="STAGE", help="these only")
     parser.add_argument("--force", action="store_true", help="run even what has not changed")
     parser.add_argument("--rev", help="a commit, branch or tag instead of the workspace")
@@ -145,14 +148,6 @@ def main() -> None:
     require_named_server()
     state = pipeline(dict(given.overrides), given.stages, given.force, given.rev, return_state=True)
     sys.exit(0 if state.is_completed() else 1)
-
-
-def override(text: str) -> tuple[str, Any]:
-    """`train.epochs=3`, the value as params.yaml would have it."""
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise argparse.ArgumentTypeError(f"{text}: expected KEY=VALUE, as train.epochs=3")
-    return key, yaml.safe_load(value)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tasks.shared.errors import UserError
+from tasks.shared.params_file import assignment
 from tasks.submission.command import add_commands
 
 STAGES = {
@@ -74,6 +75,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     profile.add_argument("name", nargs="?", help="of a file in profiles/; without one the profiles are listed")
     profile.add_argument("directory", nargs="?", help="of the corpus, where the profile names none")
+    profile.add_argument(
+        "--set", dest="changes", metavar="KEY=VALUE", action="append", default=[], type=assignment,
+        help="another value than the profile's, such as base.model=/models/thinker",
+    )  # fmt: skip
     profile.set_defaults(run=_profile)
     ready = commands.add_parser(
         "ready",
@@ -126,7 +131,7 @@ def _profile(chosen: argparse.Namespace) -> int:
     if chosen.name is None:
         print("\n".join(described(name) for name in names()))
         return 0
-    changed = choose(chosen.name, chosen.directory)
+    changed = choose(chosen.name, chosen.directory, dict(chosen.changes))
     for one in changed:
         print(f"{one.key}: {json.dumps(one.before)} -> {json.dumps(one.after)}")
     print(f"profile {chosen.name}: {len(changed)} params changed; `reeltrace ready` looks whether all can be had")
@@ -139,10 +144,10 @@ def _ready(_: argparse.Namespace) -> int:
 
     found = look(load_params())
     print(as_table(found))
-    wrong = [one for one in found if one.problem]
-    for one in wrong:
-        print(f"ready: {one.problem}", file=sys.stderr)
-    return max((one.exit_code for one in wrong), default=0)
+    errors = [one.error for one in found if one.error]
+    for error in errors:
+        print(f"ready: {error}", file=sys.stderr)
+    return max((error.exit_code for error in errors), default=0)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.shared.errors import UserError
+from tasks.shared.gpu import visible_gpus
 from tasks.shared.hub import fetch
 from tasks.shared.models import resolve_model
 from tasks.shared.params import Params
@@ -19,16 +20,15 @@ from tasks.shared.params import Params
 
 @dataclass(frozen=True)
 class Looked:
-    """One thing that is needed: what for, its name, and what is wrong with it, with the exit code that says so."""
+    """One thing that is needed: what for, its name, and what is wrong with it, if anything."""
 
     what: str
     name: str
-    problem: str | None = None
-    exit_code: int = 0
+    error: UserError | None = None
 
 
 def look(params: Params) -> list[Looked]:
-    """Look at the corpus's directory and every model, in the order in which stages need them."""
+    """Look at the corpus's directory, every model and the GPUs, in the order in which stages need them."""
     needs: list[tuple[str, str, Callable[[], None]]] = [("corpus", params.corpus.path, lambda: _corpus(params))]
     if params.transcribe.source == "whisper":
         needs.append(("speech recogniser", params.transcribe.model, lambda: _transcribe(params)))
@@ -36,14 +36,24 @@ def look(params: Params) -> list[Looked]:
     if params.base.source == "pretrained":
         names = [params.base.model, params.base.processor, params.base.adapter]
         needs.append(("omni embedder", ", ".join(filter(None, names)), lambda: _base(params)))
+    needs.append(
+        ("processes", f"train {params.train.processes}, encode {params.encode.processes}", lambda: _gpus(params))
+    )
     return [_looked(what, name, check) for what, name, check in needs]
+
+
+def require(params: Params) -> None:
+    """Raise the UserError of the first thing that cannot be had."""
+    for one in look(params):
+        if one.error:
+            raise one.error
 
 
 def _looked(what: str, name: str, check: Callable[[], None]) -> Looked:
     try:
         check()
     except UserError as error:
-        return Looked(what, name, str(error), error.exit_code)
+        return Looked(what, name, error)
     return Looked(what, name)
 
 
@@ -71,6 +81,15 @@ def _base(params: Params) -> None:
     check_base(named_base(params.base))
 
 
+def _gpus(params: Params) -> None:
+    there = len(visible_gpus())
+    for stage, wanted in (("train", params.train.processes), ("encode", params.encode.processes)):
+        if there and wanted > there:
+            raise UserError(
+                f"{stage}.processes = {wanted}, and there are {there} GPUs here; set it to {there} or fewer"
+            )
+
+
 def as_table(found: list[Looked]) -> str:
     """What was looked at, a line each."""
-    return "\n".join(f"{'no' if one.problem else 'ok':<4}{one.what:<20}{one.name}" for one in found)
+    return "\n".join(f"{'no' if one.error else 'ok':<4}{one.what:<20}{one.name}" for one in found)

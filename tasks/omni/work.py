@@ -74,17 +74,23 @@ class Encode:
             os.environ[VISIBLE] = self.gpus[number]
         torch.set_num_threads(self.threads)
         self._model = load_system(self.system, self.encoding)
+        # a tokenizer changes itself when it is first asked for plain text; then threads share it
+        self._embedder.prompt.read("", self._embedder.limit(None))
+
+    @property
+    def _embedder(self) -> OmniEmbedder:
+        return cast("OmniEmbedder", self._model[0])  # type: ignore[index]
 
     def load(self, one: Document | str) -> Prepared:
-        """A document, or a query's text: read, proved and made into tensors. No other thread may tokenise meanwhile.
+        """A document, or a query's text: read, proved and made into tensors.
 
         Raises UserError where a file is missing or is not the one that was extracted.
         """
         assert self._model is not None
         item, prompt = (one.load(), None) if isinstance(one, Document) else (Item(text=one), QUERY_PREFIX)
         features = self._model.preprocess([item], prompt=prompt)
-        embedder = cast("OmniEmbedder", self._model[0])
-        read = embedder.prompt.read(item.text, embedder.limit(prompt)) if item.text else (None, 0)
+        limit = self._embedder.limit(prompt)
+        read = self._embedder.prompt.read(item.text, limit) if item.text else (None, 0)
         return Prepared(features, TextRead(*read))
 
     def encode(self, item: Prepared, folder: Path) -> None:

@@ -16,7 +16,7 @@ from tasks.shared.workers import Died, Work, in_turn, side_by_side
 
 T = TypeVar("T")
 
-AHEAD = 2  # items that are loaded while one is worked on: one is too few where one in two is slow to load
+AHEAD = 2  # items that are loaded while one is worked on, by as many threads: a GPU is done before one has loaded
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def process(
         prepare: called once, in this process, before the first item that the store lacks, and not if it has them all.
             What it raises ends the run: a model that does not load is no item's failure.
         start: called once in each process that works, with its number from 0; what it raises ends the run too.
-        load: makes what `work` is given out of a payload, for the next items while one is worked on.
+        load: makes what `work` is given out of a payload, in threads, for the next items while one is worked on.
         unit: what an item is, for the progress.
     """
     outcome = Outcome()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+from argparse import ArgumentTypeError
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+import yaml
 from ruamel.yaml import YAML
 
 from tasks.shared.errors import UserError
@@ -33,6 +35,17 @@ def change_params(changes: Mapping[str, Any], path: Path = PARAMS_FILE) -> None:
         _below(place, key, dotted, path)
         place[key] = value
     round_trip.dump(params, path)
+
+
+def assignment(text: str) -> tuple[str, Any]:
+    """`train.epochs=3` of a command line: the dotted key, and the value as params.yaml would have it."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ArgumentTypeError(f"{text}: expected KEY=VALUE, as train.epochs=3")
+    try:
+        return key, yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ArgumentTypeError(f"{text}: not a value of YAML; quote it as in params.yaml") from None
 
 
 def overridden(params: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -70,20 +71,26 @@ def described(name: str, folder: Path = PROFILES) -> str:
 
 
 def choose(
-    name: str, directory: str | None = None, *, params_file: Path = PARAMS_FILE, folder: Path = PROFILES
+    name: str,
+    directory: str | None = None,
+    changes: Mapping[str, Any] = MappingProxyType({}),
+    *,
+    params_file: Path = PARAMS_FILE,
+    folder: Path = PROFILES,
 ) -> list[Changed]:
     """Write a profile into params.yaml, with its hub models pinned; what is changed by it.
 
     Args:
         name: of the profile.
         directory: of the corpus; needed where the profile itself names none.
+        changes: other values than the profile's by dotted key; `deviations` tells of them.
         params_file: the params.yaml.
         folder: where profiles lie.
 
     Raises UserError where the params would not be right, or a model that the profile leaves unpinned is not on the
     hub, or the hub is out of reach; then nothing is written.
     """
-    wanted = read_profile(name, folder) | {NAMED: name}
+    wanted = read_profile(name, folder) | {NAMED: name} | dict(changes)
     if directory is not None:
         if not Path(directory).is_dir():
             raise UserError(f"no directory {directory}; name the one that holds the corpus")

@@ -1,6 +1,6 @@
 """Tasks worked off one after the other, by this process or by several, of which any may die.
 
-What a task needs is loaded by a thread while the one before is worked on. Every process has a pipe of its own, so that
+What a task needs is loaded by threads while those before are worked on. Every process has a pipe of its own, so that
 whose death it was is known, and ends with the process that started it, however that one ends.
 """
 
@@ -35,9 +35,9 @@ class Work(Generic[T, R]):
 
     Attributes:
         start: called in each process before its first task, with its number from 0.
-        load: what a task needs.
+        load: what a task needs. It is called by several threads.
         answer: for a task, given a function that returns what was loaded, or raises what loading raised.
-        ahead: tasks that are being loaded, or lie loaded, while one is worked on. With 0 there is no thread.
+        ahead: tasks that are being loaded, each by a thread, or lie loaded, while one is worked on. With 0: no threads.
     """
 
     start: Callable[[int], object]
@@ -57,7 +57,7 @@ class Died:
 def in_turn(tasks: Sequence[T], work: Work[T, R]) -> Iterator[tuple[T, R]]:
     """Every task with its answer, worked on in this process. Raises what `work` raises."""
     work.start(0)
-    with ThreadPoolExecutor(1) as loader:
+    with ThreadPoolExecutor(work.ahead or 1) as loader:
         begun: deque[tuple[T, Callable[[], Any]]] = deque()
         for task in tasks:
             begun.append(work.begin(task, loader))
@@ -168,7 +168,7 @@ def _serve(pipe: Connection, number: int) -> None:
         work: Work[Any, Any] = pipe.recv()
         work.start(number)
         pipe.send(STARTED)
-        with ThreadPoolExecutor(1) as loader:
+        with ThreadPoolExecutor(work.ahead or 1) as loader:
             begun: deque[tuple[Any, Callable[[], Any]]] = deque()
             while True:
                 while not begun or pipe.poll():

@@ -89,8 +89,8 @@ def test_shipped_words_are_those_that_are_said_and_written(workspace: Workspace,
 def test_rankings_of_it_can_be_handed_in(workspace: Workspace, plans: dict[str, Plan]) -> None:
     workspace.run("corpus", corpus, ("av",))
     workspace.run("extract", extract)
-    workspace.set_params({"transcribe.source": "shipped", "transcribe.ocr": "shipped",
-                          "document.train_text": ["ocr", "transcript"], "document.test_text": ["ocr", "transcript"]})  # fmt: skip
+    texts = {key: ["ocr", "transcript"] for key in ("document.train_text", "document.test_text")}
+    workspace.set_params({"transcribe.source": "shipped", "transcribe.ocr": "shipped", **texts})
     workspace.run("transcribe", transcribe)
     rng = np.random.default_rng(5)
     ids = {
