@@ -18,8 +18,8 @@ def test_part_of_a_line_just_before_is_left_out() -> None:
 
 
 def test_a_line_written_letter_by_letter_is_there_whole_and_in_its_place() -> None:
-    frames = ["Bre\nlogo", "Breaking\nlogo", "Breaking news\nlogo", "Breaking\nlogo"]
-    assert distinct_lines(frames) == ["Breaking news", "logo"]
+    frames = ["logo\nBre", "logo\nBreaking\nby the way", "logo\nBreaking news", "logo\nBreaking"]
+    assert distinct_lines(frames) == ["logo", "Breaking news", "by the way"]
 
 
 def test_what_has_no_letters_is_no_line_and_scripts_are_alike() -> None:
