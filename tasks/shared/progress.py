@@ -50,8 +50,8 @@ def read_progress(path: Path) -> Progress | None:
 
 
 def watched() -> bool:
-    """Whether progress should be drawn: standard error is a terminal."""
-    return sys.stderr.isatty()
+    """Whether progress should be drawn: standard error is a terminal; of the ranks of a training the first draws."""
+    return sys.stderr.isatty() and os.environ.get("RANK", "0") == "0"
 
 
 def progress(items: Iterable[T], what: str, total: int | None = None, unit: str = "video") -> Iterator[T]:

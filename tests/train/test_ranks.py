@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from tasks.shared.artifacts.exposures import Exposure
 from tasks.shared.artifacts.negatives import MinedQuery, Negative
