@@ -50,8 +50,10 @@ def read_progress(path: Path) -> Progress | None:
 
 
 def watched() -> bool:
-    """Whether progress should be drawn: standard error is a terminal, and this is the only process to draw on it."""
-    return sys.stderr.isatty() and multiprocessing.parent_process() is None
+    """Whether progress should be drawn: standard error is a terminal, and this process is the one to draw on it: of the
+    processes that share items the parent, of the ranks of a training the first."""
+    alone = multiprocessing.parent_process() is None and os.environ.get("RANK", "0") == "0"
+    return alone and sys.stderr.isatty()
 
 
 def progress(items: Iterable[T], what: str, total: int | None = None, unit: str = "video") -> Iterator[T]:

@@ -120,8 +120,10 @@ class Ranks:
         if self.count == 1:
             yield
             return
-        from torch import distributed
+        from torch import cuda, distributed
 
+        if device != "cpu":
+            cuda.set_device(device)
         backend = "gloo" if device == "cpu" else "nccl"
         store = distributed.PrefixStore("group", self._store)
         try:

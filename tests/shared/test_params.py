@@ -45,6 +45,12 @@ def test_the_committed_file_is_valid_and_says_every_section_in_order() -> None:
     assert params.section("run.seed") == params.run.seed
 
 
+def test_a_query_without_any_negative_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, "train.negatives", 0)
+    path.write_text(path.read_text().replace("  batch_size: 16", "  batch_size: 1"))
+    assert "train.negatives = 0: with train.batch_size = 1 no query has a negative" in complaint(path)
+
+
 @pytest.mark.parametrize(
     ("dotted", "value", "words"),
     [
@@ -55,6 +61,11 @@ def test_the_committed_file_is_valid_and_says_every_section_in_order() -> None:
         ("train.epochs", 4.5, ["train.epochs = 4.5", "valid integer"]),
         ("train.epochs", True, ["train.epochs = True", "valid integer"]),
         ("train.epochs", 0, ["train.epochs = 0", "greater than or equal to 1"]),
+        ("train.accumulation_steps", 0, ["train.accumulation_steps = 0", "greater than or equal to 1"]),
+        ("train.dtype", "float16", ["train.dtype = 'float16'", "'float32' or 'bfloat16'"]),
+        ("train.gradient_checkpointing", "yes", ["train.gradient_checkpointing = 'yes'", "valid boolean"]),
+        ("train.processes", 0, ["train.processes = 0", "greater than or equal to 1"]),
+        ("train.processes", 17, ["train.processes = 17: with train.batch_size = 16 there are ranks without a query"]),
         ("train.learning_rate", "1e-4", ["train.learning_rate = '1e-4'", "1.0e-4"]),
         ("train.learning_rate", float("nan"), ["train.learning_rate = nan"]),
         ("train.learning_rate", float("inf"), ["train.learning_rate = inf"]),

@@ -64,7 +64,7 @@ def batch(model: SentenceTransformer, numbers: list[int]) -> Batch:
 
 
 def train(folder: Path, ranks: Ranks, **changes: Any) -> None:
-    """Train, and write the adapter and losses.json into the folder, on rank 0."""
+    """Train, and write the adapter and the curve into the folder, on rank 0."""
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     settings = Train(**load_params().train.model_dump() | SETTINGS | changes)
@@ -78,9 +78,9 @@ def train(folder: Path, ranks: Ranks, **changes: Any) -> None:
     )
     if ranks.rank == 0:
         save_adapter(model, folder, "tiny")
-        write_json(folder / "losses.json", [entry["loss"] for entry in history])
+        write_json(folder / "curve.json", [[entry["loss"], entry["grad_norm"]] for entry in history])
 
 
-def trained(folder: Path) -> tuple[dict[str, torch.Tensor], list[float]]:
-    """The weights and losses that `train` has written."""
-    return load_file(folder / "adapter_model.safetensors"), read_json(folder / "losses.json")
+def trained(folder: Path) -> tuple[dict[str, torch.Tensor], list[list[float]]]:
+    """What `train` has written: weights, and every step's loss and length of the gradient."""
+    return load_file(folder / "adapter_model.safetensors"), read_json(folder / "curve.json")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -48,24 +49,25 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
 
 @pytest.mark.parametrize(("count", "variant"), [*((2, one) for one in VARIANTS), *((3, one) for one in ODD)])
 def test_the_same_losses_and_the_same_adapter(job: dict[int, Path], count: int, variant: str) -> None:
-    (alone, curve), (weights, losses) = (trained(job[ranks] / variant) for ranks in (1, count))
-    tolerance = 1e-5 if variant != "bfloat16" else 2e-2
+    (alone, expected), (weights, curve) = (trained(job[ranks] / variant) for ranks in (1, count))
+    tolerance = 1e-5 if variant != "bfloat16" else 3e-2
     assert len(curve) == STEPS.get(variant, len(BATCHES))
-    assert losses == pytest.approx(curve, rel=tolerance)
+    assert np.array(curve) == pytest.approx(np.array(expected), rel=tolerance)
     assert {weight.dtype for weight in weights.values()} == {torch.float32}
     moved = max((weights[name] - alone[name]).abs().max().item() for name in alone)
     assert moved < (1e-5 if variant != "bfloat16" else 4e-3)
 
 
 def test_they_learnt_something(job: dict[int, Path]) -> None:
-    (one, curve), (other, others) = (trained(job[1] / variant) for variant in ("cached", "accumulated"))
+    (one, cached), (other, accumulated) = (trained(job[1] / variant) for variant in ("cached", "accumulated"))
     assert max((one[name] - other[name]).abs().max().item() for name in one) > 1e-4
-    assert sum(curve[:3]) / 3 != pytest.approx(others[0], rel=1e-6), "three steps are not one"
+    mean = sum(loss for loss, _ in cached[:3]) / 3
+    assert mean != pytest.approx(accumulated[0][0], rel=1e-6), "three steps are not one"
 
 
 def test_however_the_loss_is_computed_it_is_the_same(job: dict[int, Path]) -> None:
     (one, curve), (other, others) = (trained(job[2] / variant) for variant in ("cached", "remembered"))
-    assert curve == pytest.approx(others, rel=1e-5)
+    assert np.array(curve) == pytest.approx(np.array(others), rel=1e-5)
     assert max((one[name] - other[name]).abs().max().item() for name in one) < 1e-5
 
 
