@@ -53,11 +53,12 @@ class DenseRetriever:
         self.take_gpus = take_gpus
         self.asked = self.reused = 0
         check_code(self.model, params.trust_remote_code, params.revision)
+        self._digest = self.model.digest()  # once: it reads every byte of a directory
         self._encoder: SentenceTransformer | None = None
         self._store = ItemStore(
             "texts",
             {
-                "model": [self.model.digest(), commit_of(self.model)],
+                "model": [self._digest, commit_of(self.model)],
                 "dimensions": params.dimensions,
                 "dtype": params.dtype,
                 "threads": threads,
@@ -71,7 +72,7 @@ class DenseRetriever:
 
     def identity(self) -> dict[str, str | None]:
         """The model as params name it, its revision on the hub, and what decides its weights."""
-        return {"model": self.params.model, "revision": self.model.revision, "digest": self.model.digest()}
+        return {"model": self.params.model, "revision": self.model.revision, "digest": self._digest}
 
     def queries(self, texts: Mapping[str, str]) -> Vectors:
         """Queries by id to normalised vectors, with the query prompt before each."""

@@ -36,7 +36,10 @@ def check_code(model: Model, trusted: bool, revision: str | None) -> None:
         trusted: retriever.trust_remote_code.
         revision: retriever.revision, which is a directory's digest where one is pinned.
     """
-    pinned = bool(COMMIT.fullmatch(model.revision)) if model.revision else revision == model.digest()
+    if model.revision is not None:
+        pinned = COMMIT.fullmatch(model.revision) is not None
+    else:
+        pinned = revision is not None and revision == model.digest()
     named = dict(_named(model))
     if trusted and not pinned:
         raise UserError(f"retriever.trust_remote_code runs code that comes with {model.name}: {_how_to_pin(model)}")
