@@ -122,7 +122,8 @@ def test_each_process_has_a_gpu_of_its_own(workspace: Workspace, monkeypatch: py
     publish_archive(trained=False)
     monkeypatch.setenv(VISIBLE, f"{FIRST},{SECOND}")
     system = systems()[0]
-    work = Encode(system, Encoding("base", system.digest(), "float32", 512), threads=1, gpus=[FIRST, SECOND])
+    encoding = Encoding("base", system.digest(), "float32", 512, 512, "end")
+    work = Encode(system, encoding, threads=1, gpus=[FIRST, SECOND])
     work.start(1)
     assert os.environ[VISIBLE] == SECOND
 
