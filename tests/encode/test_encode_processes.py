@@ -75,7 +75,7 @@ def test_one_two_and_three_processes_give_the_same_bytes_and_failures(
 
 
 def test_killed_in_the_middle_it_leaves_no_process_and_the_next_run_goes_on(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     publish_many()
     workspace.set_params({"encode.processes": 2})
@@ -90,9 +90,8 @@ def test_killed_in_the_middle_it_leaves_no_process_and_the_next_run_goes_on(
     assert 10 <= len(before) < ITEMS, "it was in the middle"
     assert not OUT.exists()
 
-    done = workspace.program("tasks.encode")
-    assert done.returncode == 0, done.stderr
-    assert f"encode: {len(before)} of {ITEMS} vectors reused from the store" in done.stdout
+    workspace.run("encode", run)
+    assert f"encode: {len(before)} of {ITEMS} vectors reused from the store" in capsys.readouterr().out
     after = entries()
     assert len(after) == ITEMS
     assert {key: after[key] for key in before} == before, "what was finished was not done again"
@@ -100,7 +99,7 @@ def test_killed_in_the_middle_it_leaves_no_process_and_the_next_run_goes_on(
 
     workspace.set_params({"encode.processes": 1})
     monkeypatch.setenv("REELTRACE_STORE", "../another store")
-    assert workspace.program("tasks.encode").returncode == 0
+    workspace.run("encode", run)
     assert reproducible() == shared_out
 
 
