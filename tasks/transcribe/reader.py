@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 PACKAGES = ("rapidocr", "onnxruntime", "opencv-python-headless")  # that decide what is read
+SURE = 0.9  # of 1; what is really written was read with 0.97 and more, shapes taken for letters mostly with less
 THREADS = 1  # of a reader: videos are read side by side, and the number of threads could decide the last bits
 
 
@@ -54,4 +55,5 @@ def lines_in(picture: np.ndarray) -> list[str]:
     import numpy as np
 
     found = load()(np.ascontiguousarray(picture[..., ::-1]))
-    return [text for line in found.txts or () if (text := " ".join(line.split()))]
+    lines = zip(found.txts or (), found.scores or (), strict=True)
+    return [text for line, score in lines if score >= SURE and (text := " ".join(line.split()))]
