@@ -1,5 +1,6 @@
 # Everything a person types. `make` alone says what there is.
 PYTHON ?= python3
+NAME ?=
 PORT ?=
 PREFECT_PORT ?= 4200
 POOL ?=
@@ -21,14 +22,15 @@ export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
-# What is typed as Q, DIR or POOL reaches a command as one argument, whatever is in it.
+# What is typed as Q, DIR, NAME or POOL reaches a command as one argument, whatever is in it.
 export Q := $(value Q)
 export DIR := $(value DIR)
+export NAME := $(value NAME)
 export POOL := $(value POOL)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo videos search trace verify ui serve deploy worker test check format lock clean
+.PHONY: help setup demo videos profile ready search trace verify ui serve deploy worker test check format lock clean
 
 # Where Prefect's server is and keeps its data, unless the user says otherwise. Tests have servers of their own.
 ui serve deploy worker: export PREFECT_API_URL ?= http://127.0.0.1:$(PREFECT_PORT)/api
@@ -61,6 +63,12 @@ videos: setup  ## your own videos, indexed and searched: make videos DIR=/data/c
 	@$(BIN)/python -m tasks.corpus.choose "$$DIR"
 	@PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 	@test -z "$$Q" || $(BIN)/reeltrace search "$$Q"
+
+profile: setup  ## choose a set of params: make profile NAME=multivent DIR=/data/MultiVENT; without NAME, which there are
+	@$(BIN)/reeltrace profile $${NAME:+"$$NAME"} $${DIR:+"$$DIR"}
+
+ready: setup  ## whether every model and directory that params.yaml names can be had
+	@$(BIN)/reeltrace ready
 
 search: setup  ## ranked videos for words: make search Q="a flood in the harbour"
 	@test -n "$$Q" || { echo 'say what to search for: make search Q="a flood in the harbour"' >&2; exit 2; }

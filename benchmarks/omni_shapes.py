@@ -19,6 +19,7 @@ from tasks.omni.tiny import TinyConfig, thinker_config, train_tokenizer
 if TYPE_CHECKING:
     import torch
     from sentence_transformers import SentenceTransformer
+    from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
 QUERY_WORDS = 20
 
@@ -70,6 +71,19 @@ TINY = Shape(
 SHAPES = {shape.name: shape for shape in (SEVEN_B, TINY)}
 
 
+def small_tokenizer() -> PreTrainedTokenizerBase:
+    """What stands in for the 7B model's tokenizer."""
+    return train_tokenizer(["a flood in the harbour"], 300)
+
+
+def config_of(shape: Shape, tokenizer: PreTrainedTokenizerBase) -> PreTrainedConfig:
+    """The Thinker's configuration."""
+    config: Any = thinker_config(tokenizer, shape.config)
+    config.text_config.vocab_size = shape.vocabulary
+    config.vision_config.fullatt_block_indexes = list(shape.full_attention)
+    return config
+
+
 def build(shape: Shape, *, attention: str, dtype: torch.dtype, device: str) -> SentenceTransformer:
     """An embedder of this shape, its weights drawn on the device. Raises what transformers raises where the attention
     cannot be had."""
@@ -79,10 +93,8 @@ def build(shape: Shape, *, attention: str, dtype: torch.dtype, device: str) -> S
     from tasks.omni.embedder import OmniEmbedder
     from tasks.omni.loading import assemble
 
-    tokenizer = train_tokenizer(["a flood in the harbour"], 300)
-    config = thinker_config(tokenizer, shape.config)
-    config.text_config.vocab_size = shape.vocabulary
-    config.vision_config.fullatt_block_indexes = list(shape.full_attention)
+    tokenizer = small_tokenizer()
+    config = config_of(shape, tokenizer)
     torch.manual_seed(0)
     with torch.device(device):
         thinker = AutoModel.from_config(config, dtype=dtype, attn_implementation=attention)

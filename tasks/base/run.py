@@ -1,9 +1,11 @@
 """The base stage: the model that training starts from.
 
-`pretrained` names one (a hub id with its revision, or a directory, with or without a published adapter) and does
-nothing else. `tiny`, the embedded default, builds a Thinker of a few million weights from a seed and trains it one
-modality at a time on generated examples, as OmniEmbed-v0.1 was trained on pairs of modalities: no example shares an
-event with the demo, though its words, places and things do come from the same closed vocabulary.
+`pretrained` names one (a hub id with its revision, or a directory, with or without a published adapter), looks whether
+it and the text retriever can be had, and does nothing else: it is the first stage, so that nobody learns only after a
+day of decoding that a repository is gated or an adapter broken. `tiny`, the embedded default, builds a Thinker of a few
+million weights from a seed and trains it one modality at a time on generated examples, as OmniEmbed-v0.1 was trained on
+pairs of modalities: no example shares an event with the demo, though its words, places and things do come from the same
+closed vocabulary.
 
 Writes `results/base/model.json`; for `tiny` also `model/` and `loss.csv`.
 """
@@ -26,9 +28,11 @@ def run(stage: StageRun) -> None:
     params = stage.params.base
     if params.source == "pretrained":
         from tasks.omni.check import check_base
+        from tasks.shared.retrieval.dense import DenseRetriever
 
         base = named_base(params)
         check_base(base)
+        DenseRetriever(stage.params.retriever, stage.params.run.threads, stage.take_gpus)  # loads nothing, may refuse
         write_base(stage.out, base)
         stage.counts = {"steps": 0}
         return

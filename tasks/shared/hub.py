@@ -18,7 +18,9 @@ def fetch(name_or_path: str, revision: str | None, filename: str) -> Path | None
         raise UserError(f"no model directory {name_or_path}; make it, or name a hub id (owner/name) in params.yaml")
     from huggingface_hub import errors as hub
     from huggingface_hub import hf_hub_download
+    from huggingface_hub.utils import logging
 
+    logging.set_verbosity_error()  # of every try again it would print the whole error; the last one is told below
     try:
         return Path(hf_hub_download(name_or_path, filename, revision=revision))
     except hub.LocalEntryNotFoundError as error:
