@@ -33,10 +33,10 @@ from tests.shared.test_hub_errors import environment
 ROOT = Path(__file__).resolve().parents[1]
 THINKER, PROCESSOR = "Tevatron/Qwen2.5-Omni-7B-Thinker", "Qwen/Qwen2.5-Omni-7B"
 ADAPTER, DRAMA = "Tevatron/OmniEmbed-v0.1", "facebook/drama-1b"
-TINY = {  # of the profile: its own pins are of the real hub, and two processes are two processes
+TINY = {  # of the profile: its own pins are of the real hub, two processes are two, and CPUs are slow in bfloat16
     "base.processor_revision": COMMIT, "base.adapter_revision": COMMIT, "train.processes": 2, "encode.processes": 2,
-    "train.epochs": 1, "train.save_steps": 2, "evaluate.bootstrap": 100, "evaluate.permutations": 100,
-    "report.sample_queries": 2, "run.max_failed_fraction": 0.2,
+    "train.epochs": 1, "train.save_steps": 2, "train.dtype": "float32", "evaluate.bootstrap": 100,
+    "evaluate.permutations": 100, "report.sample_queries": 2, "run.max_failed_fraction": 0.2,
 }  # fmt: skip
 
 
@@ -247,7 +247,7 @@ def test_dvc_and_mlflow_record_the_profile(finished: Place) -> None:
     client = MlflowClient(f"sqlite:///{finished.root / 'mlflow.db'}")
     (experiment,) = [one for one in client.search_experiments() if one.name == "reeltrace"]
     told = {run.data.tags["reeltrace.profile"] for run in client.search_runs([experiment.experiment_id])}
-    assert told == {"multivent, but train.epochs, train.processes, train.save_steps, encode.processes"}
+    assert told == {"multivent, but train.epochs, train.processes, train.dtype, train.save_steps, encode.processes"}
 
 
 @pytest.mark.parametrize("layout", ["2025", "2026"])
