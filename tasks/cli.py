@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tasks.shared.errors import UserError
-from tasks.shared.params_file import assignment
 from tasks.submission.command import add_commands
 
 STAGES = {
@@ -76,7 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
     profile.add_argument("name", nargs="?", help="of a file in profiles/; without one the profiles are listed")
     profile.add_argument("directory", nargs="?", help="of the corpus, where the profile names none")
     profile.add_argument(
-        "--set", dest="changes", metavar="KEY=VALUE", action="append", default=[], type=assignment,
+        "--set", dest="changes", metavar="KEY=VALUE", action="append", default=[], type=_assignment,
         help="another value than the profile's, such as base.model=/models/thinker",
     )  # fmt: skip
     profile.set_defaults(run=_profile)
@@ -106,6 +105,12 @@ def build_parser() -> argparse.ArgumentParser:
     add_commands(commands)
     commands.add_parser("audit", help="what produced a score, is it intact, and can it be had again", add_help=False)
     return parser
+
+
+def _assignment(text: str) -> tuple[str, object]:
+    from tasks.shared.params_file import assignment
+
+    return assignment(text)
 
 
 def _positive(text: str) -> int:

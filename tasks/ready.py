@@ -17,6 +17,8 @@ from tasks.shared.hub import fetch
 from tasks.shared.models import resolve_model
 from tasks.shared.params import Params
 
+CORPUS = "corpus"
+
 
 @dataclass(frozen=True)
 class Looked:
@@ -29,7 +31,7 @@ class Looked:
 
 def look(params: Params) -> list[Looked]:
     """Look at the corpus's directory, every model and the GPUs, in the order in which stages need them."""
-    needs: list[tuple[str, str, Callable[[], None]]] = [("corpus", params.corpus.path, lambda: _corpus(params))]
+    needs: list[tuple[str, str, Callable[[], None]]] = [(CORPUS, params.corpus.path, lambda: _corpus(params))]
     if params.transcribe.source == "whisper":
         needs.append(("speech recogniser", params.transcribe.model, lambda: _transcribe(params)))
     needs.append(("text retriever", params.retriever.model, lambda: _retriever(params)))
@@ -43,9 +45,10 @@ def look(params: Params) -> list[Looked]:
 
 
 def require(params: Params) -> None:
-    """Raise the UserError of the first thing that cannot be had."""
+    """Raise the UserError of the first model, or number of GPUs, that cannot be had. The corpus speaks for itself: its
+    stage is among the first."""
     for one in look(params):
-        if one.error:
+        if one.error and one.what != CORPUS:
             raise one.error
 
 

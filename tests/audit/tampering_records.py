@@ -22,7 +22,7 @@ def edit_lock(t: Tamperer) -> Tampering:
             params[key][inner] = "another"
             key = f"{key}.{inner}"
         else:
-            params[key] += 1
+            params[key] = "another" if isinstance(params[key], str | list) else params[key] + 1
     else:
         entry = t.random.choice(lock["stages"][stage][kind])
         key, other = entry["path"], t.random.choice(lock["stages"][stage][kind])

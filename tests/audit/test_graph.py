@@ -101,7 +101,7 @@ def test_a_run_id_ends_at_its_stage(project: Project) -> None:
     run_id = nodes_of(graph_of(project))["mine"]["facts"]["runs"][-1]
     graph = graph_of(project, run_id)
     assert [node["key"] for node in graph["nodes"] if node["kind"] != "source"] == [
-        "corpus", "extract", "transcribe", "mine",
+        "base", "corpus", "extract", "transcribe", "mine",
     ]  # fmt: skip
     assert graph["title"] == "Lineage of mine"
 

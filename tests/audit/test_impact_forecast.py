@@ -136,7 +136,7 @@ CASES: dict[str, tuple[Case, list[str], dict[str, int]]] = {
         several(param("document", "test_text", ["title"]), param("encode", "modalities", ["text"])), ALL[5:], {},
     ),
     "words of training documents": (param("document", "train_text", ["title"]), ALL[3:], {"train": 1}),
-    "a longer query": (param("encode", "max_query_tokens", 500), ALL[5:6], {"encode": 6}),
+    "a longer query": (param("encode", "max_query_tokens", 500), ALL[5:], {"encode": 6}),
     "longer documents": (param("document", "max_text_tokens", 500), ALL[3:], {"train": 1}),
     "workers": (param("run", "workers", 1), [], {}),
 }  # fmt: skip
@@ -197,7 +197,6 @@ def test_mining_by_the_base_is_forecast(case: str, own: OwnVideos) -> None:
     state = State(workspace())
     state.videos, state.queries, state.media  # noqa: B018  # as they are before the change
     change, made = OMNI[case]
-    before = (own.root / "results/mine/negatives.jsonl").read_bytes()
     told = forecast(state, change(own, state))
     real = own.repro()
     mine, trained = (next(one for one in told if one.stage == stage) for stage in ("mine", "train"))
@@ -210,8 +209,6 @@ def test_mining_by_the_base_is_forecast(case: str, own: OwnVideos) -> None:
     assert sum(one.low for one in vectors) <= made <= sum(one.high for one in vectors)
     low, high = trained.shares[0].low, trained.shares[0].high
     assert low <= 1 - real["train"]["items/reused"] <= high
-    if (own.root / "results/mine/negatives.jsonl").read_bytes() != before:
-        assert high == 1, "other negatives may be another lesson"
 
 
 def test_documents_that_were_not_there_before(own: OwnVideos) -> None:

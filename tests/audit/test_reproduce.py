@@ -16,7 +16,7 @@ from tasks.shared.artifacts.vectors import Vectors, read_vectors, write_vectors
 from tasks.shared.files import read_json, sha256_file, write_json
 from tests.project import Project
 
-NEEDED = ["corpus", "extract", "transcribe", "mine", "base", "train", "encode", "evaluate"]
+NEEDED = ["base", "corpus", "extract", "transcribe", "mine", "train", "encode", "evaluate"]
 VECTORS = "results/encode/vectors/tuned.videos.parquet"
 
 

@@ -134,5 +134,5 @@ def test_dvc_has_the_same_graph(project: Project, monkeypatch: pytest.MonkeyPatc
     drawn = project.run("dvc", "dag", "--dot")
     edges = {tuple(line.strip(' ";\n').split('" -> "')) for line in drawn.splitlines() if "->" in line}
     assert edges == {(above, name) for name, parents in parents_of(stages).items() for above in parents}
-    assert upstream_of(stages, "mine") == ["corpus", "extract", "transcribe", "mine"]
+    assert upstream_of(stages, "mine") == ["base", "corpus", "extract", "transcribe", "mine"]
     assert downstream_of(stages, "mine") == ["mine", "train", "encode", "evaluate", "report"]

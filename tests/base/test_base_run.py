@@ -1,20 +1,34 @@
 """The base stage where the base is only named."""
 
+from pathlib import Path
+
 import pytest
 
 from tasks.base.run import run
+from tasks.omni.lora import attach_lora, save_adapter
 from tasks.shared.artifacts.models import BaseModel, read_base
 from tasks.shared.errors import UserError
 from tests.conftest import Workspace
+from tests.omni.conftest import small
 
 
-def test_a_pretrained_base_is_only_named(workspace: Workspace) -> None:
-    name = {"model": "Tevatron/Qwen2.5-Omni-7B-Thinker", "revision": "0" * 40, "adapter": "Tevatron/OmniEmbed-v0.1"}
-    name["adapter_revision"] = "1" * 40
+def test_a_pretrained_base_is_looked_at_and_named(workspace: Workspace, tmp_path: Path) -> None:
+    model = small()
+    model.save(str(tmp_path / "base"), create_model_card=False)
+    attach_lora(model, r=4, alpha=8, dropout=0.0, seed=1)
+    untrained = tmp_path / "untrained"
+    save_adapter(model, untrained, base="some/base")
+    name = {"model": str(tmp_path / "base"), "processor": str(tmp_path / "base"), "adapter": None}
     workspace.set_params({"base.source": "pretrained", **{f"base.{key}": value for key, value in name.items()}})
     manifest = workspace.run("base", run)
     assert read_base() == BaseModel(**name)
     assert list(manifest["outputs"]) == ["results/base/model.json"]
+    workspace.set_params({"base.adapter": str(untrained)})
+    with pytest.raises(UserError, match=r"lora_B is zero in language_model"):
+        workspace.run("base", run)
+    workspace.set_params({"base.adapter": None, "retriever.model": "owner/name"})
+    with pytest.raises(UserError, match=r"retriever\.model: owner/name is no directory here"):
+        workspace.run("base", run)
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,7 @@ def test_one_split_alone_and_features_of_videos_that_are_not_there(
     counts = workspace.run("corpus", corpus, ("av",))["counts"]
     assert (counts["videos"], counts["shipped_without_video"]) == (8, 5)
     assert "corpus: features of videos that are not there, left out: " in capsys.readouterr().err
+    Path("multivent/train").mkdir()
     shutil.copytree("multivent/features/test", "multivent/features/train")
     with pytest.raises(UserError, match=r"features of video .* are there twice, in both splits; keep those of its own"):
         workspace.run("corpus", corpus, ("av",))

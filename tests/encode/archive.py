@@ -21,6 +21,7 @@ from tasks.shared.artifacts.corpus import Query, Video, write_qrels, write_queri
 from tasks.shared.artifacts.media import Media, write_media
 from tasks.shared.artifacts.models import BaseModel, Training, write_base, write_training
 from tasks.shared.artifacts.publish import write_manifest
+from tasks.shared.artifacts.shipped import write_shipped
 from tasks.shared.artifacts.transcripts import Transcript, write_transcripts
 from tasks.shared.files import sha256_file
 
@@ -83,6 +84,7 @@ def publish_corpus(changes: Mapping[str, dict[str, str]], *, queries: bool = Tru
     write_videos(RESULTS / "corpus/manifest.parquet", [replace(one, **changes.get(one.video_id, {})) for one in VIDEOS])
     write_queries(RESULTS / "corpus/queries.parquet", QUERIES if queries else [])
     write_qrels(RESULTS / "corpus/qrels.test.trec", [])
+    write_shipped(RESULTS / "corpus", [])
     sign("corpus")
 
 
