@@ -68,7 +68,7 @@ def titled(finished: Project) -> tuple[Project, str, str]:
             "encode.modalities": ["text"],
         }
     )
-    assert finished.repro() == ["train", "encode", "evaluate", "report"]
+    assert finished.repro() == ["mine", "train", "encode", "evaluate", "report"]
     return finished, test, train
 
 

@@ -58,7 +58,7 @@ def test_without_mlflow_ids_follow_from_manifests_and_times_from_the_commit(here
         assert facets["reeltrace_execution"]["timesFrom"] == "commit"
         assert not facets["reeltrace_execution"]["startRecorded"]
         assert datetime.fromisoformat(event["eventTime"]) == datetime.fromisoformat(committed)
-    assert len(Graph(answer.events).edges) == 17
+    assert len(Graph(answer.events).edges) == 20
     again, _ = told()
     assert again.events == answer.events
 
