@@ -136,7 +136,7 @@ CASES: dict[str, tuple[Case, list[str], dict[str, int]]] = {
         several(param("document", "test_text", ["title"]), param("encode", "modalities", ["text"])), ALL[5:], {},
     ),
     "words of training documents": (param("document", "train_text", ["title"]), ALL[3:], {"train": 1}),
-    "a longer query": (param("encode", "max_query_tokens", 500), ALL[5:], {"encode": 6}),
+    "a longer query": (param("encode", "max_query_tokens", 500), ALL[5:], {"encode": 16}),
     "longer documents": (param("document", "max_text_tokens", 500), ALL[3:], {"train": 1}),
     "workers": (param("run", "workers", 1), [], {}),
 }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tasks.audit.impact.change import Change, Likely, Runs, StageForecast
-from tasks.audit.impact.effects import TABLES, Effects
+from tasks.audit.impact.effects import READ, TABLES, Effects
 from tasks.audit.impact.recompute import recompute
 from tasks.audit.impact.replay import restored
 from tasks.audit.impact.state import State
@@ -69,6 +69,10 @@ def _outs(spec: StageSpec, runs: Likely, effects: Effects) -> dict[Path, Likely]
     return {path: likely for path, likely in outs.items() if likely}
 
 
+# what the index's manifest states, whatever becomes of the vectors: evaluation reads it
+STATED = ("encode.dtype", *READ["documents"], *READ["queries"])
+
+
 def _vectors(effects: Effects) -> Likely:
     """Whether vectors become others: those of other content, of other weights, or of videos that are gone."""
     change = effects.change
@@ -78,7 +82,7 @@ def _vectors(effects: Effects) -> Likely:
     found = max(effects.indexed.rows, *(one.likely for one in parts))
     others = any(effects.encoding(what) for what in ("documents", "queries"))
     if found is Likely.NO and (others or effects.said or effects.written or effects.corpus):
-        return Likely.YES if effects.touched("encode.dtype") else Likely.MAYBE
+        return Likely.YES if effects.touched(*STATED) else Likely.MAYBE
     return found
 
 
