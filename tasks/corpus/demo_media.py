@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
@@ -100,7 +103,22 @@ def _video_packets(container: OutputContainer, plan: Plan, pictures: list[Pictur
         frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
         frame.pts, frame.time_base = index, Fraction(1, plan.fps)
         packets += stream.encode(frame)
+        if index == 0:  # which opened the encoder
+            ordinary_priority()
     return packets + stream.encode(None)
+
+
+def ordinary_priority() -> None:
+    """Put every thread of this process back under the system's ordinary scheduling.
+
+    For root, SVT-AV1 puts whoever opens it, and so its own threads and every program started later, under real-time
+    scheduling at the highest priority, where two busy processes leave a machine of two cores nothing for all others.
+    """
+    if sys.platform == "linux":
+        for thread in (int(one.name) for one in Path("/proc/self/task").iterdir()):
+            with suppress(ProcessLookupError):  # it has ended since
+                if os.sched_getscheduler(thread) in (os.SCHED_FIFO, os.SCHED_RR):
+                    os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0))
 
 
 def _audio_packets(container: OutputContainer, plan: Plan, track: Wave) -> list[Packet[Any]]:

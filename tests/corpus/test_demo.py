@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -105,6 +108,16 @@ def test_a_plan_makes_the_same_file_alone(demo: Demo, tmp_path: Path) -> None:
     plan = plan_videos(7, cast_events(7, 2, 2))[4]
     make_file(plan, tmp_path / "alone.mp4")
     assert sha256_file(tmp_path / "alone.mp4") == sha256_file(demo[0] / plan.path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there the encoder asks for it")
+def test_encoding_leaves_nobody_at_real_time_priority(tmp_path: Path) -> None:
+    plan = next(one for one in plan_videos(7, cast_events(7, 2, 2)) if one.codec == "av1")
+    make_file(plan, tmp_path / "av1.mp4")
+    told = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.sched_getscheduler(0))"], capture_output=True, check=True
+    )
+    assert int(told.stdout) == os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
 def test_the_whole_demo_has_the_promised_mixture(plans: list[Plan]) -> None:
