@@ -10,9 +10,10 @@ import platform
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tasks.shared.files import canonical_json, sha256_json
 
@@ -23,6 +24,7 @@ EXPERIMENT = "reeltrace"
 REGISTERED_MODEL = "reeltrace-adapter"
 DEFAULT_URI = "sqlite:///mlflow.db"
 SEAL = "reeltrace.seal"
+BATCH = 100  # params or tags that MLflow takes at a time
 TAG_LIMIT = 5000  # characters of a tag's value that MLflow's database holds
 
 
@@ -42,20 +44,21 @@ class Tracker:
 
     def params(self, params: Mapping[str, Any]) -> None:
         """Log params, nested keys joined by dots."""
-        for key, value in flat(params).items():
-            self._params[key] = str(value)
-            self._log("log_param", key, value)
+        new = {key: str(value) for key, value in flat(params).items()}
+        self._params |= new
+        self._log_all("params", new.items())
 
     def metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Log measured values, at a step where they have one."""
-        for key, value in metrics.items():
-            self._metrics.append((metric_name(key), step, float(value)))
-            self._log("log_metric", metric_name(key), value, step=step)
+        new = [(metric_name(key), step, float(value)) for key, value in metrics.items()]
+        self._metrics += new
+        now = int(time.time() * 1000)
+        self._log_all("metrics", [(name, value, now, step) for name, _, value in new])
 
     def tags(self, tags: Mapping[str, str]) -> None:
         """Set tags; a value longer than MLflow holds would be refused there, so it is cut here with a mark."""
-        for key, value in tags.items():
-            self._log("set_tag", key, value if len(value) <= TAG_LIMIT else value[: TAG_LIMIT - 1] + "…")
+        cut = {key: one if len(one) <= TAG_LIMIT else one[: TAG_LIMIT - 1] + "…" for key, one in tags.items()}
+        self._log_all("tags", cut.items())
 
     def artifact(self, path: Path) -> None:
         """Keep a file or folder with the run, under its own name."""
@@ -109,6 +112,17 @@ class Tracker:
         client, run_id = self._client, self.run_id
         if client is not None and run_id is not None:
             self._guard(lambda: getattr(client, method)(run_id, *args, **named))
+
+    def _log_all(self, kind: Literal["params", "metrics", "tags"], entries: Iterable[tuple[Any, ...]]) -> None:
+        """Log entries, many in one transaction: one alone takes as long."""
+        if self._client is None:
+            return
+        from mlflow.entities import Metric, Param, RunTag
+
+        make = {"params": Param, "metrics": Metric, "tags": RunTag}[kind]
+        made = [make(*entry) for entry in entries]
+        for start in range(0, len(made), BATCH):
+            self._log("log_batch", **{kind: made[start : start + BATCH]})
 
     def _guard(self, call: Callable[[], object]) -> None:
         try:
