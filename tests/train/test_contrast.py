@@ -11,9 +11,11 @@ import torch
 from tasks.train.contrast import Contrast
 from tasks.train.inputs import Batch, Features
 from tasks.train.losses.infonce import InfoNCE
-from tests.train.small import adapter, batch, learner
+from tasks.train.losses.objectives import Objectives
+from tests.train.small import adapter, batch, learner, settings
 
 ROWS = [0, 1, 2, 3, 4]  # with two negatives each: 20 items in all
+QUERY = Objectives(settings())  # what the recipe learns
 Gradients = dict[str, torch.Tensor]
 
 
@@ -42,7 +44,7 @@ def at_once(model: Any, given: Batch, pieces: int) -> torch.Tensor:
             parts.append(model(part)["sentence_embedding"])
         return torch.cat(parts)
 
-    queries, passages = embedded(given["queries"]), embedded(given["passages"])
+    queries, passages = embedded(given["learnt"]["queries"]), embedded(given["learnt"]["passages"])
     return InfoNCE(0.1)(queries, passages.unflatten(0, (-1, len(queries))))
 
 
@@ -59,7 +61,7 @@ def test_cached_equals_uncached(size: int, dropout: float) -> None:
     model = learner(dropout)
     given = batch(model, ROWS)
     torch.manual_seed(11)
-    loss, gradients = found(model, Contrast(model, InfoNCE(0.1), size)(given))
+    loss, gradients = found(model, Contrast(model, QUERY, size)(given))
     after = torch.rand(1)
     other = learner(dropout)
     torch.manual_seed(11)
@@ -74,7 +76,7 @@ def test_dropout_counts_and_is_replayed() -> None:
     for seed in (1, 2):
         model = learner(0.3)
         torch.manual_seed(seed)
-        losses.append(Contrast(model, InfoNCE(0.1), 3)(batch(model, ROWS)).item())
+        losses.append(Contrast(model, QUERY, 3)(batch(model, ROWS)).item())
     assert abs(losses[0] - losses[1]) > 1e-4
 
 
@@ -82,13 +84,13 @@ def test_what_the_loss_is_multiplied_with_reaches_the_weights() -> None:
     halves = []
     for scale in (1.0, 0.5):
         model = learner()
-        halves.append(found(model, Contrast(model, InfoNCE(0.1), 4)(batch(model, ROWS)), scale)[1])
+        halves.append(found(model, Contrast(model, QUERY, 4)(batch(model, ROWS)), scale)[1])
     same({name: gradient * 2 for name, gradient in halves[1].items()}, halves[0])
 
 
 def test_gradients_add_up_over_batches() -> None:
     model = learner()
-    engine = Contrast(model, InfoNCE(0.1), 4)
+    engine = Contrast(model, QUERY, 4)
     (engine(batch(model, [0, 1, 2])) / 2).backward()
     _, both = found(model, engine(batch(model, [3, 4, 5])), 0.5)
     other = learner()
@@ -108,7 +110,7 @@ def test_checkpointing_changes_nothing_but_memory(size: int, dropout: float) -> 
         if checkpointing:
             language_model.gradient_checkpointing_enable({"use_reentrant": False})
         torch.manual_seed(11)
-        results.append((*found(model, Contrast(model, InfoNCE(0.1), size)(batch(model, ROWS))), len(runs)))
+        results.append((*found(model, Contrast(model, QUERY, size)(batch(model, ROWS))), len(runs)))
     (plain, gradients, runs), (loss, found_gradients, more) = results
     assert loss == pytest.approx(plain, rel=1e-6)
     same(found_gradients, gradients)
@@ -119,7 +121,7 @@ def test_what_fills_a_share_is_no_candidate_and_weighs_nothing() -> None:
     model = learner()
     given = batch(model, [0, 1, 0])
     given["batch_rows"] = 2  # as on a rank whose last row is there to fill up
-    loss, gradients = found(model, Contrast(model, InfoNCE(0.1), 2)(given))
+    loss, gradients = found(model, Contrast(model, QUERY, 2)(given))
     other = learner()
     expected, theirs = found(other, at_once(other, batch(other, [0, 1]), 2))
     assert loss == pytest.approx(expected, rel=1e-5)
@@ -134,7 +136,7 @@ def test_bfloat16_learns_float32_weights_close_to_those_of_float32() -> None:
     seen: set[torch.dtype] = set()
     layer: Any = model[0].model.language_model.layers[0].mlp  # type: ignore[union-attr]
     layer.register_forward_hook(lambda _, __, output: seen.add(output.dtype))
-    loss, gradients = found(model, Contrast(model, InfoNCE(0.1), 3, dtype="bfloat16")(batch(model, ROWS)))
+    loss, gradients = found(model, Contrast(model, QUERY, 3, dtype="bfloat16")(batch(model, ROWS)))
     assert seen == {torch.bfloat16}
     assert {gradient.dtype for gradient in gradients.values()} == {torch.float32}
     other = learner()
