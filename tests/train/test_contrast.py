@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 import pytest
@@ -10,9 +10,12 @@ import torch
 
 from tasks.train.contrast import Contrast
 from tasks.train.inputs import Batch, Features
+from tasks.train.losses import Losses
 from tasks.train.losses.infonce import InfoNCE
 from tasks.train.losses.objectives import Objectives
-from tests.train.small import adapter, batch, learner, settings
+from tasks.train.losses.teacher import fusion_as_teacher
+from tasks.train.views import Plan
+from tests.train.small import EVERYTHING, adapter, batch, learner, settings
 
 ROWS = [0, 1, 2, 3, 4]  # with two negatives each: 20 items in all
 QUERY = Objectives(settings())  # what the recipe learns
@@ -69,6 +72,89 @@ def test_cached_equals_uncached(size: int, dropout: float) -> None:
     assert loss == pytest.approx(expected, rel=1e-5)
     same(gradients, theirs)
     assert torch.equal(after, torch.rand(1)), "replayed dropout leaves no trace in later random numbers"
+
+
+def everything_at_once(model: Any, given: Batch, loss: Objectives) -> Losses:
+    """All objectives with every activation of every view remembered, but for views that get no gradient."""
+    rows = given["rows"]
+    embedded = {name: model(dict(one))["sentence_embedding"] for name, one in given["learnt"].items()}
+    with torch.no_grad():
+        embedded |= {name: model(dict(one))["sentence_embedding"] for name, one in given["fixed"].items()}
+    return loss({name: one.unflatten(0, (-1, rows)) for name, one in embedded.items()}, given["plan"])
+
+
+@pytest.mark.parametrize(("size", "number"), [(1, 0), (2, 1), (999, 2)])
+def test_all_objectives_cached_equal_uncached(size: int, number: int) -> None:
+    loss = Objectives(settings(**EVERYTHING))
+    model = learner()
+    given = batch(model, [5, 3, 4, 0], number, **EVERYTHING)
+    shown = {"queries", "passages", "fused", "second", *(given["plan"].pair or ())}
+    assert (set(given["learnt"]), set(given["fixed"])) == (shown, {"swapped"})
+    engine = Contrast(model, loss, size)
+    value, gradients = found(model, engine(given))
+    other = learner()
+    expected = everything_at_once(other, given, loss)
+    assert value == pytest.approx(expected.total.item(), rel=1e-6)
+    assert {name: part.item() for name, part in engine.parts.items()} == pytest.approx(
+        {name: part.item() for name, part in expected.parts.items()}, rel=1e-5
+    )
+    assert all(part > 0.01 for part in engine.parts.values())
+    same(gradients, found(other, expected.total)[1])
+
+
+def test_only_what_is_learnt_of_is_embedded() -> None:
+    model = learner()
+    off = dict.fromkeys(("query", "symmetric", "tuple", "teacher", "alignment"), 0.0)
+    for weights, learnt, fixed in (
+        ({"query": 1.0}, {"queries", "passages"}, set()),
+        ({"query": 1.0, "tuple": 1.0}, {"queries", "passages", "second"}, {"swapped"}),
+        ({"symmetric": 1.0, "teacher": 1.0}, {"queries", "passages", "text", "audio"}, set()),
+        ({"teacher": 1.0}, {"text", "audio"}, {"fused"}),
+        ({"tuple": 1.0, "alignment": 1.0}, {"fused", "second", "text", "audio"}, {"swapped"}),
+    ):
+        negatives = 2 if "query" in weights else 0
+        given = batch(model, [5, 3, 4], objectives=off | weights, negatives=negatives)
+        assert (set(given["learnt"]), set(given["fixed"])) == (learnt, fixed)
+
+
+def test_the_teacher_gets_exactly_no_gradient_through_the_engine() -> None:
+    """Passages teach what is held fixed here, and then learn from it."""
+
+    def teach(embedded: Mapping[str, torch.Tensor], plan: Plan) -> Losses:
+        return Losses(fusion_as_teacher(embedded["passages"][0], (embedded["passages"][1].detach(),), (0.1,)), {})
+
+    def learn(embedded: Mapping[str, torch.Tensor], plan: Plan) -> Losses:
+        return Losses(fusion_as_teacher(embedded["passages"][1], (embedded["passages"][0],), (0.1,)), {})
+
+    model = learner()
+    for loss, nothing in ((teach, True), (learn, False)):
+        model.zero_grad()
+        embedded = Contrast(model, cast("Any", Connected(loss)), 4)
+        value, gradients = found(model, embedded(batch(model, ROWS)))
+        assert value > 0.1
+        assert all(torch.equal(one, torch.zeros_like(one)) for one in gradients.values()) == nothing
+
+
+class Connected:
+    """A loss that hangs together with the embeddings, if only by nothing."""
+
+    def __init__(self, loss: Callable[[Mapping[str, torch.Tensor], Plan], Losses]) -> None:
+        self.loss = loss
+
+    def __call__(self, embedded: Mapping[str, torch.Tensor], plan: Plan) -> Losses:
+        losses = self.loss(embedded, plan)
+        return Losses(losses.total + 0 * embedded["passages"].sum(), losses.parts)
+
+
+def test_from_a_batch_of_one_documents_learn_nothing() -> None:
+    model = learner()
+    engine = Contrast(model, Objectives(settings(**EVERYTHING)), 999)
+    given = batch(model, [5], **EVERYTHING)
+    value = engine(given).item()
+    assert "swapped" not in given["fixed"]
+    parts = {name: part.item() for name, part in engine.parts.items()}
+    assert value == parts.pop("query") > 0.1
+    assert set(parts.values()) == {0.0}
 
 
 def test_dropout_counts_and_is_replayed() -> None:
