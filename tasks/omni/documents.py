@@ -14,6 +14,7 @@ from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.transcripts import read_transcripts
 from tasks.shared.errors import UserError
 from tasks.shared.files import sha256_file, sha256_json
+from tasks.shared.params import Modality
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,16 @@ class Document:
         """Identity of the content: equal documents have equal digests, whatever their video's id."""
         frames = [self.media.frames_sha256, len(self.media.times)] if self.video else None
         return sha256_json([self.text, frames, self.media.audio_sha256 if self.audio else None])
+
+    @property
+    def contents(self) -> dict[Modality, str]:
+        """The modalities that it has, and of each what tells it from others."""
+        has: dict[Modality, str | None] = {
+            "text": self.text,
+            "video": f"{self.media.frames_sha256} {len(self.media.times)}" if self.video else None,
+            "audio": self.media.audio_sha256 if self.audio else None,
+        }
+        return {name: content for name, content in has.items() if content is not None}
 
     def load(self) -> Item:
         """The item, its frames and sound read from disk and proved to be those of the digest.

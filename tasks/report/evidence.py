@@ -115,4 +115,5 @@ def read_evidence(root: Path = RESULTS) -> Evidence:
 
 def _curve(folder: Path) -> dict[str, list[float]]:
     rows = losses.read_losses(folder)
-    return {name: [row[name] for row in rows] for name in ("step", "loss", "learning_rate")}
+    names = [name for name in losses.COLUMNS if name != "grad_norm" and all(name in row for row in rows)]
+    return {name: [row[name] for row in rows] for name in names}

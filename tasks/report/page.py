@@ -55,7 +55,7 @@ def page_parts(evidence: Evidence, sample_queries: int, results: int) -> dict[st
 
 
 def training_plot(losses: dict[str, list[float]] | None) -> Plot | None:
-    """Loss and learning rate over steps; None where nothing was trained."""
+    """Loss, its parts where there are several, and learning rate over steps; None where nothing was trained."""
     if not losses or not losses["step"]:
         return None
     steps = [int(step) for step in losses["step"]]
@@ -64,7 +64,8 @@ def training_plot(losses: dict[str, list[float]] | None) -> Plot | None:
         f"Training loss over {steps[-1]} steps, from {numbers.decimals(first)} to {numbers.decimals(last)}, "
         "and the learning rate."
     )
-    return curve_plot("training", steps, [("loss", losses["loss"]), ("learning rate", losses["learning_rate"])], alt)
+    curves = [(name.replace("_", " "), values) for name, values in losses.items() if name != "step"]
+    return curve_plot("training", steps, curves, alt)
 
 
 def first_and_last(values: list[float]) -> tuple[float, float]:

@@ -61,7 +61,7 @@ def read_profile(name: str, folder: Path = PROFILES) -> dict[str, Any]:
     if not isinstance(read, dict) or not all(isinstance(one, dict) for key, one in read.items() if key != "extends"):
         raise UserError(f"{folder / name}.yaml: expected sections of params.yaml")
     start = read_profile(parent, folder) if (parent := read.pop("extends", None)) else {}
-    return start | {f"{section}.{key}": value for section, keys in read.items() for key, value in keys.items()}
+    return start | _flat(read)
 
 
 def described(name: str, folder: Path = PROFILES) -> str:
@@ -130,6 +130,14 @@ def deviations(params: Mapping[str, Any], folder: Path = PROFILES) -> list[str]:
         for key, value in profile.items()
         if key not in OF_THE_USER and as_read(_at(params, key), key) != as_read(value, key)
     ]
+
+
+def _flat(read: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Values by dotted key, down to what is no section."""
+    found: dict[str, Any] = {}
+    for key, value in read.items():
+        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
+    return found
 
 
 def _at(params: Mapping[str, Any], dotted: str) -> Any:

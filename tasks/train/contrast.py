@@ -19,7 +19,7 @@ many ranks there are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -49,10 +49,15 @@ class Contrast(torch.nn.Module):
     Args:
         model: a SentenceTransformer, wrapped in DDP where there are several ranks.
         loss: of the whole batch's embeddings.
-        mini_batch_size: items (queries or passages) whose activations are remembered at a time.
+        mini_batch_size: items (queries or documents) whose activations are remembered at a time.
         dtype: "bfloat16" computes under autocast; embeddings and loss are in float32 all the same.
         rank, ranks: this process's among those of torch.distributed's group.
+
+    Attributes:
+        parts: what the last batch's loss was made of.
     """
+
+    parts: Mapping[str, torch.Tensor]
 
     def __init__(
         self,
@@ -77,22 +82,31 @@ class Contrast(torch.nn.Module):
         Args:
             batch: this rank's share.
         """
-        groups = (batch["queries"], batch["passages"])
-        remember = sum(map(_items, groups)) <= self.mini_batch_size
+        learnt, fixed = batch["learnt"], batch["fixed"]
+        remember = sum(map(_items, learnt.values())) <= self.mini_batch_size
         done = []
-        for features in (one for group in groups for one in _sliced(group, self.mini_batch_size)):
+        for features in self._pieces(learnt):
             random = RandContext(*features.values())
             with torch.set_grad_enabled(remember):
                 done.append(MiniBatch(features, random, self._embed(features)))
+        with torch.no_grad():
+            still = [self._embed(features) for features in self._pieces(fixed)]
 
         own = torch.cat([one.embedded.detach() for one in done]).requires_grad_()
-        columns = self._beside(own.unflatten(0, (-1, _items(batch["queries"]))))[:, : batch["batch_rows"]]
-        loss = self.loss(columns[0], columns[1:])
-        (gradient,) = torch.autograd.grad(loss, own)
+        columns = self._beside(torch.cat([own, *still]).unflatten(0, (-1, batch["rows"])))[:, : batch["batch_rows"]]
+        widths = {name: _items(group) // batch["rows"] for name, group in (learnt | fixed).items()}
+        embedded = dict(zip(widths, columns.split(list(widths.values())), strict=True))
+        losses = self.loss(embedded, batch["plan"])
+        (gradient,) = torch.autograd.grad(losses.total, own)
 
-        value = loss.detach().requires_grad_()
+        self.parts = {name: part.detach() for name, part in losses.parts.items()}
+        value = losses.total.detach().requires_grad_()
         value.register_hook(partial(self._send_on, done, gradient))
         return value
+
+    def _pieces(self, groups: Mapping[str, Features]) -> Iterator[Features]:
+        for group in groups.values():
+            yield from _sliced(group, self.mini_batch_size)
 
     def _embed(self, features: Features) -> torch.Tensor:
         device = features["input_ids"].device.type

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypedDict
 
 import torch
 
 from tasks.omni.item import Item
+from tasks.omni.parts import only, stretch, swapped
+from tasks.omni.perceive import Perceived
 from tasks.omni.prompt import QUERY_PREFIX
 from tasks.train.rows import Row
+from tasks.train.views import Plan, Views
 
 if TYPE_CHECKING:
     from tasks.omni.embedder import OmniEmbedder
@@ -24,30 +27,51 @@ class Share:
     """One rank's rows of a batch, as many as every other rank's.
 
     Attributes:
-        rows: its own, in the batch's order; where the batch does not divide, the last ranks' end with the batch's
+        number: of the batch, from 0.
+        batch: all its rows, over all ranks. Shares put side by side begin with them.
+        places: the share's rows in it, in order; where the batch does not divide, the last ranks' end with the batch's
             first row, repeated, which counts for nothing.
-        batch_rows: how many rows the batch has, over all ranks. Shares put side by side begin with them.
     """
 
-    rows: tuple[Row, ...]
-    batch_rows: int
+    number: int
+    batch: tuple[Row, ...]
+    places: tuple[int, ...]
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows of the share."""
+        return [self.batch[place] for place in self.places]
 
 
 class Batch(TypedDict):
-    """A share's features: `queries` of its rows, `passages` of their positives, then first negatives, and so on."""
+    """A share's features in groups, each of one column of the share's rows or of several, one after the other.
 
-    queries: Features
-    passages: Features
-    batch_rows: int
+    Only what the objectives need is there:
+
+    - queries: of the rows;
+    - passages: the rows' positives, then first negatives, and so on;
+    - fused: the positives as they are, where the passages do not have them so;
+    - second: a stretch of every modality of the positives;
+    - swapped: the positives with one modality of another row's; an item of nothing without a tuple negative;
+    - text, video, audio: the positives with this modality alone; an item of nothing where they do not have it.
+
+    `learnt` groups get a gradient, `fixed` ones do not.
+    """
+
+    learnt: dict[str, Features]
+    fixed: dict[str, Features]
+    rows: int  # of the share
+    batch_rows: int  # over all ranks
+    plan: Plan
 
 
 def shares(rows: Sequence[Row], batches: Sequence[Sequence[int]], rank: int, ranks: int) -> list[Share]:
     """What a rank does of every batch: consecutive rows, so that rank after rank gives the batch again."""
     found = []
-    for batch in batches:
+    for number, batch in enumerate(batches):
         size = -(-len(batch) // ranks)
-        filled = [*batch, *[batch[0]] * (size * ranks - len(batch))]
-        found.append(Share(tuple(rows[number] for number in filled[rank * size : (rank + 1) * size]), len(batch)))
+        places = [*range(len(batch)), *[0] * (size * ranks - len(batch))]
+        found.append(Share(number, tuple(rows[one] for one in batch), tuple(places[rank * size : (rank + 1) * size])))
     return found
 
 
@@ -58,20 +82,69 @@ class Inputs:
         embedder: prepares items.
         queries: text by query id.
         documents: what the frozen towers make of a document, by video id.
+        views: in what other ways documents are shown.
     """
 
-    def __init__(self, embedder: OmniEmbedder, queries: Mapping[str, str], documents: Seen) -> None:
+    def __init__(self, embedder: OmniEmbedder, queries: Mapping[str, str], documents: Seen, views: Views) -> None:
         self.embedder = embedder
         self.queries = queries
         self.documents = documents
+        self.views = views
 
     def __call__(self, loaded: Sequence[Share]) -> Batch:
         (share,) = loaded
-        queries = [Item(text=self.queries[row.query_id]) for row in share.rows]
-        columns = zip(*([row.positive, *row.negatives] for row in share.rows), strict=True)
-        passages = [self.documents[video_id] for column in columns for video_id in column]
+        plan = self.views.plan(share.number, share.batch)
+        weights = self.views.settings.objectives
+        learnt: dict[str, Features] = {}
+        fixed: dict[str, Features] = {}
+        if weights.query or weights.symmetric:
+            queries = [Item(text=self.queries[row.query_id]) for row in share.rows]
+            learnt["queries"] = self.embedder.preprocess(queries, prompt=QUERY_PREFIX)
+            learnt["passages"] = self.embedder.preprocess(self._passages(share))
+        if weights.of_views:
+            whole = [self.documents[row.positive] for row in share.rows]
+            if "passages" not in learnt or self.views.drops:
+                (learnt if weights.tuple else fixed)["fused"] = self.embedder.preprocess(whole)
+            if weights.tuple:
+                learnt["second"] = self.embedder.preprocess(self._stretches(share, whole))
+            for modality in plan.pair or ():
+                learnt[modality] = self.embedder.preprocess([only(one, {modality}) for one in whole])
+            if plan.swapped and any(other is not None for other in plan.partners):
+                fixed["swapped"] = self.embedder.preprocess(self._swapped(share, whole, plan))
         return {
-            "queries": self.embedder.preprocess(queries, prompt=QUERY_PREFIX),
-            "passages": self.embedder.preprocess(passages),
-            "batch_rows": share.batch_rows,
+            "learnt": learnt,
+            "fixed": fixed,
+            "rows": len(share.rows),
+            "batch_rows": len(share.batch),
+            "plan": plan,
         }
+
+    def _passages(self, share: Share) -> list[Perceived]:
+        passages = []
+        columns = zip(*([row.positive, *row.negatives] for row in share.rows), strict=True)
+        for number, column in enumerate(columns):
+            for place, video_id in zip(share.places, column, strict=True):
+                document = self.documents[video_id]
+                if self.views.drops:
+                    document = only(document, self.views.kept(share.number, place, number, video_id))
+                passages.append(document)
+        return passages
+
+    def _stretches(self, share: Share, whole: Sequence[Perceived]) -> list[Perceived]:
+        """Second views, out of what the model reads of the documents: words beyond its limit are in none."""
+        limit = self.embedder.limit(None)
+        found = []
+        for place, one in zip(share.places, whole, strict=True):
+            text = None if one.text is None else self.embedder.prompt.read(one.text, limit)[0]
+            draw = self.views.draw("stretch", share.number, place)
+            found.append(stretch(replace(one, text=text), self.views.settings.view, draw))
+        return found
+
+    def _swapped(self, share: Share, whole: Sequence[Perceived], plan: Plan) -> list[Perceived]:
+        assert plan.swapped
+        found = []
+        for place, one in zip(share.places, whole, strict=True):
+            other = plan.partners[place]
+            mixed = None if other is None else self.documents[share.batch[other].positive]
+            found.append(only(one, ()) if mixed is None else swapped(one, mixed, plan.swapped))
+        return found

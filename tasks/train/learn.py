@@ -74,7 +74,7 @@ def learn(
         history = fit(
             model,
             shares(lesson.rows, batches, ranks.rank, ranks.count),
-            Inputs(embedder, lesson.queries, Seen(model, lesson.documents)),
+            Inputs(embedder, lesson.queries, Seen(model, lesson.documents), lesson.views(params)),
             folder,
             checkpoint,
             params=settings,

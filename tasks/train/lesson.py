@@ -19,6 +19,7 @@ from tasks.shared.items import ItemStore, store_folder
 from tasks.shared.params import Params
 from tasks.shared.pipeline import StageSpec
 from tasks.train.rows import Row, training_rows
+from tasks.train.views import Views
 
 if TYPE_CHECKING:
     from tasks.omni.documents import Document
@@ -64,6 +65,11 @@ class Lesson:
             "documents": {video_id: self.documents[video_id].digest for video_id in _videos(self.rows)},
         }
         return sha256_json(shown)
+
+    def views(self, params: Params) -> Views:
+        """How the documents are shown otherwise than as they are."""
+        contents = {video_id: document.contents for video_id, document in self.documents.items()}
+        return Views(params.train, params.run.seed, contents)
 
 
 def read_lesson(params: Params, mined: Sequence[MinedQuery]) -> Lesson:

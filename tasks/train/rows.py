@@ -49,7 +49,12 @@ def training_rows(
 
 
 def shown(
-    rows: Sequence[Row], batches: Iterable[Sequence[int]], mined: Iterable[MinedQuery], accumulation_steps: int
+    rows: Sequence[Row],
+    batches: Iterable[Sequence[int]],
+    mined: Iterable[MinedQuery],
+    accumulation_steps: int,
+    *,
+    contrasted: bool,
 ) -> list[Exposure]:
     """What training shows for which query.
 
@@ -58,13 +63,14 @@ def shown(
         batches: numbers of the rows that are contrasted with each other, in order.
         mined: tells the negatives that were mined from those drawn at random.
         accumulation_steps: so many batches are one step of the optimiser.
+        contrasted: whether queries were shown; without, documents are nobody's in-batch negatives.
     """
     hard = {one.query_id: {negative.video_id for negative in one.negatives} for one in mined}
     steps: dict[tuple[str, str, Role], list[int]] = defaultdict(list)
     others: Counter[tuple[str, str, Role]] = Counter()
     for number_of_batch, batch in enumerate(batches):
         step = number_of_batch // accumulation_steps + 1
-        queries = {rows[number].query_id for number in batch}
+        queries = {rows[number].query_id for number in batch} if contrasted else set()
         for row in (rows[number] for number in batch):
             passages: list[tuple[str, Role]] = [(row.positive, "positive")]
             passages += [(one, "mined" if one in hard[row.query_id] else "drawn") for one in row.negatives]

@@ -20,7 +20,7 @@ import shutil
 from pathlib import Path
 
 from tasks.shared.artifacts import exposures, losses
-from tasks.shared.artifacts.exposures import write_exposures
+from tasks.shared.artifacts.exposures import write_altered, write_exposures
 from tasks.shared.artifacts.losses import as_metrics, read_losses, write_losses
 from tasks.shared.artifacts.models import ADAPTER, Training, write_training
 from tasks.shared.artifacts.negatives import MinedQuery, read_negatives
@@ -28,6 +28,7 @@ from tasks.shared.files import files_under, link_or_copy
 from tasks.shared.items import ENTRY, ItemStore
 from tasks.shared.reused import Reused
 from tasks.shared.stage import StageRun
+from tasks.train.account import account, altered
 from tasks.train.lesson import COMPONENTS, Lesson, checkpoints, read_lesson, trainings
 from tasks.train.ranks import Ranks
 from tasks.train.rows import shown
@@ -51,6 +52,7 @@ def run(stage: StageRun) -> None:
 
 def _train(stage: StageRun, mined: list[MinedQuery], ranks: Ranks) -> None:
     lesson = read_lesson(stage.params, mined)
+    views = account(lesson, stage.params)
     store = trainings(stage.params, stage.spec, ranks.count)
     key = store.key(lesson.digest())
     finished = store.get(key)
@@ -76,9 +78,12 @@ def _train(stage: StageRun, mined: list[MinedQuery], ranks: Ranks) -> None:
         "pairs_left_out": lesson.pairs_left_out,
         "negatives_drawn_at_random": lesson.drawn,
         "steps": len(history),
+        **views,
     }
     stage.metrics = {"train/final_loss": history[-1]["loss"]}
     stage.artifacts = [ADAPTER, losses.TABLE, exposures.TABLE]
+    if (stage.out / exposures.ALTERED).exists():
+        stage.artifacts.append(exposures.ALTERED)
     stage.registered = ADAPTER
 
 
@@ -93,12 +98,16 @@ def _learn(stage: StageRun, lesson: Lesson, store: ItemStore, key: str, ranks: R
     learnt = learn(
         lesson, stage.params, folder, checkpoint, ranks=ranks, device=device, tracker=stage.tracker
     )  # fmt: skip
-    accumulation_steps = stage.params.train.accumulation_steps
+    settings, views = stage.params.train, lesson.views(stage.params)
+    contrasted = bool(settings.objectives.query or settings.objectives.symmetric)
 
     def keep(place: Path) -> None:
         learnt.model.save(str(place / ADAPTER), create_model_card=False)
         write_losses(place, learnt.history)
-        write_exposures(place, shown(lesson.rows, learnt.batches, lesson.mined, accumulation_steps))
+        steps = settings.accumulation_steps
+        write_exposures(place, shown(lesson.rows, learnt.batches, lesson.mined, steps, contrasted=contrasted))
+        if settings.objectives.tuple or views.drops:
+            write_altered(place, altered(views, lesson.rows, learnt.batches, steps))
 
     finished = store.put(key, keep)
     shutil.rmtree(folder, ignore_errors=True)

@@ -12,13 +12,13 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from tasks.shared.artifacts.losses import as_metrics
+from tasks.shared.artifacts.losses import COLUMNS, as_metrics
 from tasks.shared.params import Train
 from tasks.shared.progress import Bar
 from tasks.shared.tracking import Tracker
 from tasks.train.contrast import Contrast
 from tasks.train.inputs import Batch, Inputs, Share
-from tasks.train.losses.infonce import InfoNCE
+from tasks.train.losses.objectives import Objectives
 from tasks.train.ranks import Ranks
 
 CHECKPOINT = "trained.safetensors"
@@ -74,6 +74,8 @@ class AdapterTrainer(SentenceTransformerTrainer):
         assert isinstance(self.loss, Contrast)
         self.loss.model = model  # DDP's, where there are several
         loss: torch.Tensor = self.loss(inputs)
+        if len(self.loss.parts) > 1:
+            self.track_loss_components(dict(self.loss.parts))
         return loss
 
     def _save_checkpoint(self, *args: Any, **named: Any) -> None:
@@ -129,7 +131,7 @@ def fit(
         tracker: told of every step; None where another rank does it.
 
     Returns:
-        A row for every step of the optimiser: step, loss, learning_rate, grad_norm.
+        A row for every step of the optimiser: step, loss, its parts where there are several, learning_rate, grad_norm.
     """
     arguments = SentenceTransformerTrainingArguments(
         output_dir=str(folder),
@@ -161,7 +163,7 @@ def fit(
         inputs=inputs,
         loss=Contrast(
             model,
-            InfoNCE(params.temperature),
+            Objectives(params),
             params.mini_batch_size,
             dtype=params.dtype,
             rank=ranks.rank,
@@ -178,7 +180,7 @@ def fit(
             trainer.add_callback(Steps(bar))
             trainer.train(resume_from_checkpoint=checkpoint)
     return [
-        {key: float(entry[key]) for key in ("step", "loss", "learning_rate", "grad_norm") if key in entry}
+        {key: float(entry[key]) for key in COLUMNS if key in entry}
         for entry in trainer.state.log_history
         if "loss" in entry
     ]

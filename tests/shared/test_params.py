@@ -51,6 +51,36 @@ def test_a_query_without_any_negative_is_refused(tmp_path: Path) -> None:
     assert "train.negatives = 0: with train.batch_size = 1 no query has a negative" in complaint(path)
 
 
+@pytest.mark.parametrize("objective", ["symmetric", "tuple", "teacher", "alignment"])
+def test_what_needs_two_rows_a_batch_is_refused_with_one(tmp_path: Path, objective: str) -> None:
+    path = written(tmp_path, f"train.objectives.{objective}", 1.0)
+    load_params(path)
+    path.write_text(path.read_text().replace("  batch_size: 16", "  batch_size: 1"))
+    assert f": {objective} tells rows of a batch from each other, or swaps modalities" in complaint(path)
+    assert "with train.batch_size = 1 there is one; raise it" in complaint(path)
+
+
+def test_what_fuses_needs_two_modalities(tmp_path: Path) -> None:
+    path = written(tmp_path, "train.objectives.teacher", 1.0)
+    params = yaml.safe_load(path.read_text())
+    params["train"]["modalities"] = ["text"]
+    path.write_text(yaml.safe_dump(params))
+    assert "teacher needs two of train.modalities; name another, or set it 0" in complaint(path)
+    params["train"] |= {"modalities": ["text", "video"], "tuple_negatives": ["audio"]}
+    path.write_text(yaml.safe_dump(params))
+    load_params(path)
+    params["train"]["objectives"]["tuple"] = 1.0
+    path.write_text(yaml.safe_dump(params))
+    assert "train.tuple_negatives = ['audio']: training documents have none of them" in complaint(path)
+
+
+def test_negatives_that_nobody_would_be_shown(tmp_path: Path) -> None:
+    path = written(tmp_path, "train.objectives", {"query": 0, "symmetric": 0, "tuple": 1, "teacher": 1, "alignment": 1})
+    assert "nobody is shown train.negatives without the objective query; set them 0" in complaint(path)
+    path.write_text(path.read_text().replace("  negatives: 3", "  negatives: 0"))
+    assert load_params(path).train.objectives.of_views == ["tuple", "teacher", "alignment"]
+
+
 @pytest.mark.parametrize(
     ("dotted", "value", "words"),
     [
@@ -66,6 +96,14 @@ def test_a_query_without_any_negative_is_refused(tmp_path: Path) -> None:
         ("train.gradient_checkpointing", "yes", ["train.gradient_checkpointing = 'yes'", "valid boolean"]),
         ("train.processes", 0, ["train.processes = 0", "greater than or equal to 1"]),
         ("train.processes", 17, ["train.processes = 17: with train.batch_size = 16 there are ranks without a query"]),
+        ("train.objectives.tupel", 1.0, ["unknown key train.objectives.tupel", "did you mean tuple?"]),
+        ("train.objectives.query", 0.0, ["train.objectives = {", "all weights are 0, and nothing is learnt"]),
+        ("train.objectives.teacher", -1.0, ["train.objectives.teacher = -1.0", "greater than or equal to 0"]),
+        ("train.tuple_negatives", [], ["train.tuple_negatives = []", "at least 1 item"]),
+        ("train.view", 0.0, ["train.view = 0.0", "greater than 0"]),
+        ("train.modality_dropout.audio", 1.1, ["train.modality_dropout.audio = 1.1", "less than or equal to 1"]),
+        ("train.temperatures.text", 0.0, ["train.temperatures.text = 0.0", "greater than 0"]),
+        ("train.hardness", -0.1, ["train.hardness = -0.1", "greater than or equal to 0"]),
         ("train.learning_rate", "1e-4", ["train.learning_rate = '1e-4'", "1.0e-4"]),
         ("train.learning_rate", float("nan"), ["train.learning_rate = nan"]),
         ("train.learning_rate", float("inf"), ["train.learning_rate = inf"]),

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tasks.shared.errors import UserError
-from tasks.shared.params import Params, as_read, load_params
+from tasks.shared.params import Params, Section, as_read, load_params
 from tasks.shared.profiles import OF_THE_USER, Changed, choose, described, deviations, names, read_profile
 from tests.conftest import REPOSITORY
 
@@ -36,6 +36,16 @@ def content(params_file: Path) -> dict[str, dict[str, object]]:
     return read
 
 
+def keys_of(section: type[Section], prefix: str = "") -> set[str]:
+    """Dotted keys of all params, down to what is no section."""
+    found: set[str] = set()
+    for name, field in section.model_fields.items():
+        inner = field.annotation
+        below = isinstance(inner, type) and issubclass(inner, Section)
+        found |= keys_of(inner, f"{prefix}{name}.") if below else {prefix + name}  # type: ignore[arg-type]
+    return found
+
+
 def test_the_default_params_are_the_profile_they_name() -> None:
     params = content(REPOSITORY / "params.yaml")
     assert params["run"]["profile"] == "demo" and deviations(params, PROFILES) == []
@@ -45,12 +55,8 @@ def test_every_profile_decides_the_same_params_so_that_each_can_follow_each() ->
     found = {name: set(read_profile(name, PROFILES)) - OF_THE_USER for name in names(PROFILES)}
     assert {"demo", "multivent", "multivent-mended"} <= found.keys()
     assert len({frozenset(keys) for keys in found.values()}) == 1
-    of_stages = {
-        f"{section}.{key}"
-        for section in Params.model_fields
-        if section not in ("run", "flows", "evaluate", "report")
-        for key in Params.model_fields[section].annotation.model_fields  # type: ignore[union-attr]
-    }
+    not_decided = ("run.", "flows.", "evaluate.", "report.")
+    of_stages = {key for key in keys_of(Params) if not key.startswith(not_decided)}
     only_tiny = {"base.steps", "base.batch_size", "base.learning_rate", "base.temperature"}
     only_demo = {"corpus.train_events", "corpus.test_events"}
     assert of_stages - only_tiny - only_demo - OF_THE_USER == found["demo"], "a new param is decided by every profile"
@@ -123,6 +129,12 @@ def test_it_is_told_what_left_the_profile(params_file: Path, tmp_path: Path) -> 
     assert set(deviations(params, PROFILES)) == {"train.epochs", *LOCAL}
     params["train"]["epochs"] = 4
     assert set(deviations(params, PROFILES)) == set(LOCAL)
+    for _ in range(2):  # chosen again, what was chosen beside the profile stays
+        chosen("multivent", params_file, str(tmp_path), **{"train.objectives.tuple": 0.5})
+        params = content(params_file)
+        assert set(deviations(params, PROFILES)) == {"train.objectives.tuple", *LOCAL}
+    chosen("multivent", params_file, str(tmp_path))
+    params = content(params_file)
     params["encode"]["modalities"] = ["audio", "video", "text"]
     assert set(deviations(params, PROFILES)) == set(LOCAL), "the order of modalities means nothing"
     params["run"]["profile"] = "gone"

@@ -3,16 +3,18 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from tasks.train.ranks import Ranks
-from tests.train.small import train
+from tests.train.small import EVERYTHING, train
 
-VARIANTS = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "cached": {"mini_batch_size": 2},
     "remembered": {"mini_batch_size": 99},
     "accumulated": {"mini_batch_size": 3, "accumulation_steps": 3},
     "checkpointed": {"mini_batch_size": 2, "gradient_checkpointing": True, "accumulation_steps": 2},
     "bfloat16": {"dtype": "bfloat16"},
+    "everything": EVERYTHING,
 }
 
 if __name__ == "__main__":

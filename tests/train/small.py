@@ -11,11 +11,12 @@ from safetensors.torch import load_file
 from tasks.omni.lora import attach_lora, save_adapter
 from tasks.omni.perceive import perceive
 from tasks.shared.files import read_json, write_json
-from tasks.shared.params import Train, load_params
+from tasks.shared.params import Modality, Train, load_params
 from tasks.train.inputs import Batch, Inputs, shares
 from tasks.train.ranks import Ranks
 from tasks.train.rows import Row
 from tasks.train.trainer import fit
+from tasks.train.views import Views
 from tests.omni.conftest import SMALL
 from tests.omni.kinds import MAX_TEXT_TOKENS, TEXTS, kinds
 
@@ -28,6 +29,16 @@ BATCHES = [[0, 1, 2, 3, 4], [5, 3, 1], [2], [4, 0]]  # one that is odd, one that
 SETTINGS: dict[str, Any] = {
     "epochs": 1, "batch_size": 5, "mini_batch_size": 2, "negatives": 2, "temperature": 0.1, "learning_rate": 0.001,
     "lora_r": 4, "lora_alpha": 8, "lora_dropout": 0.0, "save_steps": 1000,
+}  # fmt: skip
+HAS: dict[str, set[Modality]] = {
+    "v0": {"text"}, "v1": {"video"}, "v2": {"audio"}, "v3": {"text", "video"}, "v4": {"video", "audio"},
+    "v5": {"text", "video", "audio"},
+}  # fmt: skip
+EVERYTHING = {  # every objective at once
+    "objectives": {"query": 1.0, "symmetric": 0.5, "tuple": 0.7, "teacher": 0.8, "alignment": 0.9},
+    "modality_dropout": {"text": 0.3, "video": 0.3, "audio": 0.3},
+    "temperatures": {"text": 0.2, "video": None, "audio": 0.3},
+    "false_negative_margin": 0.5, "hardness": 0.1,
 }  # fmt: skip
 
 
@@ -51,30 +62,44 @@ def adapter(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
     return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
 
 
-def inputs(model: SentenceTransformer) -> Inputs:
+def settings(**changes: Any) -> Train:
+    """Those of a training of a moment, some of them changed."""
+    return Train(**load_params().train.model_dump() | SETTINGS | changes)
+
+
+def inputs(model: SentenceTransformer, params: Train) -> Inputs:
     """What makes tensors of rows: texts, clips, sounds and mixtures."""
     items = [kinds()[name] for name in ("text_arabic", "video", "audio", "text_video", "video_audio", "all")]
-    seen = dict(zip((f"v{number}" for number in range(6)), perceive(model, items, batch_size=1), strict=True))
-    return Inputs(cast("Any", model[0]), QUERIES, cast("Any", seen))
+    seen = dict(zip(HAS, perceive(model, items, batch_size=1), strict=True))
+    views = Views(params, 7, {name: {one: f"{one} of {name}" for one in has} for name, has in HAS.items()})
+    return Inputs(cast("Any", model[0]), QUERIES, cast("Any", seen), views)
 
 
-def batch(model: SentenceTransformer, numbers: list[int]) -> Batch:
-    """A batch on one rank."""
-    return inputs(model)(shares(ROWS, [numbers], 0, 1))
+def batch(model: SentenceTransformer, numbers: list[int], number: int = 0, **changes: Any) -> Batch:
+    """A batch on one rank, the `number`th of its training."""
+    return inputs(model, settings(**changes))([shares(ROWS, [[]] * number + [numbers], 0, 1)[number]])
 
 
 def train(folder: Path, ranks: Ranks, **changes: Any) -> None:
     """Train, and write the adapter and the curve into the folder, on rank 0."""
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    settings = Train(**load_params().train.model_dump() | SETTINGS | changes)
-    dtype = torch.bfloat16 if settings.dtype == "bfloat16" else torch.float32
-    model = learner(settings.lora_dropout, dtype)
-    if settings.gradient_checkpointing:
+    params = settings(**changes)
+    dtype = torch.bfloat16 if params.dtype == "bfloat16" else torch.float32
+    model = learner(params.lora_dropout, dtype)
+    if params.gradient_checkpointing:
         cast("Any", model[0]).model.language_model.gradient_checkpointing_enable({"use_reentrant": False})
     own = shares(ROWS, BATCHES, ranks.rank, ranks.count)
     history = fit(
-        model, own, inputs(model), folder / "checkpoints", None, params=settings, seed=7, ranks=ranks, tracker=None
+        model,
+        own,
+        inputs(model, params),
+        folder / "checkpoints",
+        None,
+        params=params,
+        seed=7,
+        ranks=ranks,
+        tracker=None,
     )
     if ranks.rank == 0:
         save_adapter(model, folder, "tiny")

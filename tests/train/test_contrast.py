@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 import pytest
@@ -10,10 +10,15 @@ import torch
 
 from tasks.train.contrast import Contrast
 from tasks.train.inputs import Batch, Features
+from tasks.train.losses import Losses
 from tasks.train.losses.infonce import InfoNCE
-from tests.train.small import adapter, batch, learner
+from tasks.train.losses.objectives import Objectives
+from tasks.train.losses.teacher import fusion_as_teacher
+from tasks.train.views import Plan
+from tests.train.small import EVERYTHING, adapter, batch, learner, settings
 
 ROWS = [0, 1, 2, 3, 4]  # with two negatives each: 20 items in all
+QUERY = Objectives(settings())  # what the recipe learns
 Gradients = dict[str, torch.Tensor]
 
 
@@ -42,7 +47,7 @@ def at_once(model: Any, given: Batch, pieces: int) -> torch.Tensor:
             parts.append(model(part)["sentence_embedding"])
         return torch.cat(parts)
 
-    queries, passages = embedded(given["queries"]), embedded(given["passages"])
+    queries, passages = embedded(given["learnt"]["queries"]), embedded(given["learnt"]["passages"])
     return InfoNCE(0.1)(queries, passages.unflatten(0, (-1, len(queries))))
 
 
@@ -59,7 +64,7 @@ def test_cached_equals_uncached(size: int, dropout: float) -> None:
     model = learner(dropout)
     given = batch(model, ROWS)
     torch.manual_seed(11)
-    loss, gradients = found(model, Contrast(model, InfoNCE(0.1), size)(given))
+    loss, gradients = found(model, Contrast(model, QUERY, size)(given))
     after = torch.rand(1)
     other = learner(dropout)
     torch.manual_seed(11)
@@ -69,12 +74,95 @@ def test_cached_equals_uncached(size: int, dropout: float) -> None:
     assert torch.equal(after, torch.rand(1)), "replayed dropout leaves no trace in later random numbers"
 
 
+def everything_at_once(model: Any, given: Batch, loss: Objectives) -> Losses:
+    """All objectives with every activation of every view remembered, but for views that get no gradient."""
+    rows = given["rows"]
+    embedded = {name: model(dict(one))["sentence_embedding"] for name, one in given["learnt"].items()}
+    with torch.no_grad():
+        embedded |= {name: model(dict(one))["sentence_embedding"] for name, one in given["fixed"].items()}
+    return loss({name: one.unflatten(0, (-1, rows)) for name, one in embedded.items()}, given["plan"])
+
+
+@pytest.mark.parametrize(("size", "number"), [(1, 0), (2, 1), (999, 2)])
+def test_all_objectives_cached_equal_uncached(size: int, number: int) -> None:
+    loss = Objectives(settings(**EVERYTHING))
+    model = learner()
+    given = batch(model, [5, 3, 4, 0], number, **EVERYTHING)
+    shown = {"queries", "passages", "fused", "second", *(given["plan"].pair or ())}
+    assert (set(given["learnt"]), set(given["fixed"])) == (shown, {"swapped"})
+    engine = Contrast(model, loss, size)
+    value, gradients = found(model, engine(given))
+    other = learner()
+    expected = everything_at_once(other, given, loss)
+    assert value == pytest.approx(expected.total.item(), rel=1e-6)
+    assert {name: part.item() for name, part in engine.parts.items()} == pytest.approx(
+        {name: part.item() for name, part in expected.parts.items()}, rel=1e-5
+    )
+    assert all(part > 0.01 for part in engine.parts.values())
+    same(gradients, found(other, expected.total)[1])
+
+
+def test_only_what_is_learnt_of_is_embedded() -> None:
+    model = learner()
+    off = dict.fromkeys(("query", "symmetric", "tuple", "teacher", "alignment"), 0.0)
+    for weights, learnt, fixed in (
+        ({"query": 1.0}, {"queries", "passages"}, set()),
+        ({"query": 1.0, "tuple": 1.0}, {"queries", "passages", "second"}, {"swapped"}),
+        ({"symmetric": 1.0, "teacher": 1.0}, {"queries", "passages", "text", "audio"}, set()),
+        ({"teacher": 1.0}, {"text", "audio"}, {"fused"}),
+        ({"tuple": 1.0, "alignment": 1.0}, {"fused", "second", "text", "audio"}, {"swapped"}),
+    ):
+        negatives = 2 if "query" in weights else 0
+        given = batch(model, [5, 3, 4], objectives=off | weights, negatives=negatives)
+        assert (set(given["learnt"]), set(given["fixed"])) == (learnt, fixed)
+
+
+def test_the_teacher_gets_exactly_no_gradient_through_the_engine() -> None:
+    """Passages teach what is held fixed here, and then learn from it."""
+
+    def teach(embedded: Mapping[str, torch.Tensor], plan: Plan) -> Losses:
+        return Losses(fusion_as_teacher(embedded["passages"][0], (embedded["passages"][1].detach(),), (0.1,)), {})
+
+    def learn(embedded: Mapping[str, torch.Tensor], plan: Plan) -> Losses:
+        return Losses(fusion_as_teacher(embedded["passages"][1], (embedded["passages"][0],), (0.1,)), {})
+
+    model = learner()
+    for loss, nothing in ((teach, True), (learn, False)):
+        model.zero_grad()
+        embedded = Contrast(model, cast("Any", Connected(loss)), 4)
+        value, gradients = found(model, embedded(batch(model, ROWS)))
+        assert value > 0.1
+        assert all(torch.equal(one, torch.zeros_like(one)) for one in gradients.values()) == nothing
+
+
+class Connected:
+    """A loss that hangs together with the embeddings, if only by nothing."""
+
+    def __init__(self, loss: Callable[[Mapping[str, torch.Tensor], Plan], Losses]) -> None:
+        self.loss = loss
+
+    def __call__(self, embedded: Mapping[str, torch.Tensor], plan: Plan) -> Losses:
+        losses = self.loss(embedded, plan)
+        return Losses(losses.total + 0 * embedded["passages"].sum(), losses.parts)
+
+
+def test_from_a_batch_of_one_documents_learn_nothing() -> None:
+    model = learner()
+    engine = Contrast(model, Objectives(settings(**EVERYTHING)), 999)
+    given = batch(model, [5], **EVERYTHING)
+    value = engine(given).item()
+    assert "swapped" not in given["fixed"]
+    parts = {name: part.item() for name, part in engine.parts.items()}
+    assert value == parts.pop("query") > 0.1
+    assert set(parts.values()) == {0.0}
+
+
 def test_dropout_counts_and_is_replayed() -> None:
     losses = []
     for seed in (1, 2):
         model = learner(0.3)
         torch.manual_seed(seed)
-        losses.append(Contrast(model, InfoNCE(0.1), 3)(batch(model, ROWS)).item())
+        losses.append(Contrast(model, QUERY, 3)(batch(model, ROWS)).item())
     assert abs(losses[0] - losses[1]) > 1e-4
 
 
@@ -82,13 +170,13 @@ def test_what_the_loss_is_multiplied_with_reaches_the_weights() -> None:
     halves = []
     for scale in (1.0, 0.5):
         model = learner()
-        halves.append(found(model, Contrast(model, InfoNCE(0.1), 4)(batch(model, ROWS)), scale)[1])
+        halves.append(found(model, Contrast(model, QUERY, 4)(batch(model, ROWS)), scale)[1])
     same({name: gradient * 2 for name, gradient in halves[1].items()}, halves[0])
 
 
 def test_gradients_add_up_over_batches() -> None:
     model = learner()
-    engine = Contrast(model, InfoNCE(0.1), 4)
+    engine = Contrast(model, QUERY, 4)
     (engine(batch(model, [0, 1, 2])) / 2).backward()
     _, both = found(model, engine(batch(model, [3, 4, 5])), 0.5)
     other = learner()
@@ -108,7 +196,7 @@ def test_checkpointing_changes_nothing_but_memory(size: int, dropout: float) -> 
         if checkpointing:
             language_model.gradient_checkpointing_enable({"use_reentrant": False})
         torch.manual_seed(11)
-        results.append((*found(model, Contrast(model, InfoNCE(0.1), size)(batch(model, ROWS))), len(runs)))
+        results.append((*found(model, Contrast(model, QUERY, size)(batch(model, ROWS))), len(runs)))
     (plain, gradients, runs), (loss, found_gradients, more) = results
     assert loss == pytest.approx(plain, rel=1e-6)
     same(found_gradients, gradients)
@@ -119,7 +207,7 @@ def test_what_fills_a_share_is_no_candidate_and_weighs_nothing() -> None:
     model = learner()
     given = batch(model, [0, 1, 0])
     given["batch_rows"] = 2  # as on a rank whose last row is there to fill up
-    loss, gradients = found(model, Contrast(model, InfoNCE(0.1), 2)(given))
+    loss, gradients = found(model, Contrast(model, QUERY, 2)(given))
     other = learner()
     expected, theirs = found(other, at_once(other, batch(other, [0, 1]), 2))
     assert loss == pytest.approx(expected, rel=1e-5)
@@ -134,7 +222,7 @@ def test_bfloat16_learns_float32_weights_close_to_those_of_float32() -> None:
     seen: set[torch.dtype] = set()
     layer: Any = model[0].model.language_model.layers[0].mlp  # type: ignore[union-attr]
     layer.register_forward_hook(lambda _, __, output: seen.add(output.dtype))
-    loss, gradients = found(model, Contrast(model, InfoNCE(0.1), 3, dtype="bfloat16")(batch(model, ROWS)))
+    loss, gradients = found(model, Contrast(model, QUERY, 3, dtype="bfloat16")(batch(model, ROWS)))
     assert seen == {torch.bfloat16}
     assert {gradient.dtype for gradient in gradients.values()} == {torch.float32}
     other = learner()

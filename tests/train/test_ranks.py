@@ -78,7 +78,7 @@ def test_shares_side_by_side_are_the_batch(count: int) -> None:
         together = [row for rank in range(count) for row in dealt[rank][number].rows]
         assert together[: len(batch)] == [ROWS[one] for one in batch]
         assert {row.query_id for row in together[len(batch) :]} <= {ROWS[batch[0]].query_id}
-        assert {one[number].batch_rows for one in dealt} == {len(batch)}
+        assert {len(one[number].batch) for one in dealt} == {len(batch)}
         assert len({len(one[number].rows) for one in dealt}) == 1
         assert len(together) - len(batch) < count
 
@@ -87,7 +87,7 @@ def test_exposures_tell_steps_of_the_optimiser_and_negatives_of_the_batch() -> N
     rows = [Row(f"q{number}", f"v{number}", (f"n{number}",)) for number in range(5)]
     mined = [MinedQuery(f"q{number}", [f"v{number}"], [Negative(f"n{number}", 1, 0.5)], []) for number in range(4)]
     mined.append(MinedQuery("q4", ["v4"], [], []))
-    found = shown(rows, [[0, 1, 2], [3, 4], [0]], mined, accumulation_steps=2)
+    found = shown(rows, [[0, 1, 2], [3, 4], [0]], mined, accumulation_steps=2, contrasted=True)
     assert Exposure("v0", "q0", "positive", [1, 2], 2) in found
     assert Exposure("n3", "q3", "mined", [1], 1) in found
     assert Exposure("n4", "q4", "drawn", [1], 1) in found

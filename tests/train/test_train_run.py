@@ -16,7 +16,8 @@ import torch
 from safetensors.torch import load_file
 
 from tasks.shared.artifacts.corpus import Judgment, Query, read_videos, write_qrels, write_queries, write_videos
-from tasks.shared.artifacts.exposures import read_exposures
+from tasks.shared.artifacts.exposures import read_altered, read_exposures
+from tasks.shared.artifacts.losses import read_losses
 from tasks.shared.artifacts.media import write_media
 from tasks.shared.artifacts.models import BaseModel, read_training, write_base
 from tasks.shared.artifacts.negatives import MinedQuery, Negative, write_negatives
@@ -32,6 +33,7 @@ from tests.conftest import Workspace
 from tests.encode.archive import TEXTS, VIDEOS, publish_media, sign, weights
 
 COUNT = 6
+WEIGHTS = {"query": 1.0, "symmetric": 0.5, "tuple": 0.25, "teacher": 0.75, "alignment": 0.125}
 
 
 def publish(*, judged: bool = True, parts: Mapping[str, set[str]] | None = None) -> None:
@@ -123,10 +125,23 @@ def test_an_adapter_that_plain_peft_and_plain_sentence_transformers_open(
 def test_a_killed_training_goes_on_and_ends_in_the_same_bytes(
     small: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """With every objective on: what they show is drawn, and drawn again."""
+    small.set_params({f"train.objectives.{name}": weight for name, weight in WEIGHTS.items()})
+    small.set_params({"train.modality_dropout.audio": 0.5, "train.hardness": 0.1, "train.false_negative_margin": 0.2})
+    small.set_params({"train.batch_size": 4})
     publish()
-    small.run("train", run)
-    whole, curve = adapter(), losses()
+    counts = small.run("train", run)["counts"]
+    whole, curve, table = adapter(), losses(), (RESULTS / "train" / "altered.parquet").read_bytes()
     assert len(curve) >= 4
+    for row in read_losses():
+        assert row["loss"] == pytest.approx(sum(weight * row[name] for name, weight in WEIGHTS.items()), abs=3e-4)
+        assert min(row["query"], row["tuple"], row["teacher"], row["alignment"]) > 0
+    changed = read_altered()
+    assert {one.how for one in changed} == {"swapped", "dropped"}
+    assert {one.modality for one in changed if one.how == "dropped"} == {"audio"}
+    assert counts["tuple_negatives"] == sum(len(one.steps) for one in changed if one.how == "swapped") == 2 * COUNT
+    assert (counts["batches_of_one"], counts["without_tuple_negative"], counts["lacked_that_modality"]) == (0, 0, 0)
+    assert counts["shown_with_one_modality"] == 2 * 2 * COUNT
     monkeypatch.setenv("REELTRACE_STORE", str(small.root / "another"))  # in the first it is learnt already
 
     from tasks.train import trainer
@@ -157,6 +172,7 @@ def test_a_killed_training_goes_on_and_ends_in_the_same_bytes(
     assert min(steps) > 1, "it began anew"
     assert adapter() == whole
     assert losses() == curve
+    assert (RESULTS / "train" / "altered.parquet").read_bytes() == table
 
 
 def test_what_was_learnt_before_is_not_learnt_again(small: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -316,6 +332,19 @@ def test_the_first_loss_is_infonce_over_every_passage_of_the_batch(small: Worksp
     expected = np.mean([np.log(np.exp(row).sum()) - row[index] for index, row in enumerate(scores)])
     assert len(batch) > 1
     assert losses()[0] == pytest.approx(expected, rel=1e-3)  # the trainer logs four digits
+
+
+def test_rows_that_share_all_positives_cannot_be_told_from_each_other(small: Workspace) -> None:
+    publish()
+    queries = [MinedQuery(f"q{index}", ["v0"], [Negative("v1", 1, 0.5)], []) for index in range(COUNT)]
+    write_negatives(RESULTS / "mine" / "negatives.jsonl", queries)
+    sign("mine")
+    small.set_params({"train.objectives.tuple": 1.0})
+    with pytest.raises(
+        UserError, match=r"train.objectives.tuple needs two rows in a batch, and no batch has them: all"
+    ):
+        small.run("train", run)
+    assert not (RESULTS / "train").exists()
 
 
 def test_nothing_to_train_on_is_said_and_is_no_failure(small: Workspace, capsys: pytest.CaptureFixture[str]) -> None:

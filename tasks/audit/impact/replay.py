@@ -14,6 +14,7 @@ import yaml
 from tasks.audit.impact.change import Change, Unset
 from tasks.audit.objects import FOLDER, Objects
 from tasks.audit.snapshot import Snapshot
+from tasks.shared.params_file import overridden
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,7 @@ def _changed(entry: str, value: Any, change: Change) -> Any:
         if key == entry:
             return new
         if key.startswith(f"{entry}.") and isinstance(value, dict):
-            name, _, rest = key[len(entry) + 1 :].partition(".")
-            value = value | {name: new} if not rest else value
+            value = overridden(value, {key[len(entry) + 1 :]: new})
         elif entry.startswith(f"{key}.") and isinstance(new, dict):
             return new.get(entry[len(key) + 1 :])
     return value

@@ -19,7 +19,7 @@ from tasks.shared.tracking import REGISTERED_MODEL, SEAL
 KEPT: dict[str, Sequence[str]] = {  # names in results/<stage>/ of which a run keeps copies, where they are there
     "mine": ("negatives.jsonl",),
     "base": ("loss.csv",),
-    "train": ("adapter", "loss.csv", "exposures.parquet"),
+    "train": ("adapter", "loss.csv", "exposures.parquet", "altered.parquet"),
     "encode": ("index.manifest.json", "failures.jsonl"),
     "evaluate": ("metrics.json", "systems.csv", "runs"),
     "report": ("report.html", "lineage.html", "plots"),

@@ -11,7 +11,7 @@ from typing import Any
 from tasks.audit.manifest import Manifest
 from tasks.audit.verify.answer import Answer
 from tasks.audit.verify.state import State
-from tasks.shared.artifacts.losses import COLUMNS, as_metrics
+from tasks.shared.artifacts.losses import as_metrics, measured
 from tasks.shared.artifacts.publish import MANIFEST, RESULTS
 from tasks.shared.errors import UserError
 from tasks.shared.files import read_json
@@ -70,7 +70,7 @@ def _scores(place: Path, path: str) -> list[Logged]:
 
 def _curve(place: Path, path: str) -> list[Logged]:
     with place.open(encoding="utf-8", newline="") as stream:
-        rows = [{name: float(row[name]) for name in COLUMNS if row[name]} for row in csv.DictReader(stream)]
+        rows = [measured(row) for row in csv.DictReader(stream)]
     found = [
         Logged(name, int(row["step"]), value, path, digits=8, live=True)
         for row in rows

@@ -1,7 +1,8 @@
 """What training showed the model: `results/train/exposures.parquet`, a row for every video, query and role.
 
 It answers which queries taught the checkpoint with which videos, exactly: negatives that mining found, those drawn at
-random where it found too few, and how often, step by step.
+random where it found too few, and how often, step by step. Where chance decided that a document was shown otherwise
+than it is, `altered.parquet` beside it tells which, and of which other video it had something.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ import pyarrow as pa
 
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.files import read_parquet, write_parquet
+from tasks.shared.params import Modality
 
 FOLDER = RESULTS / "train"
 TABLE = "exposures.parquet"
+ALTERED = "altered.parquet"
 
 Role = Literal["positive", "mined", "drawn"]  # mined: a hard negative; drawn: a negative at random
 
@@ -38,6 +41,29 @@ class Exposure:
     others: int
 
 
+Alteration = Literal["swapped", "dropped"]
+
+
+@dataclass(frozen=True)
+class Altered:
+    """A video shown otherwise than it is, for a query's row.
+
+    Attributes:
+        how: swapped: as a negative of itself (tuple negative), with one modality of another video; dropped: in its
+            role in the exposures, without one modality.
+        modality: which one.
+        partner: the other video; None where the modality was dropped.
+        steps: of the optimiser, from 1, in which it was.
+    """
+
+    video_id: str
+    query_id: str
+    how: Alteration
+    modality: Modality
+    partner: str | None
+    steps: list[int]
+
+
 SCHEMA = pa.schema(
     [
         ("video_id", pa.string()),
@@ -53,6 +79,29 @@ def write_exposures(folder: Path, exposures: Iterable[Exposure]) -> None:
     """Write the table, sorted by video, query and role."""
     ordered = sorted(exposures, key=lambda one: (one.video_id, one.query_id, one.role))
     write_parquet(folder / TABLE, pa.Table.from_pylist([asdict(one) for one in ordered], schema=SCHEMA))
+
+
+ALTERED_SCHEMA = pa.schema(
+    [
+        ("video_id", pa.string()),
+        ("query_id", pa.string()),
+        ("how", pa.string()),
+        ("modality", pa.string()),
+        ("partner", pa.string()),
+        ("steps", pa.list_(pa.int32())),
+    ]
+)
+
+
+def write_altered(folder: Path, altered: Iterable[Altered]) -> None:
+    """Write the table, sorted by video, query, alteration, modality and partner."""
+    ordered = sorted(altered, key=lambda one: (one.video_id, one.query_id, one.how, one.modality, one.partner or ""))
+    write_parquet(folder / ALTERED, pa.Table.from_pylist([asdict(one) for one in ordered], schema=ALTERED_SCHEMA))
+
+
+def read_altered(folder: Path = FOLDER) -> list[Altered]:
+    """The rows in the order written."""
+    return [Altered(**row) for row in read_parquet(folder / ALTERED, ALTERED_SCHEMA, {}).to_pylist()]
 
 
 def read_exposures(

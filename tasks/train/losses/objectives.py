@@ -1,0 +1,62 @@
+"""The sum of what is learnt, by weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from tasks.shared.params import Modality, Train
+from tasks.train.losses import Losses
+from tasks.train.losses.alignment import alignment
+from tasks.train.losses.infonce import InfoNCE
+from tasks.train.losses.teacher import fusion_as_teacher
+from tasks.train.losses.tuples import tuple_infonce
+from tasks.train.views import Plan
+
+
+@dataclass(frozen=True)
+class Objectives:
+    """Adds up the objectives whose weight is not 0. False negatives and hardness are matters of the queries' alone.
+
+    A document that lacks a modality of the pair stands for itself with that modality alone, without a gradient.
+    """
+
+    settings: Train
+
+    def __call__(self, embedded: Mapping[str, torch.Tensor], plan: Plan) -> Losses:
+        settings, weights = self.settings, self.settings.objectives
+        parts: dict[str, torch.Tensor] = {}
+        if weights.query or weights.symmetric:
+            (queries,), passages = embedded["queries"], embedded["passages"]
+            infonce = InfoNCE(settings.temperature, settings.false_negative_margin, settings.hardness)
+            if weights.query:
+                parts["query"] = infonce(queries, passages)
+            if weights.symmetric:
+                parts["symmetric"] = infonce(passages[0], queries.unsqueeze(0))
+        if weights.of_views:
+            fused = embedded["fused" if "fused" in embedded else "passages"][0]
+            if weights.tuple:
+                places = [place for place, other in enumerate(plan.partners) if other is not None]
+                swapped = embedded["swapped"][0][places] if places else fused[:0]
+                parts["tuple"] = tuple_infonce(fused, embedded["second"][0], swapped, settings.temperature)
+            if plan.pair:
+                one, other = (_alone(modality, embedded, fused, plan) for modality in plan.pair)
+                temperatures = (self._temperature(plan.pair[0]), self._temperature(plan.pair[1]))
+                if weights.teacher:
+                    parts["teacher"] = fusion_as_teacher(fused, (one, other), temperatures)
+                if weights.alignment:
+                    parts["alignment"] = alignment(one, other, temperatures)
+        weighted = [getattr(weights, name) * part for name, part in parts.items()]
+        return Losses(torch.stack(weighted).sum(), parts)
+
+    def _temperature(self, modality: Modality) -> float:
+        own: float | None = getattr(self.settings.temperatures, modality)
+        return self.settings.temperature if own is None else own
+
+
+def _alone(modality: Modality, embedded: Mapping[str, torch.Tensor], fused: torch.Tensor, plan: Plan) -> torch.Tensor:
+    lacks = torch.zeros(len(fused), 1, dtype=torch.bool, device=fused.device)
+    lacks[list(plan.lacking[modality])] = True
+    return torch.where(lacks, fused.detach(), embedded[modality][0])
