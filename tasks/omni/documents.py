@@ -14,6 +14,7 @@ from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.transcripts import read_transcripts
 from tasks.shared.errors import UserError
 from tasks.shared.files import sha256_file, sha256_json
+from tasks.shared.params import MODALITIES, Modality
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,12 @@ class Document:
     video: bool
     audio: bool
     folder: Path
+
+    @property
+    def modalities(self) -> list[Modality]:
+        """Which of text, video and audio it has, in this order."""
+        has = {"text": self.text is not None, "video": self.video, "audio": self.audio}
+        return [one for one in MODALITIES if has[one]]
 
     @property
     def digest(self) -> str:

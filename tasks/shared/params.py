@@ -164,6 +164,7 @@ class Evaluate(Section):
     depth: int = Field(ge=100)  # ranks kept in a run
     bootstrap: int = Field(ge=100)
     permutations: int = Field(ge=100)
+    directions: bool  # whether text, video and audio of a video are to find each other; costs six encodings of it
 
 
 class Report(Section):
