@@ -72,6 +72,38 @@ def similarities(queries: Vectors, documents: Vectors, wanted: Mapping[str, Iter
     return found
 
 
+def ranks(queries: Vectors, documents: Vectors, relevant: Sequence[str], chunk: int = CHUNK) -> list[int]:
+    """At which rank, from 1, `search` would have one document for each query, without ranking the others.
+
+    Args:
+        queries: float32 (q, dim).
+        documents: float32 (n, dim), in any order.
+        relevant: for every query the id of a document.
+        chunk: how many numbers of documents' vectors to hold as float64 at once.
+
+    Raises UserError as `search` does.
+    """
+    if not queries.ids:
+        return []
+    _check(queries, documents)
+    order = sorted(range(len(documents.ids)), key=lambda row: documents.ids[row], reverse=True)
+    place_of = {documents.ids[row]: place for place, row in enumerate(order)}
+    wanted = np.array([place_of[one] for one in relevant])
+    before = np.zeros(len(queries.ids), np.int64)
+    rows = max(1, chunk // documents.values.shape[1])
+    for first in range(0, len(queries.ids), QUERIES):
+        some = slice(first, first + QUERIES)
+        asked, places = queries.values[some], wanted[some]
+        aligned = documents.values[[order[place] for place in places]]
+        own = np.diagonal(_products(asked, aligned))[:, None]
+        for start in range(0, len(order), rows):
+            positions = np.arange(start, min(start + rows, len(order)))
+            scores = _products(asked, documents.values[[order[position] for position in positions]])
+            ahead = (scores > own) | ((scores == own) & (positions < places[:, None]))
+            before[some] += ahead.sum(axis=1)
+    return (before + 1).tolist()
+
+
 def ranked(ids: Sequence[str], scores: np.ndarray, depth: int) -> dict[str, float]:
     """The `depth` best of scored documents: `ids` in descending order, `scores` (n,) beside them."""
     top = np.argsort(-scores, kind="stable")[:depth]
