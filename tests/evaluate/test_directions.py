@@ -151,7 +151,8 @@ def test_tuned_is_compared_with_base_video_by_video(tmp_path: Path) -> None:
     write_ranked(tmp_path, rows)
     assert read_ranked(tmp_path) == rows == read_ranked(tmp_path, ["tuned"]) and read_ranked(tmp_path, ["base"]) == []
     write_scores(tmp_path, Scores(0, 30, directions=scored))
-    assert read_scores(tmp_path).directions == scored
+    read = read_scores(tmp_path).directions
+    assert read == scored and list(read.systems) == ["tuned", "base"]
     assert as_metrics(scored)["direction/base/t2av/R@5"] == scored.systems["base"]["t2av"]["R@5"]
     lines = directions_table(scored).splitlines()
     assert lines[0] == "any to any: 30 test videos with text, picture and sound" and len(lines) == 4 + 15 + 2

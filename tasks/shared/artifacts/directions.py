@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.vectors import SYSTEMS
 from tasks.shared.files import read_parquet, write_parquet
 
 FOLDER = RESULTS / "evaluate"
@@ -80,8 +81,13 @@ class Directions:
 
 
 def directions_of(raw: dict[str, Any]) -> Directions:
-    """Directions as `metrics.json` has them. Raises TypeError or KeyError for what it is not."""
-    return Directions(**{**raw, "lead": Lead(**raw["lead"]) if raw["lead"] else None})
+    """Directions as `metrics.json` has them, tuned before base. Raises TypeError or KeyError for what it is not."""
+    return Directions(
+        raw["documents"],
+        {one: raw["systems"][one] for one in SYSTEMS if one in raw["systems"]},
+        {one: raw["intervals"][one] for one in SYSTEMS if one in raw["intervals"]},
+        Lead(**raw["lead"]) if raw["lead"] else None,
+    )
 
 
 def as_metrics(found: Directions) -> dict[str, float]:
