@@ -9,7 +9,10 @@ a table `vectors/<system>.videos.<view>.parquet`.
 
 from __future__ import annotations
 
-from tasks.encode.views import documents_of, views
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from tasks.encode.views import Taught, documents_of, taught_by, views
 from tasks.omni.documents import Document, read_documents
 from tasks.omni.encoder import Encoded, Encoder, TextRead
 from tasks.shared.artifacts.corpus import read_queries, read_videos
@@ -18,7 +21,7 @@ from tasks.shared.artifacts.indexed import IndexedDocument, write_indexed
 from tasks.shared.artifacts.models import systems
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.transcripts import read_transcripts
-from tasks.shared.artifacts.vectors import write_vectors
+from tasks.shared.artifacts.vectors import rows_of, write_vectors
 from tasks.shared.errors import UserError
 from tasks.shared.failures import Failure, refuse_too_many, write_failures
 from tasks.shared.reused import Reused
@@ -41,7 +44,9 @@ def run(stage: StageRun) -> None:
         raise UserError(f"none of the {len(videos)} test videos can be encoded; see failures.jsonl of extract")
 
     shown = {view: documents_of(view, videos, params.document.test_text) for view in views(params)}
-    tried = len(documents) + sum(len(some) for some in shown.values())
+    taught = taught_by(params)
+    parts = {view: [*some, *taught.documents.get(view, ())] for view, some in shown.items()}
+    tried = len(documents) + sum(len(some) for some in parts.values())
     most = params.run.max_failed_fraction
     failures: list[Failure] = []
     encodings: list[tuple[Encoding, Encoded]] = []
@@ -61,14 +66,13 @@ def run(stage: StageRun) -> None:
             processes=params.encode.processes,
             take_gpus=stage.take_gpus,
         )
-        encoded = encoder.encode(documents.values(), queries, shown)
+        encoded = encoder.encode(documents.values(), queries | taught.queries, parts)
         refuse_too_many(encoded.failures, tried, most, "encode")
         if not encoded.videos.ids:
             raise UserError(f"no test video could be encoded; the first failed with: {encoded.failures[0].message}")
         write_vectors(stage.out / "vectors", system.name, "videos", encoded.videos)
-        write_vectors(stage.out / "vectors", system.name, "queries", encoded.queries)
-        for view, vectors in encoded.views.items():
-            write_vectors(stage.out / "vectors", system.name, "videos", vectors, view)
+        write_vectors(stage.out / "vectors", system.name, "queries", rows_of(encoded.queries, sorted(queries)))
+        _write_parts(stage.out / "vectors", system.name, encoded, shown, taught)
         encodings.append((encoding, encoded))
         failures += encoded.failures
 
@@ -85,11 +89,26 @@ def run(stage: StageRun) -> None:
         "indexed": len(rows),
         "queries": len(queries),
         "systems": len(encodings),
-        "views": sum(len(some) for some in shown.values()),
+        "views": sum(len(some) for some in parts.values()),
         "failed": len({failure.video_id for failure in failures}),
     }
     work = [encoded for _, encoded in encodings]
     stage.reused = Reused(sum(one.reused for one in work), sum(one.items for one in work), "vector")
+
+
+def _write_parts(
+    folder: Path, system: str, encoded: Encoded, shown: Mapping[str, Collection[Document]], taught: Taught
+) -> None:
+    for view, vectors in encoded.views.items():
+        write_vectors(folder, system, "videos", rows_of(vectors, _ids(shown[view])), view)
+    for view, some in taught.documents.items():
+        write_vectors(folder, system, "training_videos", rows_of(encoded.views[view], _ids(some)), view)
+    if taught.documents:
+        write_vectors(folder, system, "training_queries", rows_of(encoded.queries, sorted(taught.queries)))
+
+
+def _ids(documents: Collection[Document]) -> list[str]:
+    return sorted(one.video_id for one in documents)
 
 
 def _indexed(document: Document, read: TextRead, row: RowDigests) -> IndexedDocument:

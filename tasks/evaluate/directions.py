@@ -8,12 +8,12 @@ good the model is.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 from tasks.evaluate.significance import interval, randomisation_p
 from tasks.shared.artifacts.directions import AVERAGES, CUTS, DIRECTIONS, FIRST, Directions, Lead
-from tasks.shared.artifacts.vectors import Vectors
+from tasks.shared.artifacts.vectors import Vectors, rows_of
 from tasks.shared.progress import progress
 from tasks.shared.retrieval.search import ranks
 
@@ -30,17 +30,12 @@ def direction_ranks(systems: Mapping[str, Mapping[str, Vectors]]) -> Ranks:
     aligned = sorted(set.intersection(*every)) if every else []
     found: Ranks = {}
     for system, views in systems.items():
-        chosen = {view: _only(vectors, aligned) for view, vectors in views.items()}
+        chosen = {view: rows_of(vectors, aligned) for view, vectors in views.items()}
         found[system] = {
             name: dict(zip(aligned, ranks(chosen[asked], chosen[searched], aligned), strict=True))
             for name, (asked, searched) in progress(DIRECTIONS.items(), f"directions {system}", unit="direction")
         }
     return found
-
-
-def _only(vectors: Vectors, ids: Collection[str]) -> Vectors:
-    row_of = {one: row for row, one in enumerate(vectors.ids)}
-    return Vectors(list(ids), vectors.values[[row_of[one] for one in ids]])
 
 
 def directions(found: Ranks, bootstrap: int, permutations: int, seed: int) -> Directions:

@@ -2,7 +2,8 @@
 
 Systems: `tuned` and `base` by exact search over their vectors, `text_dense` and `bm25` over the same documents'
 text. All rank the videos of the test split. A corpus without test judgments gets its rankings and no numbers. Where
-`evaluate.directions` asks for it, tuned and base also find text, picture and sound of the same videos by each other.
+`evaluate.directions` asks for it, tuned and base also find text, picture and sound of the same videos by each other;
+where `evaluate.fusion` names more than the joint vector, they also rank by a vector for each modality.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from dataclasses import replace
 from functools import partial
 
 from tasks.evaluate.directions import direction_ranks, directions
+from tasks.evaluate.fusion import fuse, fusion
 from tasks.evaluate.measures import PerQuery, headline, means, per_query
 from tasks.evaluate.rankings import encoded, of_text, read_views
 from tasks.evaluate.significance import comparisons, interval
 from tasks.evaluate.slices import slices
-from tasks.evaluate.table import directions_table, table
+from tasks.evaluate.table import directions_table, fusion_table, table
 from tasks.shared.artifacts.corpus import Qrels, Query, Video, positives_of, read_qrels, read_queries, read_videos
 from tasks.shared.artifacts.directions import Ranked, write_ranked
+from tasks.shared.artifacts.fusion import FusedQuery, run_name, write_fused
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.scores import (
     HEADLINE,
@@ -74,6 +77,16 @@ def run(stage: StageRun) -> None:
     if params.evaluate.directions:
         any_to_any = directions(found, params.evaluate.bootstrap, params.evaluate.permutations, params.run.seed)
         scores = replace(scores, directions=any_to_any)
+    rows: list[FusedQuery] = []
+    if queries and params.evaluate.fusion != ["joint"]:
+        fusing = fuse(params, read_qrels(CORPUS / "qrels.train.trec"))
+        for system, one in fusing.items():
+            for method, ranking in one.runs.items():
+                write_run(stage.out, run_name(system, method), ranking)
+        if judged:
+            side_by_side, rows = fusion(fusing, values, judged, params)
+            scores = replace(scores, fusion=side_by_side)
+    write_fused(stage.out, rows)
     write_per_query(
         stage.out,
         [QueryScores(query_id, name, one) for name, of_system in values.items() for query_id, one in of_system.items()],
@@ -82,6 +95,8 @@ def run(stage: StageRun) -> None:
     print(table(scores) if scores.systems else f"evaluate: {scores.note}")
     if scores.directions:
         print(f"\n{directions_table(scores.directions)}")
+    if scores.fusion:
+        print(f"\n{fusion_table(scores.fusion)}")
     if scores.queries_without_positives and scores.systems:
         print(f"left out: {scores.queries_without_positives} queries without a relevant video")
     stage.artifacts = [METRICS, SYSTEMS_TABLE, RUNS]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tasks.shared.artifacts.directions import AVERAGES, CUTS, DIRECTIONS, FIRST, Directions
+from tasks.shared.artifacts.fusion import Fusion
 from tasks.shared.artifacts.scores import HEADLINE, MEASURES, Scores
 
 CUTS_AFTER = [name for name in CUTS if name != FIRST]
@@ -42,6 +43,29 @@ def directions_table(found: Directions) -> str:
     lead = found.lead
     said = f"\n\ntuned leads by {lead.difference:+.3f} in R@1 of AVG-all, p {lead.p:.4f}" if lead else ""
     return _table(f"any to any: {found.documents} test videos with text, picture and sound", rows) + said
+
+
+def fusion_table(found: Fusion) -> str:
+    """A row a system and method: nDCG@10 with its interval, the lead over the joint vector, and the mean weights."""
+    rows = [["system", "fusion", HEADLINE, "95 % interval", "leads joint by", "p (Holm)", *found.modalities]]
+    for system, of_system in found.systems.items():
+        for method, values in of_system.items():
+            low, high = found.intervals[system][method]
+            test = found.tests[system].get(method)
+            weights = found.weights[system].get(method, {})
+            rows.append(
+                [
+                    system,
+                    method,
+                    f"{values[HEADLINE]:.3f}",
+                    f"{low:.3f} - {high:.3f}",
+                    f"{test.difference:+.3f}" if test else "",
+                    f"{test.p_holm:.4f}" if test else "",
+                    *(f"{weights[one]:.2f}" if weights else "" for one in found.modalities),
+                ]
+            )
+    notes = "".join(f"\n{system}: {note}" for system, note in found.notes.items())
+    return _table("fusion at search time, and the mean weight of every modality", rows) + notes
 
 
 def _table(title: str, rows: list[list[str]]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tasks.report.directions import any_to_any
-from tasks.shared.artifacts.directions import AVERAGES, DIRECTIONS, Directions, Lead
+from tasks.shared.artifacts.directions import AVERAGES, CUTS, DIRECTIONS, Directions, Lead
 from tasks.shared.artifacts.scores import read_scores
 from tests.report.test_report_page import page_of
 
@@ -26,7 +26,7 @@ def test_the_table_has_every_direction_and_average_as_scored(made: Made) -> None
         cells = []
         for system in ("tuned", "base"):
             low, high = scored.intervals[system][name]
-            first, *others = (f"{value:.3f}" for value in scored.systems[system][name].values())
+            first, *others = (f"{scored.systems[system][name][cut]:.3f}" for cut in CUTS)
             cells += [first, f"{low:.3f} – {high:.3f}", *others]
         line = told.split(f" {name} ")[1]
         words = line.split(cells[0])[0]

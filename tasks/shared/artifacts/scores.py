@@ -16,7 +16,9 @@ from typing import Any
 import pyarrow as pa
 
 from tasks.shared.artifacts import directions as any_to_any
+from tasks.shared.artifacts import fusion as side_by_side
 from tasks.shared.artifacts.directions import Directions
+from tasks.shared.artifacts.fusion import Fusion
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.errors import UserError
 from tasks.shared.files import lines_starting, read_json, read_parquet, write_json, write_parquet, write_text
@@ -30,7 +32,7 @@ SYSTEMS_TABLE = "systems.csv"
 SYSTEMS = ("tuned", "base", "text_dense", "bm25")  # in the order that people read them
 HEADLINE = "nDCG@10"
 MEASURES = (HEADLINE, "nDCG", "AP", "RR", "R@10", "R@100")  # names of ir_measures
-ASKED_FOR = ("directions",)  # parts of `metrics.json` that are there where params ask for them
+ASKED_FOR = ("directions", "fusion")  # parts of `metrics.json` that are there where params ask for them
 
 Run = dict[str, dict[str, float]]  # query id -> video id -> score, best first
 
@@ -80,7 +82,8 @@ class Scores:
         slices: by facet (query_language, query_type, video_language, video_type) and value.
         note: why there are no numbers, where there are none.
         retriever: model, revision and digest of the dense text baseline; None where it was not needed.
-        directions: any-to-any retrieval; None where it is not asked for, and then `metrics.json` has no such key.
+        directions: any-to-any retrieval; fusion: methods beside the joint vector. None where they are not asked for;
+            then `metrics.json` has no such key.
     """
 
     queries: int
@@ -93,6 +96,7 @@ class Scores:
     note: str | None = None
     retriever: dict[str, str | None] | None = None
     directions: Directions | None = None
+    fusion: Fusion | None = None
 
 
 def write_run(folder: Path, system: str, run: Run) -> None:
@@ -194,6 +198,7 @@ def scores_of(raw: dict[str, Any], path: Path) -> Scores:
                     for facet, values in raw["slices"].items()
                 },
                 "directions": any_to_any.directions_of(raw["directions"]) if "directions" in raw else None,
+                "fusion": side_by_side.fusion_of(raw["fusion"]) if "fusion" in raw else None,
             }
         )
     except (TypeError, KeyError, AttributeError) as error:
@@ -204,7 +209,8 @@ def as_metrics(scores: Scores) -> dict[str, float]:
     """The numbers by the names that MLflow has them under: `tuned/nDCG@10`, `p_holm/base`, `direction/...`."""
     found = {f"{name}/{measure}": one for name, of in scores.systems.items() for measure, one in of.items()}
     found |= {f"p_holm/{name}": test.p_holm for name, test in scores.tests.items()}
-    return found | (any_to_any.as_metrics(scores.directions) if scores.directions else {})
+    found |= any_to_any.as_metrics(scores.directions) if scores.directions else {}
+    return found | (side_by_side.as_metrics(scores.fusion) if scores.fusion else {})
 
 
 def _in_order(by_system: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ Without a view, a video's vector is that of the document it is in the index, of 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -35,6 +36,13 @@ class Vectors:
 
     ids: list[str]
     values: np.ndarray
+
+
+def rows_of(vectors: Vectors, ids: Iterable[str]) -> Vectors:
+    """The vectors of these ids, in their order; an id that has none is left out."""
+    row_of = {one: row for row, one in enumerate(vectors.ids)}
+    there = [one for one in ids if one in row_of]
+    return Vectors(there, vectors.values[[row_of[one] for one in there]])
 
 
 def write_vectors(folder: Path, system: str, kind: Kind, vectors: Vectors, view: str | None = None) -> None:
