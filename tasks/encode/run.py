@@ -3,11 +3,16 @@
 Writes, for every system there is (tuned, base), `vectors/<system>.videos.parquet` and `.queries.parquet`, and of the
 first system the LanceDB index with its content manifest and what each of its rows was made of. Where nothing was
 trained there is only `base`. A video that has none of `encode.modalities` has no vector and is in no ranking: that is
-no failure, and the manifest counts it.
+no failure, and the manifest counts it. What evaluation asks for beyond that are views of the videos (`views.py`), each
+a table `vectors/<system>.videos.<view>.parquet`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from tasks.encode.views import Taught, documents_of, taught_by, views
 from tasks.omni.documents import Document, read_documents
 from tasks.omni.encoder import Encoded, Encoder, TextRead
 from tasks.shared.artifacts.corpus import read_queries, read_videos
@@ -16,7 +21,7 @@ from tasks.shared.artifacts.indexed import IndexedDocument, write_indexed
 from tasks.shared.artifacts.models import systems
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.transcripts import read_transcripts
-from tasks.shared.artifacts.vectors import write_vectors
+from tasks.shared.artifacts.vectors import rows_of, write_vectors
 from tasks.shared.errors import UserError
 from tasks.shared.failures import Failure, refuse_too_many, write_failures
 from tasks.shared.reused import Reused
@@ -38,7 +43,11 @@ def run(stage: StageRun) -> None:
     if not documents:
         raise UserError(f"none of the {len(videos)} test videos can be encoded; see failures.jsonl of extract")
 
-    most, reused = params.run.max_failed_fraction, 0
+    shown = {view: documents_of(view, videos, params.document.test_text) for view in views(params)}
+    taught = taught_by(params)
+    parts = {view: [*some, *taught.documents.get(view, ())] for view, some in shown.items()}
+    tried = len(documents) + sum(len(some) for some in parts.values())
+    most = params.run.max_failed_fraction
     failures: list[Failure] = []
     encodings: list[tuple[Encoding, Encoded]] = []
     for system in systems():
@@ -57,14 +66,14 @@ def run(stage: StageRun) -> None:
             processes=params.encode.processes,
             take_gpus=stage.take_gpus,
         )
-        encoded = encoder.encode(documents.values(), queries)
-        refuse_too_many(encoded.failures, len(documents), most, "encode")
+        encoded = encoder.encode(documents.values(), queries | taught.queries, parts)
+        refuse_too_many(encoded.failures, tried, most, "encode")
         if not encoded.videos.ids:
             raise UserError(f"no test video could be encoded; the first failed with: {encoded.failures[0].message}")
         write_vectors(stage.out / "vectors", system.name, "videos", encoded.videos)
-        write_vectors(stage.out / "vectors", system.name, "queries", encoded.queries)
+        write_vectors(stage.out / "vectors", system.name, "queries", rows_of(encoded.queries, sorted(queries)))
+        _write_parts(stage.out / "vectors", system.name, encoded, shown, taught)
         encodings.append((encoding, encoded))
-        reused += encoded.reused
         failures += encoded.failures
 
     encoding, final = encodings[0]
@@ -80,17 +89,33 @@ def run(stage: StageRun) -> None:
         "indexed": len(rows),
         "queries": len(queries),
         "systems": len(encodings),
+        "views": sum(len(some) for some in parts.values()),
         "failed": len({failure.video_id for failure in failures}),
     }
-    stage.reused = Reused(reused, len(encodings) * (len(documents) + len(queries)), "vector")
+    work = [encoded for _, encoded in encodings]
+    stage.reused = Reused(sum(one.reused for one in work), sum(one.items for one in work), "vector")
+
+
+def _write_parts(
+    folder: Path, system: str, encoded: Encoded, shown: Mapping[str, Collection[Document]], taught: Taught
+) -> None:
+    for view, vectors in encoded.views.items():
+        write_vectors(folder, system, "videos", rows_of(vectors, _ids(shown[view])), view)
+    for view, some in taught.documents.items():
+        write_vectors(folder, system, "training_videos", rows_of(encoded.views[view], _ids(some)), view)
+    if taught.documents:
+        write_vectors(folder, system, "training_queries", rows_of(encoded.queries, sorted(taught.queries)))
+
+
+def _ids(documents: Collection[Document]) -> list[str]:
+    return sorted(one.video_id for one in documents)
 
 
 def _indexed(document: Document, read: TextRead, row: RowDigests) -> IndexedDocument:
-    has = {"text": document.text, "video": document.video, "audio": document.audio}
     return IndexedDocument(
         video_id=document.video_id,
         document_sha256=document.digest,
-        modalities=[modality for modality, there in has.items() if there],
+        modalities=list(document.modalities),
         text=read.text,
         text_tokens=read.tokens,
         frames=len(document.media.times) if document.video else 0,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 
 from tasks.shared.artifacts import vectors
 from tasks.shared.artifacts.corpus import Query, Video
@@ -23,9 +24,7 @@ def encoded(videos: Sequence[Video], queries: Sequence[Query], depth: int) -> tu
     """
     runs: dict[str, Run] = {}
     missing = 0
-    for system in vectors.SYSTEMS:
-        if system == "tuned" and not (vectors.FOLDER / "tuned.videos.parquet").exists():
-            continue
+    for system in encoders():
         documents, asked = read_vectors(system, "videos"), read_vectors(system, "queries")
         _same(system, "video", documents, [video.video_id for video in videos])
         _same(system, "query", asked, [query.query_id for query in queries])
@@ -34,6 +33,19 @@ def encoded(videos: Sequence[Video], queries: Sequence[Query], depth: int) -> tu
         runs[system] = search(asked, documents, depth)
         missing = max(missing, len(videos) - len(documents.ids))
     return runs, missing
+
+
+def encoders(folder: Path = vectors.FOLDER) -> list[str]:
+    """The systems that encoded: tuned where an adapter was trained, and base."""
+    return [one for one in vectors.SYSTEMS if one != "tuned" or (folder / "tuned.videos.parquet").exists()]
+
+
+def read_views(names: Iterable[str], folder: Path = vectors.FOLDER) -> dict[str, dict[str, Vectors]]:
+    """The test videos' vectors by system and view."""
+    names = list(names)
+    return {
+        system: {view: read_vectors(system, "videos", folder, view) for view in names} for system in encoders(folder)
+    }
 
 
 def _same(system: str, what: str, found: Vectors, known: Sequence[str]) -> None:

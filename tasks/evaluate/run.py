@@ -1,20 +1,27 @@
 """The evaluate stage: rankings of the test videos, what they score, and how sure the differences are.
 
 Systems: `tuned` and `base` by exact search over their vectors, `text_dense` and `bm25` over the same documents'
-text. All rank the videos of the test split. A corpus without test judgments gets its rankings and no numbers.
+text. All rank the videos of the test split. A corpus without test judgments gets its rankings and no numbers. Where
+`evaluate.directions` asks for it, tuned and base also find text, picture and sound of the same videos by each other;
+where `evaluate.fusion` names more than the joint vector, they also rank by a vector for each modality.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
+from tasks.evaluate.directions import direction_ranks, directions
+from tasks.evaluate.fusion import fuse, fusion
 from tasks.evaluate.measures import PerQuery, headline, means, per_query
-from tasks.evaluate.rankings import encoded, of_text
+from tasks.evaluate.rankings import encoded, of_text, read_views
 from tasks.evaluate.significance import comparisons, interval
 from tasks.evaluate.slices import slices
-from tasks.evaluate.table import table
+from tasks.evaluate.table import directions_table, fusion_table, table
 from tasks.shared.artifacts.corpus import Qrels, Query, Video, positives_of, read_qrels, read_queries, read_videos
+from tasks.shared.artifacts.directions import Ranked, write_ranked
+from tasks.shared.artifacts.fusion import FusedQuery, run_name, write_fused
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.scores import (
     HEADLINE,
@@ -25,10 +32,12 @@ from tasks.shared.artifacts.scores import (
     QueryScores,
     Run,
     Scores,
+    as_metrics,
     write_per_query,
     write_run,
     write_scores,
 )
+from tasks.shared.artifacts.vectors import VIEWS
 from tasks.shared.params import Params
 from tasks.shared.progress import progress
 from tasks.shared.stage import StageRun
@@ -54,13 +63,40 @@ def run(stage: StageRun) -> None:
     scored = [query for query in queries if positives_of(qrels, query.query_id)]
     judged = {query.query_id: qrels[query.query_id] for query in scored}
     values = {name: per_query(ranking, judged) for name, ranking in runs.items()} if judged else {}
+    found = direction_ranks(read_views(VIEWS)) if params.evaluate.directions else {}
+    write_ranked(
+        stage.out,
+        [
+            Ranked(system, name, video_id, rank)
+            for system, of_system in found.items()
+            for name, of in of_system.items()
+            for video_id, rank in of.items()
+        ],
+    )
     scores = _scores(params, videos, queries, scored, judged, runs, values, retriever)
+    if params.evaluate.directions:
+        any_to_any = directions(found, params.evaluate.bootstrap, params.evaluate.permutations, params.run.seed)
+        scores = replace(scores, directions=any_to_any)
+    rows: list[FusedQuery] = []
+    if queries and params.evaluate.fusion != ["joint"]:
+        fusing = fuse(params, read_qrels(CORPUS / "qrels.train.trec"))
+        for system, one in fusing.items():
+            for method, ranking in one.runs.items():
+                write_run(stage.out, run_name(system, method), ranking)
+        if judged:
+            side_by_side, rows = fusion(fusing, values, judged, params)
+            scores = replace(scores, fusion=side_by_side)
+    write_fused(stage.out, rows)
     write_per_query(
         stage.out,
         [QueryScores(query_id, name, one) for name, of_system in values.items() for query_id, one in of_system.items()],
     )
     write_scores(stage.out, scores)
     print(table(scores) if scores.systems else f"evaluate: {scores.note}")
+    if scores.directions:
+        print(f"\n{directions_table(scores.directions)}")
+    if scores.fusion:
+        print(f"\n{fusion_table(scores.fusion)}")
     if scores.queries_without_positives and scores.systems:
         print(f"left out: {scores.queries_without_positives} queries without a relevant video")
     stage.artifacts = [METRICS, SYSTEMS_TABLE, RUNS]
@@ -70,8 +106,7 @@ def run(stage: StageRun) -> None:
         "queries_without_positives": scores.queries_without_positives,
         "videos_without_vectors": unencoded,
     }
-    stage.metrics = {f"{name}/{measure}": one for name, of in scores.systems.items() for measure, one in of.items()}
-    stage.metrics |= {f"p_holm/{name}": test.p_holm for name, test in scores.tests.items()}
+    stage.metrics = as_metrics(scores)
 
 
 def _scores(

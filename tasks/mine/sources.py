@@ -110,7 +110,7 @@ def omni(
         },
         encoded.failures,
         counts | {"failed": len(encoded.failures)},
-        Reused(encoded.reused, len(read.found) + len(queries), "vector"),
+        Reused(encoded.reused, encoded.items, "vector"),
     )
 
 

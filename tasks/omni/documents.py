@@ -53,6 +53,11 @@ class Document:
         }
         return {name: content for name, content in has.items() if content is not None}
 
+    @property
+    def modalities(self) -> list[Modality]:
+        """Which of text, video and audio it has, in this order."""
+        return list(self.contents)
+
     def load(self) -> Item:
         """The item, its frames and sound read from disk and proved to be those of the digest.
 

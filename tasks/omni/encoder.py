@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -24,17 +25,27 @@ from tasks.shared.gpu import visible_gpus
 from tasks.shared.items import ItemStore
 from tasks.shared.progress import progress
 
-QUERY = "query/"  # marks a query's id among video ids, which have no slash
+QUERY = "query"  # marks a query's id among video ids, which have no slash; a view's name marks that of a view
+NO_VIEWS: Mapping[str, Collection[Document]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """A system's vectors in id order, the text read of every video, the failures, and the number of items reused."""
+    """A system's vectors in id order, and what became of the work.
+
+    Attributes:
+        videos: of the documents; queries: of the queries; views: of the documents of every view, by its name.
+        texts: the text read of every document.
+        failures: documents, and documents of views, that could not be encoded.
+        items: how many there were; reused: how many of them came from the store.
+    """
 
     videos: Vectors
     queries: Vectors
+    views: dict[str, Vectors]
     texts: dict[str, TextRead]
     failures: list[Failure]
+    items: int
     reused: int
 
 
@@ -75,8 +86,15 @@ class Encoder:
             },
         )
 
-    def encode(self, documents: Collection[Document], queries: Mapping[str, str]) -> Encoded:
-        """Vectors of documents, and of queries by their id.
+    def encode(
+        self,
+        documents: Collection[Document],
+        queries: Mapping[str, str],
+        views: Mapping[str, Collection[Document]] = NO_VIEWS,
+    ) -> Encoded:
+        """Vectors of documents, of queries by their id, and of further documents of the same videos by view.
+
+        What a view shows of a video may be all that its document has: then it is encoded once.
 
         Raises UserError where the system cannot be loaded and for a query that cannot be encoded: without it no score
         is right. A document that cannot be encoded is a failure.
@@ -85,9 +103,16 @@ class Encoder:
         whole = (str(limits.max_text_tokens), limits.text_cut)
         asked_whole = (str(limits.max_query_tokens), limits.text_cut)
         jobs: list[Job[Document | str]] = [
-            Job(QUERY + one, key("query", text, *asked_whole), text) for one, text in queries.items()
+            Job(_marked(QUERY, one), key("query", text, *asked_whole), text) for one, text in queries.items()
         ]
         jobs += [Job(one.video_id, key("document", one.digest, *whole), one) for one in documents]
+        known = {(one.video_id, one.digest): one.video_id for one in documents}
+        shown: dict[str, dict[str, str]] = {}  # by view and video id, the job that encodes it
+        for view, some in views.items():
+            fresh = [one for one in some if (one.video_id, one.digest) not in known]
+            jobs += [Job(_marked(view, one.video_id), key("document", one.digest, *whole), one) for one in fresh]
+            known |= {(one.video_id, one.digest): _marked(view, one.video_id) for one in fresh}
+            shown[view] = {one.video_id: known[one.video_id, one.digest] for one in some}
 
         def prepare() -> None:
             self.work.gpus = self.take_gpus(self.processes)
@@ -97,17 +122,37 @@ class Encoder:
             f"encode {name}", self.store, jobs, work.encode,
             workers=self.processes, prepare=prepare, start=work.start, load=work.load, unit="item",
         )  # fmt: skip
-        failures = []
-        for one in outcome.failures:
-            if one.video_id.startswith(QUERY):
-                query_id = one.video_id.removeprefix(QUERY)
-                raise UserError(f"query {query_id} cannot be encoded: {one.message}; mend or remove it")
-            failures.append(one)
-        videos = {one: entry for one, entry in outcome.done.items() if not one.startswith(QUERY)}
-        asked = {one.removeprefix(QUERY): entry for one, entry in outcome.done.items() if one.startswith(QUERY)}
-        found = _vectors(videos, 0)
-        texts = {one: read_text(entry) for one, entry in progress(videos.items(), "collect texts")}
-        return Encoded(found, _vectors(asked, found.values.shape[1]), texts, failures, outcome.reused)
+        failures = [_told(one) for one in outcome.failures]
+        done = outcome.done
+        found = _vectors({one.video_id: done[one.video_id] for one in documents if one.video_id in done}, 0)
+        dimension = found.values.shape[1]
+        texts = {one: read_text(done[one]) for one in progress(found.ids, "collect texts")}
+        return Encoded(
+            found,
+            _vectors({one: done[_marked(QUERY, one)] for one in queries}, dimension),
+            {
+                view: _vectors({one: done[job] for one, job in some.items() if job in done}, dimension)
+                for view, some in shown.items()
+            },
+            texts,
+            failures,
+            len(jobs),
+            outcome.reused,
+        )
+
+
+def _marked(kind: str, name: str) -> str:
+    return f"{kind}/{name}"
+
+
+def _told(failure: Failure) -> Failure:
+    """A failure by its video's id, and of a view with the view beside the step. Raises UserError for a query's."""
+    kind, slash, name = failure.video_id.partition("/")
+    if not slash:
+        return failure
+    if kind == QUERY:
+        raise UserError(f"query {name} cannot be encoded: {failure.message}; mend or remove it")
+    return replace(failure, video_id=name, step=f"{failure.step} {kind}")
 
 
 def _vectors(entries: Mapping[str, Path], dimension: int) -> Vectors:

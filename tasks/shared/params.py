@@ -23,6 +23,8 @@ PARAMS_FILE = Path("params.yaml")
 Modality = Literal["text", "video", "audio"]
 TextField = Literal["caption", "title", "description", "transcript", "ocr"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
+FusionMethod = Literal["joint", "weights", "rrf", "entropy", "routed"]
+FUSIONS: tuple[FusionMethod, ...] = get_args(FusionMethod)  # in the order that people read them
 SETS = ("mine.modalities", "train.modalities", "encode.modalities")  # lists whose order means nothing
 
 
@@ -31,6 +33,15 @@ def _each_once(chosen: list[Modality]) -> list[Modality]:
     if twice := [one for one in MODALITIES if chosen.count(one) > 1]:
         raise PydanticCustomError("duplicate", "{twice} is there more than once; name it once", {"twice": twice[0]})
     return sorted(chosen, key=MODALITIES.index)
+
+
+def _with_joint(chosen: list[FusionMethod]) -> list[FusionMethod]:
+    """The same in the order of reading: nothing twice, and joint among them, which all others are compared with."""
+    if twice := [one for one in FUSIONS if chosen.count(one) > 1]:
+        raise PydanticCustomError("duplicate", "{twice} is there more than once; name it once", {"twice": twice[0]})
+    if "joint" not in chosen:
+        raise PydanticCustomError("no_joint", "joint is what the others are compared with; name it too")
+    return sorted(chosen, key=FUSIONS.index)
 
 
 Modalities = Annotated[list[Modality], Field(min_length=1), AfterValidator(_each_once)]
@@ -224,10 +235,21 @@ class Encode(Section):
     processes: int = Field(ge=1)  # each with run.threads, and on a GPU of its own where there are any; decides no byte
 
 
+class Weights(Section):
+    """Of modalities; they need not sum to 1."""
+
+    text: float = Field(ge=0)
+    video: float = Field(ge=0)
+    audio: float = Field(ge=0)
+
+
 class Evaluate(Section):
     depth: int = Field(ge=100)  # ranks kept in a run
     bootstrap: int = Field(ge=100)
     permutations: int = Field(ge=100)
+    directions: bool  # whether text, video and audio of a video are to find each other; costs six encodings of it
+    fusion: Annotated[list[FusionMethod], AfterValidator(_with_joint)]  # how videos are ranked, side by side
+    weights: Weights  # of fusion method weights
 
 
 class Report(Section):

@@ -88,7 +88,7 @@ def test_vectors_are_the_models_and_the_same_bytes_from_a_clean_store_and_from_a
     manifest = archive.run("encode", run)
     assert manifest["counts"] == {
         "videos": 6, "not_extracted": 1, "without_chosen_modalities": 0, "indexed": 5, "queries": 2, "systems": 2,
-        "failed": 0,
+        "views": 0, "failed": 0,
     }  # fmt: skip
     assert manifest["derived"] == ["results/encode/lancedb"]
     assert not any("lancedb" in path for path in manifest["outputs"])

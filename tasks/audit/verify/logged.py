@@ -6,12 +6,11 @@ import csv
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tasks.audit.manifest import Manifest
 from tasks.audit.verify.answer import Answer
 from tasks.audit.verify.state import State
-from tasks.shared.artifacts.losses import as_metrics, measured
+from tasks.shared.artifacts import losses, scores
 from tasks.shared.artifacts.publish import MANIFEST, RESULTS
 from tasks.shared.errors import UserError
 from tasks.shared.files import read_json
@@ -62,19 +61,17 @@ def logged(state: State, answer: Answer, manifest: Manifest) -> list[Logged]:
 
 
 def _scores(place: Path, path: str) -> list[Logged]:
-    scores: Any = read_json(place)
-    values = {f"{name}/{measure}": one for name, of in scores["systems"].items() for measure, one in of.items()}
-    values |= {f"p_holm/{name}": test["p_holm"] for name, test in scores["tests"].items()}
+    values = scores.as_metrics(scores.scores_of(read_json(place), place))
     return [Logged(metric_name(name), 0, float(value), path) for name, value in values.items()]
 
 
 def _curve(place: Path, path: str) -> list[Logged]:
     with place.open(encoding="utf-8", newline="") as stream:
-        rows = [measured(row) for row in csv.DictReader(stream)]
+        rows = [losses.measured(row) for row in csv.DictReader(stream)]
     found = [
         Logged(name, int(row["step"]), value, path, digits=8, live=True)
         for row in rows
-        for name, value in as_metrics(row).items()
+        for name, value in losses.as_metrics(row).items()
     ]
     return [*found, Logged("train/final_loss", 0, rows[-1]["loss"], path)]
 

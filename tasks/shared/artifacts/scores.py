@@ -15,6 +15,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from tasks.shared.artifacts import directions as any_to_any
+from tasks.shared.artifacts import fusion as side_by_side
+from tasks.shared.artifacts.directions import Directions
+from tasks.shared.artifacts.fusion import Fusion
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.errors import UserError
 from tasks.shared.files import lines_starting, read_json, read_parquet, write_json, write_parquet, write_text
@@ -28,6 +32,7 @@ SYSTEMS_TABLE = "systems.csv"
 SYSTEMS = ("tuned", "base", "text_dense", "bm25")  # in the order that people read them
 HEADLINE = "nDCG@10"
 MEASURES = (HEADLINE, "nDCG", "AP", "RR", "R@10", "R@100")  # names of ir_measures
+ASKED_FOR = ("directions", "fusion")  # parts of `metrics.json` that are there where params ask for them
 
 Run = dict[str, dict[str, float]]  # query id -> video id -> score, best first
 
@@ -77,6 +82,8 @@ class Scores:
         slices: by facet (query_language, query_type, video_language, video_type) and value.
         note: why there are no numbers, where there are none.
         retriever: model, revision and digest of the dense text baseline; None where it was not needed.
+        directions: any-to-any retrieval; fusion: methods beside the joint vector. None where they are not asked for;
+            then `metrics.json` has no such key.
     """
 
     queries: int
@@ -88,6 +95,8 @@ class Scores:
     slices: dict[str, dict[str, Slice]] = field(default_factory=dict)
     note: str | None = None
     retriever: dict[str, str | None] | None = None
+    directions: Directions | None = None
+    fusion: Fusion | None = None
 
 
 def write_run(folder: Path, system: str, run: Run) -> None:
@@ -154,7 +163,8 @@ def read_per_query(folder: Path = FOLDER, query_ids: Collection[str] | None = No
 
 def write_scores(folder: Path, scores: Scores) -> None:
     """Write `metrics.json`, and `systems.csv` with a row a system for plots."""
-    write_json(folder / METRICS, asdict(scores))
+    asked = asdict(scores)
+    write_json(folder / METRICS, {name: one for name, one in asked.items() if name not in ASKED_FOR or one is not None})
     write_text(folder / SYSTEMS_TABLE, _systems_csv(scores.systems, scores.intervals))
 
 
@@ -170,7 +180,11 @@ def _systems_csv(systems: Mapping[str, Mapping[str, float]], intervals: Mapping[
 def read_scores(folder: Path = FOLDER) -> Scores:
     """The numbers of `metrics.json`, systems in the order of `SYSTEMS`."""
     path = folder / METRICS
-    raw = read_json(path)
+    return scores_of(read_json(path), path)
+
+
+def scores_of(raw: dict[str, Any], path: Path) -> Scores:
+    """Scores as a `metrics.json` has them. Raises UserError, which names the path, where another version wrote it."""
     try:
         scores = Scores(**raw)
         return Scores(
@@ -183,10 +197,20 @@ def read_scores(folder: Path = FOLDER) -> Scores:
                     facet: {value: Slice(**one) for value, one in values.items()}
                     for facet, values in raw["slices"].items()
                 },
+                "directions": any_to_any.directions_of(raw["directions"]) if "directions" in raw else None,
+                "fusion": side_by_side.fusion_of(raw["fusion"]) if "fusion" in raw else None,
             }
         )
     except (TypeError, KeyError, AttributeError) as error:
         raise UserError(f"{path} is not as this version writes it ({error}); run `dvc repro -f evaluate`") from None
+
+
+def as_metrics(scores: Scores) -> dict[str, float]:
+    """The numbers by the names that MLflow has them under: `tuned/nDCG@10`, `p_holm/base`, `direction/...`."""
+    found = {f"{name}/{measure}": one for name, of in scores.systems.items() for measure, one in of.items()}
+    found |= {f"p_holm/{name}": test.p_holm for name, test in scores.tests.items()}
+    found |= any_to_any.as_metrics(scores.directions) if scores.directions else {}
+    return found | (side_by_side.as_metrics(scores.fusion) if scores.fusion else {})
 
 
 def _in_order(by_system: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,15 @@
-"""The encode artifact's vectors: `results/encode/vectors/<system>.<videos|queries>.parquet`.
+"""The encode artifact's vectors: `results/encode/vectors/<system>.<kind>.parquet`, of a view `<kind>.<view>`.
 
 Systems are `tuned` (base with adapter) and `base`. Vectors are fp32 and L2-normalised, so their inner product is
-the cosine.
+the cosine. A view is a video shown with some of its modalities: it has a vector only where the video has all of them.
+Without a view, a video's vector is that of the document it is in the index, of whatever it has of the params' choice.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,13 +17,17 @@ import pyarrow as pa
 
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.files import read_parquet, write_parquet
+from tasks.shared.params import MODALITIES, Modality
 
 if TYPE_CHECKING:
     import numpy as np
 
 FOLDER = RESULTS / "encode" / "vectors"
-Kind = Literal["videos", "queries"]
+Kind = Literal["videos", "queries", "training_videos", "training_queries"]  # of the test split where nothing is said
 SYSTEMS = ("tuned", "base")
+VIEWS: dict[str, tuple[Modality, ...]] = {  # text, video, audio, text+video, text+audio, video+audio
+    "+".join(shown): shown for size in (1, 2) for shown in combinations(MODALITIES, size)
+}
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,14 @@ class Vectors:
     values: np.ndarray
 
 
-def write_vectors(folder: Path, system: str, kind: Kind, vectors: Vectors) -> None:
+def rows_of(vectors: Vectors, ids: Iterable[str]) -> Vectors:
+    """The vectors of these ids, in their order; an id that has none is left out."""
+    row_of = {one: row for row, one in enumerate(vectors.ids)}
+    there = [one for one in ids if one in row_of]
+    return Vectors(there, vectors.values[[row_of[one] for one in there]])
+
+
+def write_vectors(folder: Path, system: str, kind: Kind, vectors: Vectors, view: str | None = None) -> None:
     """Write one table of id and vector, in the order given."""
     values = vectors.values.astype("float32", copy=False)
     flat = pa.array(values.reshape(-1), type=pa.float32())
@@ -41,14 +55,18 @@ def write_vectors(folder: Path, system: str, kind: Kind, vectors: Vectors) -> No
             "vector": pa.FixedSizeListArray.from_arrays(flat, values.shape[1]),
         }
     )
-    write_parquet(folder / f"{system}.{kind}.parquet", table)
+    write_parquet(folder / _name(system, kind, view), table)
 
 
-def read_vectors(system: str, kind: Kind, folder: Path = FOLDER) -> Vectors:
-    """Vectors of one system, videos or queries."""
+def _name(system: str, kind: Kind, view: str | None) -> str:
+    return ".".join([system, kind, *([view] if view else []), "parquet"])
+
+
+def read_vectors(system: str, kind: Kind, folder: Path = FOLDER, view: str | None = None) -> Vectors:
+    """Vectors of one system, videos or queries; of a view, of the videos that have all of it."""
     import numpy as np
 
-    path = folder / f"{system}.{kind}.parquet"
+    path = folder / _name(system, kind, view)
     table = read_parquet(path, pa.schema([("id", pa.string()), ("vector", pa.list_(pa.float32()))]))
     rows = table.column("vector").combine_chunks()
     values = np.asarray(rows.flatten(), dtype=np.float32)

@@ -36,7 +36,7 @@ def search(queries: Vectors, documents: Vectors, depth: int, chunk: int = CHUNK)
     """
     if not documents.ids or not queries.ids:
         return {query_id: {} for query_id in queries.ids}
-    _check(queries, documents)
+    check(queries, documents)
     # highest id first: a stable sort by score then leaves equal scores in the order wanted
     order = sorted(range(len(documents.ids)), key=lambda row: documents.ids[row], reverse=True)
     rows = max(1, chunk // documents.values.shape[1])
@@ -44,7 +44,7 @@ def search(queries: Vectors, documents: Vectors, depth: int, chunk: int = CHUNK)
     found = np.empty((len(queries.ids), 0), np.int64)
     for start in progress(range(0, len(order), rows), "search", unit="chunk"):
         positions = np.arange(start, min(start + rows, len(order)))
-        scores = _products(queries.values, documents.values[[order[position] for position in positions]])
+        scores = products(queries.values, documents.values[[order[position] for position in positions]])
         scores = np.concatenate([best, scores], axis=1)
         places = np.concatenate([found, np.broadcast_to(positions, (len(queries.ids), len(positions)))], axis=1)
         top = np.argsort(-scores, axis=1, kind="stable")[:, :depth]
@@ -62,14 +62,46 @@ def similarities(queries: Vectors, documents: Vectors, wanted: Mapping[str, Iter
     """
     if not documents.ids or not queries.ids:
         return {query_id: {} for query_id in queries.ids}
-    _check(queries, documents)
+    check(queries, documents)
     row_of = {document_id: row for row, document_id in enumerate(documents.ids)}
     found: Run = {}
     for query_id, vector in zip(queries.ids, queries.values, strict=True):
         named = [document_id for document_id in wanted.get(query_id, ()) if document_id in row_of]
-        scores = _products(vector[None], documents.values[[row_of[document_id] for document_id in named]])[0]
+        scores = products(vector[None], documents.values[[row_of[document_id] for document_id in named]])[0]
         found[query_id] = dict(zip(named, scores.tolist(), strict=True))
     return found
+
+
+def ranks(queries: Vectors, documents: Vectors, relevant: Sequence[str], chunk: int = CHUNK) -> list[int]:
+    """At which rank, from 1, `search` would have one document for each query, without ranking the others.
+
+    Args:
+        queries: float32 (q, dim).
+        documents: float32 (n, dim), in any order.
+        relevant: for every query the id of a document.
+        chunk: how many numbers of documents' vectors to hold as float64 at once.
+
+    Raises UserError as `search` does.
+    """
+    if not queries.ids:
+        return []
+    check(queries, documents)
+    order = sorted(range(len(documents.ids)), key=lambda row: documents.ids[row], reverse=True)
+    place_of = {documents.ids[row]: place for place, row in enumerate(order)}
+    wanted = np.array([place_of[one] for one in relevant])
+    before = np.zeros(len(queries.ids), np.int64)
+    rows = max(1, chunk // documents.values.shape[1])
+    for first in range(0, len(queries.ids), QUERIES):
+        some = slice(first, first + QUERIES)
+        asked, places = queries.values[some], wanted[some]
+        aligned = documents.values[[order[place] for place in places]]
+        own = np.diagonal(products(asked, aligned))[:, None]
+        for start in range(0, len(order), rows):
+            positions = np.arange(start, min(start + rows, len(order)))
+            scores = products(asked, documents.values[[order[position] for position in positions]])
+            ahead = (scores > own) | ((scores == own) & (positions < places[:, None]))
+            before[some] += ahead.sum(axis=1)
+    return (before + 1).tolist()
 
 
 def ranked(ids: Sequence[str], scores: np.ndarray, depth: int) -> dict[str, float]:
@@ -78,13 +110,15 @@ def ranked(ids: Sequence[str], scores: np.ndarray, depth: int) -> dict[str, floa
     return {ids[place]: float(scores[place]) for place in top}
 
 
-def _products(queries: np.ndarray, documents: np.ndarray) -> np.ndarray:
+def products(queries: np.ndarray, documents: np.ndarray) -> np.ndarray:
+    """Inner products of (q, dim) and (n, dim), as `search` scores: float32 (q, n)."""
     wide = documents.astype(np.float64).T
     blocks = [queries[start : start + QUERIES].astype(np.float64) @ wide for start in range(0, len(queries), QUERIES)]
     return np.concatenate([block.astype(np.float32) for block in blocks])
 
 
-def _check(queries: Vectors, documents: Vectors) -> None:
+def check(queries: Vectors, documents: Vectors) -> None:
+    """Raise UserError where the dimensions differ or a vector is not finite."""
     if queries.values.shape[1] != documents.values.shape[1]:
         raise UserError(
             f"queries have {queries.values.shape[1]} dimensions and documents {documents.values.shape[1]}: "

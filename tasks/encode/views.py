@@ -1,0 +1,48 @@
+"""The views that evaluation asks for: documents shown with some of their modalities."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from tasks.omni.documents import Document, read_documents
+from tasks.shared.artifacts.corpus import Video, read_queries, read_videos
+from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.vectors import VIEWS
+from tasks.shared.params import Params
+
+CORPUS = RESULTS / "corpus"
+
+
+def views(params: Params) -> list[str]:
+    """Names of the views of test videos that these params need, in the order of `VIEWS`; usually none."""
+    if params.evaluate.directions:
+        return list(VIEWS)
+    return list(params.encode.modalities) if params.evaluate.fusion != ["joint"] else []
+
+
+def documents_of(view: str, videos: Collection[Video], text_fields: Sequence[str]) -> list[Document]:
+    """The documents of the videos that have every modality of a view, showing nothing else."""
+    shown = read_documents(videos, VIEWS[view], text_fields).found
+    return [one for one in shown.values() if len(one.modalities) == len(VIEWS[view])]
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What routing is learnt from: documents of the training videos by view, and the training queries by id."""
+
+    documents: dict[str, list[Document]]
+    queries: dict[str, str]
+
+
+def taught_by(params: Params) -> Taught:
+    """What these params let routing be learnt from; nothing where nobody routes.
+
+    The text is that of indexed documents, not of training ones: what is learnt is to hold in the index.
+    """
+    if "routed" not in params.evaluate.fusion:
+        return Taught({}, {})
+    videos = read_videos(CORPUS / "manifest.parquet", "train")
+    queries = {query.query_id: query.text for query in read_queries(CORPUS / "queries.parquet", "train")}
+    shown = {str(view): documents_of(view, videos, params.document.test_text) for view in params.encode.modalities}
+    return Taught(shown, queries)

@@ -1,0 +1,77 @@
+"""Any-to-any retrieval among text, picture and sound of the same videos: twelve directions, R@1, R@5 and R@10.
+
+Every video that has all three asks with one of its views, and is to be found among the same videos by another view of
+it. Each is the only relevant one, so R@k is the share of videos found at rank k or before. Videos whose searched views
+are equal, vector for vector, rank by id like all that scores alike: but for one, they can't be found at rank 1, however
+good the model is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from tasks.evaluate.significance import interval, randomisation_p
+from tasks.shared.artifacts.directions import AVERAGES, CUTS, DIRECTIONS, FIRST, Directions, Lead
+from tasks.shared.artifacts.vectors import Vectors, rows_of
+from tasks.shared.progress import progress
+from tasks.shared.retrieval.search import ranks
+
+Ranks = dict[str, dict[str, dict[str, int]]]  # system -> direction -> video id -> rank
+
+
+def direction_ranks(systems: Mapping[str, Mapping[str, Vectors]]) -> Ranks:
+    """Ranks of every direction over the videos that have all views in all systems, in id order.
+
+    Args:
+        systems: by system and view, the vectors.
+    """
+    every = [set(vectors.ids) for views in systems.values() for vectors in views.values()]
+    aligned = sorted(set.intersection(*every)) if every else []
+    found: Ranks = {}
+    for system, views in systems.items():
+        chosen = {view: rows_of(vectors, aligned) for view, vectors in views.items()}
+        found[system] = {
+            name: dict(zip(aligned, ranks(chosen[asked], chosen[searched], aligned), strict=True))
+            for name, (asked, searched) in progress(DIRECTIONS.items(), f"directions {system}", unit="direction")
+        }
+    return found
+
+
+def directions(found: Ranks, bootstrap: int, permutations: int, seed: int) -> Directions:
+    """What the ranks score, with intervals, and tuned against base over all twelve directions.
+
+    Videos are resampled, not directions: a video's value of an average is the share of its directions that found it.
+    """
+    documents = len(next(iter(next(iter(found.values())).values()))) if found else 0
+    if not documents:
+        return Directions(0, {}, {}, None)
+    sure = partial(interval, resamples=bootstrap, seed=seed)
+    parts = {**{name: (name,) for name in DIRECTIONS}, **AVERAGES}
+    values = {
+        system: {
+            name: {measure: _hits([of[one] for one in members], cut) for measure, cut in CUTS.items()}
+            for name, members in parts.items()
+        }
+        for system, of in found.items()
+    }
+    lead = None
+    if {"tuned", "base"} <= values.keys():
+        tuned, base = (values[system]["AVG-all"][FIRST] for system in ("tuned", "base"))
+        differences = [mine - theirs for mine, theirs in zip(tuned, base, strict=True)]
+        lead = Lead(sum(differences) / documents, randomisation_p(differences, permutations, seed))
+    shown = progress(values.items(), "intervals of directions", unit="system")
+    return Directions(
+        documents,
+        {
+            system: {name: {cut: sum(hits) / documents for cut, hits in one.items()} for name, one in of.items()}
+            for system, of in values.items()
+        },
+        {system: {name: sure(one[FIRST]) for name, one in of.items()} for system, of in shown},
+        lead,
+    )
+
+
+def _hits(members: list[dict[str, int]], cut: int) -> list[float]:
+    """Of every video, the share of these directions that found it at rank `cut` or before."""
+    return [sum(of[video_id] <= cut for of in members) / len(members) for video_id in members[0]]

@@ -1,0 +1,141 @@
+"""Fusion at search time, side by side with the joint vector: rankings, what they score, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from tasks.evaluate.measures import PerQuery, headline, means, per_query
+from tasks.evaluate.rankings import encoders
+from tasks.evaluate.significance import holm, interval, randomisation_p
+from tasks.shared.artifacts.corpus import Qrels
+from tasks.shared.artifacts.fusion import AgainstJoint, FusedQuery, Fusion
+from tasks.shared.artifacts.scores import HEADLINE, Run
+from tasks.shared.artifacts.vectors import Kind, Vectors, read_vectors
+from tasks.shared.errors import UserError
+from tasks.shared.params import Params
+from tasks.shared.retrieval.fusion import Weigh, by_entropy, by_rank, fixed, fused, weighted, weights_of
+from tasks.shared.retrieval.routing import LEAST, learn, targets
+
+
+@dataclass(frozen=True)
+class Fusing:
+    """One system's fused rankings, the weights that queries gave (q, modalities) by method, and what there is not."""
+
+    runs: dict[str, Run]
+    weights: dict[str, np.ndarray]
+    queries: list[str]
+    note: str | None
+
+
+def fuse(params: Params, training: Qrels) -> dict[str, Fusing]:
+    """Rankings of every system by every method asked for but the joint vector's.
+
+    Args:
+        params: methods, modalities, weights and depth.
+        training: judgments of the training split, which routing is learnt from.
+
+    Raises UserError where the params give no weight to any modality, or vectors are missing.
+    """
+    methods, modalities = params.evaluate.fusion, [str(one) for one in params.encode.modalities]
+    given = params.evaluate.weights.model_dump()
+    if "weights" in methods and not sum(given[one] for one in modalities):
+        raise UserError(f"evaluate.weights gives nothing to {', '.join(modalities)}; let one be above 0")
+    return {system: _fuse(system, methods, modalities, given, params.evaluate.depth, training) for system in encoders()}
+
+
+def _fuse(
+    system: str,
+    methods: Sequence[str],
+    modalities: list[str],
+    given: Mapping[str, float],
+    depth: int,
+    training: Qrels,
+) -> Fusing:
+    views = _views(system, "videos", modalities)
+    queries = read_vectors(system, "queries")
+    weighs: dict[str, Weigh] = {}
+    note = None
+    if "weights" in methods:
+        weighs["weights"] = fixed(given, modalities)
+    if "entropy" in methods:
+        weighs["entropy"] = by_entropy
+    if "routed" in methods:
+        known = _views(system, "training_videos", modalities)
+        asked, wanted = targets(read_vectors(system, "training_queries"), known, training)
+        if (router := learn(asked, wanted, modalities)) is None:
+            note = f"nothing is routed: {len(asked)} training queries to learn from, and it takes {LEAST}"
+        else:
+            weighs["routed"] = lambda some: router.weights(some.queries)
+    ways = {name: weighted(weigh) for name, weigh in weighs.items()}
+    if "rrf" in methods:
+        ways["rrf"] = by_rank
+    runs = fused(queries, views, {name: ways[name] for name in methods if name in ways}, depth)
+    return Fusing(runs, {name: weights_of(queries, views, one) for name, one in weighs.items()}, queries.ids, note)
+
+
+def _views(system: str, kind: Kind, modalities: Sequence[str]) -> dict[str, Vectors]:
+    return {one: read_vectors(system, kind, view=one) for one in modalities}
+
+
+def fusion(
+    found: Mapping[str, Fusing], joint: Mapping[str, PerQuery], qrels: Qrels, params: Params
+) -> tuple[Fusion, list[FusedQuery]]:
+    """What the methods score, beside the joint vector and tested against it, and the same query by query.
+
+    Args:
+        found: by system, its fused rankings.
+        joint: by system, what its own ranking scores for every query of the judgments.
+        qrels: judgments of the test split, of queries with a positive.
+        params: modalities, and of the intervals and tests.
+    """
+    evaluate, seed, modalities = params.evaluate, params.run.seed, [str(one) for one in params.encode.modalities]
+    sure = partial(interval, resamples=evaluate.bootstrap, seed=seed)
+    values: dict[str, dict[str, PerQuery]] = {
+        system: {"joint": joint[system]} | {name: per_query(run, qrels) for name, run in one.runs.items()}
+        for system, one in found.items()
+    }
+    methods = [str(one) for one in evaluate.fusion]
+    ordered = {system: {name: of[name] for name in methods if name in of} for system, of in values.items()}
+    scored = Fusion(
+        modalities,
+        {system: {name: means(one) for name, one in of.items()} for system, of in ordered.items()},
+        {system: {name: sure(headline(one)) for name, one in of.items()} for system, of in ordered.items()},
+        {system: _against(of, evaluate.permutations, seed) for system, of in ordered.items()},
+        {
+            system: {
+                name: dict(zip(modalities, weights.mean(axis=0).tolist(), strict=True))
+                for name, weights in one.weights.items()
+            }
+            for system, one in found.items()
+        },
+        {system: one.note for system, one in found.items() if one.note},
+    )
+    return scored, [row for system, of in ordered.items() for row in _rows(system, of, found[system], modalities)]
+
+
+def _against(of: Mapping[str, PerQuery], permutations: int, seed: int) -> dict[str, AgainstJoint]:
+    joint = headline(of["joint"])
+    leads = {
+        name: [mine - theirs for mine, theirs in zip(headline(one), joint, strict=True)]
+        for name, one in of.items()
+        if name != "joint"
+    }
+    p_values = {name: randomisation_p(lead, permutations, seed) for name, lead in leads.items()}
+    corrected = holm(p_values)
+    return {name: AgainstJoint(sum(lead) / len(lead), p_values[name], corrected[name]) for name, lead in leads.items()}
+
+
+def _rows(system: str, of: Mapping[str, PerQuery], one: Fusing, modalities: list[str]) -> list[FusedQuery]:
+    row_of = {query_id: row for row, query_id in enumerate(one.queries)}
+    rows = []
+    for name, values in of.items():
+        for query_id, measures in values.items():
+            given: dict[str, float | None] = dict.fromkeys(("text", "video", "audio"))
+            if name in one.weights:
+                given |= dict(zip(modalities, one.weights[name][row_of[query_id]].tolist(), strict=True))
+            rows.append(FusedQuery(query_id, system, name, measures[HEADLINE], **given))
+    return rows

@@ -1,0 +1,115 @@
+"""Any-to-any retrieval: `results/evaluate/directions.parquet`, and `directions` in `metrics.json`.
+
+A direction is written as OmniRetriever-Bench writes it (Omni-Retriever, arXiv 2605.26641): `a2tv` asks with a video's
+sound for the same video's text with its picture. t is the document's own text, v its frames, a its sound; a query of
+the corpus is none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.vectors import SYSTEMS
+from tasks.shared.files import read_parquet, write_parquet
+
+FOLDER = RESULTS / "evaluate"
+TABLE = "directions.parquet"
+
+DIRECTIONS: dict[str, tuple[str, str]] = {  # the view that asks, and the view that is searched
+    "t2v": ("text", "video"),
+    "v2t": ("video", "text"),
+    "t2a": ("text", "audio"),
+    "a2t": ("audio", "text"),
+    "v2a": ("video", "audio"),
+    "a2v": ("audio", "video"),
+    "t2av": ("text", "video+audio"),
+    "av2t": ("video+audio", "text"),
+    "a2tv": ("audio", "text+video"),
+    "tv2a": ("text+video", "audio"),
+    "v2at": ("video", "text+audio"),
+    "at2v": ("text+audio", "video"),
+}
+SINGLE = tuple(name for name, views in DIRECTIONS.items() if not any("+" in view for view in views))
+AVERAGES: dict[str, tuple[str, ...]] = {
+    "AVG-single": SINGLE,
+    "AVG-dual": tuple(name for name in DIRECTIONS if name not in SINGLE),
+    "AVG-all": tuple(DIRECTIONS),
+}
+CUTS = {"R@1": 1, "R@5": 5, "R@10": 10}
+FIRST = "R@1"  # what intervals and the test are of
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """At which rank, from 1, a system found a video when it was asked with another view of it."""
+
+    system: str
+    direction: str
+    video_id: str
+    rank: int
+
+
+@dataclass(frozen=True)
+class Lead:
+    """Tuned over base: mean difference of R@1 over all directions, and p of the paired randomisation test."""
+
+    difference: float
+    p: float
+
+
+@dataclass(frozen=True)
+class Directions:
+    """What the directions score.
+
+    Attributes:
+        documents: videos that have text, picture and sound: each asks, and all of them are searched.
+        systems: by system and direction or average: R@1, R@5, R@10.
+        intervals: by system and direction or average: 95 % bootstrap interval of R@1 over the videos.
+        lead: None where there is one system only, or nothing to ask.
+    """
+
+    documents: int
+    systems: dict[str, dict[str, dict[str, float]]]
+    intervals: dict[str, dict[str, list[float]]]
+    lead: Lead | None
+
+
+def directions_of(raw: dict[str, Any]) -> Directions:
+    """Directions as `metrics.json` has them, tuned before base. Raises TypeError or KeyError for what it is not."""
+    return Directions(
+        raw["documents"],
+        {one: raw["systems"][one] for one in SYSTEMS if one in raw["systems"]},
+        {one: raw["intervals"][one] for one in SYSTEMS if one in raw["intervals"]},
+        Lead(**raw["lead"]) if raw["lead"] else None,
+    )
+
+
+def as_metrics(found: Directions) -> dict[str, float]:
+    """The numbers by the names that MLflow has them under: `direction/tuned/t2v/R@1`."""
+    return {
+        f"direction/{system}/{name}/{measure}": value
+        for system, of_system in found.systems.items()
+        for name, values in of_system.items()
+        for measure, value in values.items()
+    }
+
+
+SCHEMA = pa.schema(
+    [("system", pa.string()), ("direction", pa.string()), ("video_id", pa.string()), ("rank", pa.int64())]
+)
+
+
+def write_ranked(folder: Path, rows: Iterable[Ranked]) -> None:
+    """Write the table in the order given; without rows where no directions are asked for."""
+    write_parquet(folder / TABLE, pa.Table.from_pylist([asdict(one) for one in rows], schema=SCHEMA))
+
+
+def read_ranked(folder: Path = FOLDER, systems: Collection[str] | None = None) -> list[Ranked]:
+    """The ranks in the order written, of some systems where they are named: what two runs are compared by."""
+    return [Ranked(**row) for row in read_parquet(folder / TABLE, SCHEMA, {"system": systems}).to_pylist()]

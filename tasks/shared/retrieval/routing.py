@@ -1,0 +1,86 @@
+"""Routing: which modality a query should be looked for in, predicted from its vector and learnt on training queries.
+
+A training query's target is, for every modality, the reciprocal rank of its best positive among the training videos
+when that modality alone is searched, divided by the sum over modalities. Ridge regression (Hoerl and Kennard 1970)
+predicts the targets from the query's vector; its penalty is the power of ten with the least leave-one-out error, which
+has a closed form (Allen's PRESS, 1974). With little to learn from, the penalty is high and every query gets the mean
+target. A model that was trained on these same queries ranks them better than it will rank others: what is learnt is
+which modality, not how well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from tasks.shared.artifacts.corpus import Qrels, positives_of
+from tasks.shared.artifacts.vectors import Vectors
+from tasks.shared.retrieval.search import search
+
+LEAST = 30  # training queries; with fewer nothing is learnt
+PENALTIES = tuple(10.0**power for power in range(3, -4, -1))
+
+
+@dataclass(frozen=True)
+class Router:
+    """A linear map of queries' vectors to weights of modalities.
+
+    Attributes:
+        modalities: in the order of the weights.
+        queries: how many it was learnt on; penalty: of the ridge.
+        centre: mean training query, float64 (dim,); mean: mean target (modalities,); slope: (dim, modalities).
+    """
+
+    modalities: list[str]
+    queries: int
+    penalty: float
+    centre: np.ndarray
+    mean: np.ndarray
+    slope: np.ndarray
+
+    def weights(self, queries: np.ndarray) -> np.ndarray:
+        """Weights of the modalities for queries (q, dim): (q, modalities), none below 0, rows sum to 1."""
+        found = np.maximum(self.mean + (queries.astype(np.float64) - self.centre) @ self.slope, 0)
+        weights: np.ndarray = found / found.sum(axis=1, keepdims=True)  # they sum to 1 before, so one is above 0
+        return weights
+
+
+def targets(queries: Vectors, views: Mapping[str, Vectors], qrels: Qrels) -> tuple[np.ndarray, np.ndarray]:
+    """What there is to learn: vectors of the training queries whose positive some modality has, and their targets.
+
+    Args:
+        queries: of the training split, float32 (q, dim).
+        views: by modality, the training videos' vectors.
+        qrels: judgments of the training split.
+    """
+    shares = np.zeros((len(queries.ids), len(views)))
+    for column, vectors in enumerate(views.values()):
+        rankings = search(queries, vectors, len(vectors.ids))
+        for row, query_id in enumerate(queries.ids):
+            positives = set(positives_of(qrels, query_id))
+            found = (rank for rank, one in enumerate(rankings[query_id], start=1) if one in positives)
+            shares[row, column] = 1 / next(found, np.inf)
+    known = shares.sum(axis=1) > 0
+    return queries.values[known].astype(np.float64), shares[known] / shares[known].sum(axis=1, keepdims=True)
+
+
+def learn(asked: np.ndarray, wanted: np.ndarray, modalities: list[str]) -> Router | None:
+    """The router for queries' vectors (q, dim) and targets (q, modalities); None where there are too few."""
+    count = len(asked)
+    if count < LEAST:
+        return None
+    centre, mean = asked.mean(axis=0), wanted.mean(axis=0)
+    left, sizes, right = np.linalg.svd(asked - centre, full_matrices=False)
+    projected = left.T @ (wanted - mean)
+
+    def error(penalty: float) -> float:
+        kept = (sizes**2 / (sizes**2 + penalty))[:, None]
+        leverage = 1 / count + ((left**2) @ kept)
+        residual = (wanted - mean - left @ (kept * projected)) / np.maximum(1 - leverage, 1e-12)
+        return float((residual**2).sum())
+
+    penalty = min(PENALTIES, key=error)
+    slope = right.T @ ((sizes / (sizes**2 + penalty))[:, None] * projected)
+    return Router(modalities, count, penalty, centre, mean, slope)
