@@ -62,11 +62,11 @@ def training_plot(losses: dict[str, list[float]] | None) -> Plot | None:
         return None
     steps = [int(step) for step in losses["step"]]
     first, last = first_and_last(losses["loss"])
+    curves = [(name.replace("_", " "), values) for name, values in losses.items() if name != "step"]
     alt = (
         f"Training loss over {steps[-1]} steps, from {numbers.decimals(first)} to {numbers.decimals(last)}, "
-        "and the learning rate."
+        f"and the {numbers.listed([name for name, _ in curves[1:]])}."
     )
-    curves = [(name.replace("_", " "), values) for name, values in losses.items() if name != "step"]
     return curve_plot("training", steps, curves, alt)
 
 
