@@ -90,31 +90,43 @@ def fusion(
         found: by system, its fused rankings.
         joint: by system, what its own ranking scores for every query of the judgments.
         qrels: judgments of the test split, of queries with a positive.
-        params: modalities, and of the intervals and tests.
+        params: modalities and methods, and of the intervals and tests.
     """
-    evaluate, seed, modalities = params.evaluate, params.run.seed, [str(one) for one in params.encode.modalities]
-    sure = partial(interval, resamples=evaluate.bootstrap, seed=seed)
-    values: dict[str, dict[str, PerQuery]] = {
-        system: {"joint": joint[system]} | {name: per_query(run, qrels) for name, run in one.runs.items()}
+    modalities = [str(one) for one in params.encode.modalities]
+    methods = [str(one) for one in params.evaluate.fusion]
+    values: dict[str, dict[str, PerQuery]] = {}
+    for system, one in found.items():
+        of = {"joint": joint[system]} | {name: per_query(run, qrels) for name, run in one.runs.items()}
+        values[system] = {name: of[name] for name in methods if name in of}
+    weights = {
+        system: {
+            name: dict(zip(modalities, given.mean(axis=0).tolist(), strict=True)) for name, given in one.weights.items()
+        }
         for system, one in found.items()
     }
-    methods = [str(one) for one in evaluate.fusion]
-    ordered = {system: {name: of[name] for name in methods if name in of} for system, of in values.items()}
-    scored = Fusion(
-        modalities,
-        {system: {name: means(one) for name, one in of.items()} for system, of in ordered.items()},
-        {system: {name: sure(headline(one)) for name, one in of.items()} for system, of in ordered.items()},
-        {system: _against(of, evaluate.permutations, seed) for system, of in ordered.items()},
-        {
-            system: {
-                name: dict(zip(modalities, weights.mean(axis=0).tolist(), strict=True))
-                for name, weights in one.weights.items()
-            }
-            for system, one in found.items()
-        },
-        {system: one.note for system, one in found.items() if one.note},
+    numbers = compared(values, params.evaluate.bootstrap, params.evaluate.permutations, params.run.seed)
+    notes = {system: one.note for system, one in found.items() if one.note}
+    rows = [row for system, of in values.items() for row in _rows(system, of, found[system], modalities)]
+    return Fusion(modalities, numbers.systems, numbers.intervals, numbers.tests, weights, notes), rows
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The parts of `Fusion` that follow from what every query scores."""
+
+    systems: dict[str, dict[str, dict[str, float]]]
+    intervals: dict[str, dict[str, list[float]]]
+    tests: dict[str, dict[str, AgainstJoint]]
+
+
+def compared(values: Mapping[str, Mapping[str, PerQuery]], bootstrap: int, permutations: int, seed: int) -> Compared:
+    """Means, intervals and tests against joint, of what every query scores by system and method."""
+    sure = partial(interval, resamples=bootstrap, seed=seed)
+    return Compared(
+        {system: {name: means(one) for name, one in of.items()} for system, of in values.items()},
+        {system: {name: sure(headline(one)) for name, one in of.items()} for system, of in values.items()},
+        {system: _against(of, permutations, seed) for system, of in values.items()},
     )
-    return scored, [row for system, of in ordered.items() for row in _rows(system, of, found[system], modalities)]
 
 
 def _against(of: Mapping[str, PerQuery], permutations: int, seed: int) -> dict[str, AgainstJoint]:

@@ -8,6 +8,7 @@ from typing import Any
 from tasks.report import numbers
 from tasks.report.directions import any_to_any
 from tasks.report.evidence import Evidence
+from tasks.report.fusion import side_by_side
 from tasks.report.headline import demo_notes, headline, languages_of, system_rows
 from tasks.report.lineage import PAGE as LINEAGE
 from tasks.report.lineage import stage_lineage
@@ -38,6 +39,7 @@ def page_parts(evidence: Evidence, sample_queries: int, results: int) -> dict[st
         "systems": system_rows(evidence) if scored else [],
         "systems_plot": systems_plot(evidence.scores) if scored else None,
         "facets": facets(evidence.scores),
+        "side_by_side": side_by_side(evidence.scores.fusion),
         "any_to_any": any_to_any(evidence.scores.directions),
         "training_plot": training_plot(evidence.losses),
         "loss": first_and_last(evidence.losses["loss"]) if evidence.losses and evidence.losses["loss"] else None,

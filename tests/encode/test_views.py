@@ -81,3 +81,24 @@ def test_nothing_is_shown_in_part_where_nobody_asks(archive: Workspace) -> None:
     ]
     with pytest.raises(Exception, match=r"base.videos.text.parquet is missing; run `dvc repro`"):
         read_vectors("base", "videos", view="text")
+
+
+def test_routing_is_taught_by_the_training_split_and_nothing_else_is_shown(archive: Workspace) -> None:
+    archive.set_params({"evaluate.fusion": ["joint", "routed"], "encode.modalities": ["text", "video"]})
+    manifest = archive.run("encode", run)
+    for system in ("tuned", "base"):
+        assert read_vectors(system, "training_queries").ids == ["taught_q"]
+        assert read_vectors(system, "queries").ids == ["q1", "q2"]
+        assert read_vectors(system, "training_videos", view="text").ids == ["taught"]
+        assert read_vectors(system, "training_videos", view="video").ids == ["taught"]
+        assert "taught" not in read_vectors(system, "videos", view="text").ids
+        assert "taught" not in read_vectors(system, "videos").ids
+    names = {path.name for path in (OUT / "vectors").iterdir() if path.name.startswith("base")}
+    assert names == {
+        f"base.{one}.parquet"
+        for one in (
+            "queries", "videos", "videos.text", "videos.video", "training_queries", "training_videos.text",
+            "training_videos.video",
+        )
+    }  # fmt: skip
+    assert manifest["counts"]["views"] == 4 + 3 + 2

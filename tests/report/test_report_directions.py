@@ -1,4 +1,4 @@
-"""What the page says of any-to-any retrieval."""
+"""What the page says of videos shown in part: any-to-any retrieval, and fusion at search time."""
 
 from __future__ import annotations
 
@@ -33,9 +33,18 @@ def test_the_table_has_every_direction_and_average_as_scored(made: Made) -> None
         assert line.startswith(f"{words}{' '.join(cells)}") and len(words) < 30, name
     assert "text to picture" in told and "sound to text and picture" in told and "mean of 12 directions" in told
 
+    fused = page.text[page.text.index("made one score at search time") : page.text.index("20 test videos")]
+    for system in ("tuned", "base"):
+        assert f"{system} joint 0.500 0.440 – 0.550 {system} weights" in fused
+        assert f"{system} weights 0.600 0.540 – 0.650 +0.100 0.020 0.250 0.500 0.250" in fused
+        assert f"{system} rrf 0.400 0.340 – 0.450 −0.100 0.300" in fused
+        assert f"{system}: nothing is routed: 3 training queries to learn from" in fused
+    assert "reciprocal ranks of the modalities" in fused and "predicted from its vector" not in fused
+
 
 def test_it_is_not_there_where_nobody_asked(scored: Path) -> None:
-    assert "Any to any" not in page_of(scored).text
+    text = page_of(scored).text
+    assert "Any to any" not in text and "Fusion" not in text
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,18 @@ from tasks.audit.manifest import Manifest
 from tasks.audit.verify.answer import Answer
 from tasks.audit.verify.rows import opened
 from tasks.audit.verify.state import State, laid_out
-from tasks.evaluate.measures import headline, means, per_query
+from tasks.evaluate.directions import direction_ranks, directions
+from tasks.evaluate.fusion import compared
+from tasks.evaluate.measures import PerQuery, headline, means, per_query
+from tasks.evaluate.rankings import read_views
 from tasks.evaluate.significance import comparisons, interval
 from tasks.evaluate.slices import slices
 from tasks.shared.artifacts import scores as artifact
-from tasks.shared.artifacts.corpus import positives_of, read_qrels, read_queries, read_videos
+from tasks.shared.artifacts.corpus import Qrels, positives_of, read_qrels, read_queries, read_videos
+from tasks.shared.artifacts.fusion import run_name
 from tasks.shared.artifacts.index import DATABASE, read_index_manifest
 from tasks.shared.artifacts.scores import HEADLINE, METRICS, PER_QUERY, RUNS, Run, read_per_query, read_run
-from tasks.shared.artifacts.vectors import SYSTEMS, Vectors, read_vectors
+from tasks.shared.artifacts.vectors import SYSTEMS, VIEWS, Vectors, read_vectors
 from tasks.shared.errors import UserError
 from tasks.shared.files import read_json
 from tasks.shared.retrieval.search import search
@@ -123,9 +127,27 @@ def _numbers(answer: Answer, manifest: Manifest, results: Path, runs: dict[str, 
         "slices": {facet: {value: asdict(one) for value, one in some.items()} for facet, some in parts.items()},
     }
     there = read_json(results / "evaluate" / METRICS)
+    sizes = manifest.param("evaluate.bootstrap"), manifest.param("evaluate.permutations"), seed
+    if "directions" in there:
+        ranks = direction_ranks(read_views(VIEWS, results / "encode" / "vectors"))
+        again["directions"] = asdict(directions(ranks, *sizes))
+    if "fusion" in there:
+        of_files = {
+            system: {method: _fused(results, system, method, values, judged) for method in of}
+            for system, of in there["fusion"]["systems"].items()
+        }
+        again["fusion"] = there["fusion"] | asdict(compared(of_files, *sizes))
+        answer.note("not checked", "fused rankings", "taken as they are: only what they score is computed again")
     for part, numbers in again.items():
         answer.count("numbers computed again", len(list(_leaves(numbers, ""))))
         _differences(answer, f"{FOLDER}/{METRICS} {part}", f"{FOLDER}/{RUNS}", numbers, there.get(part))
+
+
+def _fused(results: Path, system: str, method: str, values: Mapping[str, PerQuery], judged: Qrels) -> PerQuery:
+    """What a method's ranking scores; that of joint is the system's own."""
+    if method == "joint":
+        return values[system]
+    return per_query(read_run(run_name(system, method), results / "evaluate"), judged)
 
 
 def _differences(answer: Answer, where: str, record: str, mine: Any, theirs: Any) -> None:
