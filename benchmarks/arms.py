@@ -1,6 +1,6 @@
 """Arms of an experiment: the pipeline with some params changed, run for a seed, and what came of it, kept.
 
-Everything lies in one folder: a clone of HEAD for every seed, in which its arms run one after the other, so that DVC
+Everything lies in one folder: a clone for every seed, in which its arms run one after the other, so that DVC
 runs again only what an arm changes; a DVC cache and an item store for all of them; and what is finished, by commit,
 seed and params, which is not run again.
 """
@@ -18,7 +18,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from benchmarks.clones import REPOSITORY, clone, repro
+from benchmarks.clones import clone, repro
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.scores import HEADLINE, METRICS, PER_QUERY
 from tasks.shared.files import read_json, sha256_json, write_json
@@ -60,25 +60,30 @@ class Outcome:
         return sum(values) / len(values)
 
 
-def outcome(place: Path, seed: int, arm: Arm) -> tuple[Outcome, bool]:
-    """What an arm scores with a seed, and whether it had to be run for that."""
-    commit = _git("rev-parse", "HEAD")
+def outcome(place: Path, commit: str, seed: int, arm: Arm) -> tuple[Outcome, bool]:
+    """What an arm of a commit scores with a seed, and whether it had to be run for that."""
     changes = {**arm.changes, "run.seed": seed}
     folder = place / "finished" / f"{commit[:8]}-seed-{seed}-{sha256_json(changes)[:12]}"
     if fresh := not (folder / RUN).is_file():
-        seconds = _run(place, place / f"seed-{seed}-{commit[:8]}", changes, folder)
+        tree = place / f"seed-{seed}-{commit[:8]}"
+        if not tree.is_dir():
+            _clone(place, commit, tree)
+        seconds = _run(place, tree, changes, folder)
         write_json(folder / RUN, {"changes": changes, "commit": commit, "train_seconds": seconds})  # last: it is whole
     run = read_json(folder / RUN)
     return Outcome(folder, run["commit"], run["train_seconds"], _values(folder)), fresh
 
 
+def _clone(place: Path, commit: str, tree: Path) -> None:
+    """A clone of the commit that shares DVC's cache with the others."""
+    clone(tree, {})
+    subprocess.run(["git", "checkout", "--quiet", "--detach", commit], cwd=tree, check=True)
+    shared = f'[cache]\n    dir = {(place / "cache").absolute()}\n    type = "reflink,hardlink,copy"\n'
+    (tree / ".dvc" / "config.local").write_text(shared, encoding="utf-8")
+
+
 def _run(place: Path, tree: Path, changes: Mapping[str, Any], folder: Path) -> float | None:
     """Run the pipeline to its scores in a seed's clone and keep them; what the training took where it ran."""
-    if not tree.is_dir():
-        (tree.parent).mkdir(parents=True, exist_ok=True)
-        clone(tree, {})
-        shared = f'[cache]\n    dir = {(place / "cache").absolute()}\n    type = "reflink,hardlink,copy"\n'
-        (tree / ".dvc" / "config.local").write_text(shared, encoding="utf-8")
     subprocess.run(["git", "checkout", "--quiet", "params.yaml"], cwd=tree, check=True)
     change_params(changes, tree / "params.yaml")
     store = (place / "store").absolute()
@@ -113,8 +118,3 @@ def _values(folder: Path) -> dict[str, dict[str, dict[str, float]]]:
 def described(arm: Arm) -> str:
     """What an arm changes, in a line."""
     return ", ".join(f"{key}={json.dumps(value)}" for key, value in arm.changes.items()) or "nothing changed"
-
-
-def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    return done.stdout.strip()

@@ -24,6 +24,8 @@ from pathlib import Path
 
 from benchmarks.across_seeds import standings, table
 from benchmarks.arms import AVERAGES, Arm, Outcome, described, outcome
+from benchmarks.clones import REPOSITORY
+from tasks.shared import git
 from tasks.shared.artifacts.scores import HEADLINE, METRICS, SYSTEMS
 from tasks.shared.files import read_json
 from tasks.shared.params_file import assignment
@@ -39,13 +41,14 @@ def main() -> None:
     arms = [Arm(name, {**common, **dict(map(assignment, rest))}) for name, *rest in given.arms or [["params.yaml"]]]
     if len({arm.name for arm in arms}) < len(arms):
         parser.error("two arms have one name; give each a name of its own")
+    commit = git.commit_of("HEAD", REPOSITORY)  # all of it, whatever is committed meanwhile
     with tempfile.TemporaryDirectory() as folder:
         place = given.at or Path(folder)
         found: dict[str, list[Outcome]] = {arm.name: [] for arm in arms}
         for seed in given.seeds:
             for arm in arms:
                 print(f"seed {seed}, {arm.name} ({described(arm)}) ...", flush=True)
-                one, fresh = outcome(place, seed, arm)
+                one, fresh = outcome(place, commit, seed, arm)
                 found[arm.name].append(one)
                 print(_line(one, fresh), flush=True)
     for measure in MEASURES:
