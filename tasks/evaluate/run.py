@@ -25,6 +25,7 @@ from tasks.shared.artifacts.scores import (
     QueryScores,
     Run,
     Scores,
+    slice_metrics,
     write_per_query,
     write_run,
     write_scores,
@@ -72,6 +73,7 @@ def run(stage: StageRun) -> None:
     }
     stage.metrics = {f"{name}/{measure}": one for name, of in scores.systems.items() for measure, one in of.items()}
     stage.metrics |= {f"p_holm/{name}": test.p_holm for name, test in scores.tests.items()}
+    stage.metrics |= slice_metrics(scores.slices)
 
 
 def _scores(

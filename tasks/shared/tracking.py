@@ -10,6 +10,7 @@ import platform
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ EXPERIMENT = "reeltrace"
 REGISTERED_MODEL = "reeltrace-adapter"
 DEFAULT_URI = "sqlite:///mlflow.db"
 SEAL = "reeltrace.seal"
+BATCH = 1000  # metrics that MLflow takes at a time
 TAG_LIMIT = 5000  # characters of a tag's value that MLflow's database holds
 
 
@@ -48,9 +50,15 @@ class Tracker:
 
     def metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Log measured values, at a step where they have one."""
-        for key, value in metrics.items():
-            self._metrics.append((metric_name(key), step, float(value)))
-            self._log("log_metric", metric_name(key), value, step=step)
+        if self._client is None:
+            return
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        logged = [Metric(metric_name(key), float(value), now, step) for key, value in metrics.items()]
+        self._metrics += [(one.key, step, one.value) for one in logged]
+        for start in range(0, len(logged), BATCH):
+            self._log("log_batch", metrics=logged[start : start + BATCH])
 
     def tags(self, tags: Mapping[str, str]) -> None:
         """Set tags; a value longer than MLflow holds would be refused there, so it is cut here with a mark."""

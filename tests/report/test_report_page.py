@@ -157,7 +157,15 @@ def test_provenance_names_what_decided_the_numbers(scored: Path) -> None:
 
 def test_plots_are_files_too(scored: Path) -> None:
     names = {path.stem for path in (scored / "report/plots").iterdir()}
-    assert names == {"systems", "query_type", "query_language", "video_language", "video_type", "training"}
+    assert names == {
+        "systems",
+        "query_type",
+        "query_category",
+        "query_language",
+        "video_language",
+        "video_type",
+        "training",
+    }
     for path in (scored / "report/plots").iterdir():
         with Image.open(path) as image:
             assert image.width == 960 and not image.info.get("Software")

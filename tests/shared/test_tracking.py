@@ -122,7 +122,7 @@ def test_tracking_that_breaks_on_the_way_costs_a_line(
     def refuse(*_: object, **__: object) -> None:
         raise ConnectionError("gone\naway")
 
-    monkeypatch.setattr(tracker._client, "log_metric", refuse)
+    monkeypatch.setattr(tracker._client, "log_batch", refuse)
     use_everything(tracker, tmp_path)
     assert said_once(capsys)
 

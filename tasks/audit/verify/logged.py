@@ -13,6 +13,7 @@ from tasks.audit.verify.answer import Answer
 from tasks.audit.verify.state import State
 from tasks.shared.artifacts.losses import COLUMNS, as_metrics
 from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.shared.artifacts.scores import Slice, slice_metrics
 from tasks.shared.errors import UserError
 from tasks.shared.files import read_json
 from tasks.shared.tracking import metric_name
@@ -65,6 +66,8 @@ def _scores(place: Path, path: str) -> list[Logged]:
     scores: Any = read_json(place)
     values = {f"{name}/{measure}": one for name, of in scores["systems"].items() for measure, one in of.items()}
     values |= {f"p_holm/{name}": test["p_holm"] for name, test in scores["tests"].items()}
+    slices = {facet: {value: Slice(**one) for value, one in parts.items()} for facet, parts in scores["slices"].items()}
+    values |= slice_metrics(slices)
     return [Logged(metric_name(name), 0, float(value), path) for name, value in values.items()]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -27,6 +28,7 @@ SYSTEMS_TABLE = "systems.csv"
 
 SYSTEMS = ("tuned", "base", "text_dense", "bm25")  # in the order that people read them
 HEADLINE = "nDCG@10"
+LONGEST = 80  # characters of a slice's value in the name of a metric
 MEASURES = (HEADLINE, "nDCG", "AP", "RR", "R@10", "R@100")  # names of ir_measures
 
 Run = dict[str, dict[str, float]]  # query id -> video id -> score, best first
@@ -74,7 +76,7 @@ class Scores:
         systems: by system and measure, the mean.
         intervals: by system and measure, 95 % bootstrap interval [low, high]; nDCG@10 only.
         tests: tuned against every other system, by its name.
-        slices: by facet (query_language, query_type, video_language, video_type) and value.
+        slices: by facet (query_language, query_type, query_category, video_language, video_type) and value.
         note: why there are no numbers, where there are none.
         retriever: model, revision and digest of the dense text baseline; None where it was not needed.
     """
@@ -187,6 +189,21 @@ def read_scores(folder: Path = FOLDER) -> Scores:
         )
     except (TypeError, KeyError, AttributeError) as error:
         raise UserError(f"{path} is not as this version writes it ({error}); run `dvc repro -f evaluate`") from None
+
+
+def slice_metrics(slices: Mapping[str, Mapping[str, Slice]]) -> dict[str, float]:
+    """Slices by the names that MLflow has them under: `slice/query_type/ocr/count`, `slice/query_type/ocr/tuned`, and
+    the ends of its interval `.../tuned/low` and `.../tuned/high`. What is no letter or digit in a value is written `_`.
+    """
+    found: dict[str, float] = {}
+    for facet, values in slices.items():
+        for value, part in values.items():
+            place = f"slice/{facet}/{re.sub(r'[^a-zA-Z0-9-]+', '_', value)[:LONGEST]}"
+            found[f"{place}/count"] = part.count
+            for system, one in part.systems.items():
+                found[f"{place}/{system}"] = one[HEADLINE]
+                found[f"{place}/{system}/low"], found[f"{place}/{system}/high"] = one["interval"]
+    return found
 
 
 def _in_order(by_system: Mapping[str, Any]) -> dict[str, Any]:
