@@ -21,8 +21,11 @@ def clone(place: Path, changes: Mapping[str, Any]) -> Path:
     return place
 
 
-def repro(place: Path, *arguments: str, store: Path | None = None) -> None:
-    """`dvc repro` in a clone with this environment, importing the clone's own code. Ends the program where it fails."""
+def repro(place: Path, *arguments: str, store: Path | None = None) -> str:
+    """`dvc repro` in a clone with this environment, importing the clone's own code; what DVC printed.
+
+    Ends the program where it fails.
+    """
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -35,3 +38,4 @@ def repro(place: Path, *arguments: str, store: Path | None = None) -> None:
     )
     if done.returncode:
         sys.exit(f"dvc repro failed in {place}:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+    return done.stdout

@@ -1,58 +1,122 @@
-"""Is tuned better than its base and the baselines over several seeds?
+"""Is tuned better than its base and the baselines over several seeds, and are other params better than these?
 
-A seed decides the demo's events, videos and queries, the base and the training. Every seed runs the whole pipeline
-in a clean clone; then tuned is compared with each system by a paired randomisation test over all queries of all
-seeds, and within each seed by the pipeline's own test.
+A seed decides the demo's events, videos and queries, the base and the training. Without arms the systems of the
+pipeline as params.yaml has it are compared, with arms the tuned systems of each, paired, against those of the first:
 
     .venv/bin/python -m benchmarks.seeds 7 8 9
+    .venv/bin/python -m benchmarks.seeds 7 8 9 10 11 --at ~/seeds --csv negatives.csv \\
+        --arm dense --arm bm25 mine.source=bm25 --arm random mine.source=random --arm omni mine.source=omni
+    .venv/bin/python -m benchmarks.seeds 7 8 9 10 11 --at ~/seeds --csv objectives.csv --set evaluate.directions=true \\
+        --arm recipe --arm objectives train.objectives.tuple=1 train.objectives.teacher=1 train.objectives.alignment=1
+
+HEAD is what runs: commit first. With --at what is finished stays: the same command again goes on where it was stopped,
+and other arms share what they have in common.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
+import csv
+import json
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-import pyarrow.parquet as pq
+from benchmarks.across_seeds import standings, table
+from benchmarks.arms import AVERAGES, Arm, Outcome, described, outcome
+from benchmarks.clones import REPOSITORY
+from tasks.shared import git
+from tasks.shared.artifacts.scores import HEADLINE, METRICS, SYSTEMS
+from tasks.shared.files import read_json
+from tasks.shared.params_file import assignment
 
-from benchmarks.clones import clone, repro
-from tasks.evaluate.significance import randomisation_p
-from tasks.shared.artifacts.scores import HEADLINE, SYSTEMS, Scores, read_scores
-
-PERMUTATIONS = 100_000
-TYPES = ("base", "description", "ocr", "speech")
+MEASURES = (HEADLINE, *AVERAGES)
 
 
-def main(seeds: list[int]) -> None:
-    """Run every seed and print a row for each, then the pooled comparison."""
-    scores: list[Scores] = []
-    pooled: dict[str, list[float]] = {system: [] for system in SYSTEMS}
+def main() -> None:
+    """Run every arm of every seed, a line for each, then the comparison."""
+    parser = _parser()
+    given = parser.parse_args()
+    common = dict(given.changes)
+    arms = [Arm(name, {**common, **dict(map(assignment, rest))}) for name, *rest in given.arms or [["params.yaml"]]]
+    if len({arm.name for arm in arms}) < len(arms):
+        parser.error("two arms have one name; give each a name of its own")
+    commit = git.commit_of("HEAD", REPOSITORY)  # all of it, whatever is committed meanwhile
     with tempfile.TemporaryDirectory() as folder:
-        for seed in seeds:
-            place = clone(Path(folder) / f"seed-{seed}", {"run.seed": seed})
-            repro(place, "evaluate")
-            scores.append(read_scores(place / "results" / "evaluate"))
-            rows = pq.read_table(place / "results" / "evaluate" / "per_query.parquet").to_pylist()
-            for system in SYSTEMS:
-                pooled[system] += [row[HEADLINE] for row in rows if row["system"] == system]
-            print(_line(str(seed), scores[-1]), flush=True)
-    print(f"\n{len(pooled['tuned'])} queries of {len(seeds)} seeds: mean {HEADLINE}, tuned's lead, p")
-    for system in SYSTEMS:
-        lead = np.array(pooled["tuned"]) - np.array(pooled[system])
-        p = randomisation_p(lead.tolist(), PERMUTATIONS, seed=0) if system != "tuned" else float("nan")
-        print(f"  {system:11s} {np.mean(pooled[system]):.3f}  {lead.mean():+.3f}  {p:.5f}")
+        place = given.at or Path(folder)
+        found: dict[str, list[Outcome]] = {arm.name: [] for arm in arms}
+        for seed in given.seeds:
+            for arm in arms:
+                print(f"seed {seed}, {arm.name} ({described(arm)}) ...", flush=True)
+                one, fresh = outcome(place, commit, seed, arm)
+                found[arm.name].append(one)
+                print(_line(one, fresh), flush=True)
+    for measure in MEASURES:
+        contestants = _arms(found, measure) if given.arms else _systems(found[arms[0].name], measure)
+        if contestants:
+            units = sum(map(len, next(iter(contestants.values()))))
+            print(f"\n{len(given.seeds)} seeds, {units} {'queries' if measure == HEADLINE else 'videos'} in all")
+            print(table(measure, standings(contestants)))
+    if given.csv:
+        _write(given.csv, given.seeds, arms, found)
 
 
-def _line(seed: str, scores: Scores) -> str:
-    means = "  ".join(f"{system} {scores.systems[system][HEADLINE]:.3f}" for system in SYSTEMS)
-    tests = "  ".join(f"p({other}) {test.p:.4f}" for other, test in scores.tests.items())
-    kinds = "  ".join(
-        f"{kind} " + "/".join(f"{scores.slices['query_type'][kind].systems[one][HEADLINE]:.2f}" for one in SYSTEMS)
-        for kind in TYPES
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.seeds", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    return f"seed {seed}: {means}  {tests}\n    by query type, {'/'.join(SYSTEMS)}: {kinds}"
+    parser.add_argument("seeds", nargs="*", type=int, default=[7, 8, 9])
+    parser.add_argument(
+        "--arm", dest="arms", nargs="+", action="append", metavar=("NAME", "KEY=VALUE"), help="params of one arm"
+    )
+    parser.add_argument(
+        "--set", dest="changes", action="append", default=[], type=assignment, metavar="KEY=VALUE", help="of every arm"
+    )
+    parser.add_argument("--at", type=Path, metavar="DIR", help="keep clones, caches and what is finished here")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write a row for every seed, arm, system and measure")
+    return parser
+
+
+def _systems(by_seed: Sequence[Outcome], measure: str) -> dict[str, list[Mapping[str, float]]]:
+    """Each system's values, tuned first."""
+    there = [system for system in SYSTEMS if measure in by_seed[0].values.get(system, {})]
+    return {system: [one.values[system][measure] for one in by_seed] for system in there}
+
+
+def _arms(found: Mapping[str, Sequence[Outcome]], measure: str) -> dict[str, list[Mapping[str, float]]]:
+    """The tuned values of each arm that has any, the first arm first."""
+    return {
+        name: [one.values["tuned"][measure] for one in by_seed]
+        for name, by_seed in found.items()
+        if all(measure in one.values["tuned"] for one in by_seed)
+    }
+
+
+def _line(one: Outcome, fresh: bool) -> str:
+    """What came of an arm with a seed: every system's means, and by query type."""
+    means = "  ".join(f"{system} {one.mean(system, HEADLINE):.3f}" for system in SYSTEMS if system in one.values)
+    averages = "".join(f"  {name} {one.mean('tuned', name):.3f}" for name in AVERAGES if name in one.values["tuned"])
+    took = "restored" if one.train_seconds is None else f"training {one.train_seconds:.0f} s"
+    parts = read_json(one.folder / METRICS)["slices"].get("query_type", {})
+    kinds = "  ".join(
+        f"{kind} " + "/".join(f"{part['systems'][system][HEADLINE]:.2f}" for system in SYSTEMS if system in one.values)
+        for kind, part in parts.items()
+    )
+    return f"    {means}{averages}  ({took if fresh else f'finished before, {took}'})\n    by query type: {kinds}"
+
+
+def _write(path: Path, seeds: Sequence[int], arms: Sequence[Arm], found: Mapping[str, Sequence[Outcome]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        rows = csv.writer(stream, lineterminator="\n")
+        rows.writerow(["seed", "arm", "system", "measure", "mean", "of", "train_seconds", "commit", "changes"])
+        for arm in arms:
+            for seed, one in zip(seeds, found[arm.name], strict=True):
+                for system, measures in one.values.items():
+                    for measure, values in measures.items():
+                        mean, changes = f"{one.mean(system, measure):.6f}", json.dumps(arm.changes, sort_keys=True)
+                        row = [seed, arm.name, system, measure, mean, len(values), one.train_seconds]
+                        rows.writerow([*row, one.commit, changes])
 
 
 if __name__ == "__main__":
-    main([int(seed) for seed in sys.argv[1:]] or [7, 8, 9])
+    main()

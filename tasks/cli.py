@@ -1,4 +1,4 @@
-"""`reeltrace`: a subcommand for every stage, `profile`, `ready`, `search`, `submission`, `score` and `audit`.
+"""`reeltrace`: a subcommand for every stage, `profile`, `ready`, `search`, `submission`, `score`, `matrix` and `audit`.
 
 `reeltrace extract` is `python -m tasks.extract`: one stage, from the project's root. All of them, and only what is
 stale, is `dvc repro`. Nothing heavy is imported before a subcommand needs it.
@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tasks.matrix.command import add_command as add_matrix
 from tasks.shared.errors import UserError
 from tasks.submission.command import add_commands
 
@@ -103,6 +104,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     search.set_defaults(run=_search)
     add_commands(commands)
+    add_matrix(commands)
     commands.add_parser("audit", help="what produced a score, is it intact, and can it be had again", add_help=False)
     return parser
 

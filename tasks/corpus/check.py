@@ -62,7 +62,7 @@ def _queries(queries: Sequence[Query]) -> None:
         if not query.text.strip():
             raise UserError(f"{where} has no text; write it or remove the query")
         _language(where, query.language)
-        _text(where, query.text, query.type, query.event)
+        _text(where, query.text, query.type, query.event, query.category)
 
 
 def each_once(judgments: Sequence[Judgment]) -> list[Judgment]:

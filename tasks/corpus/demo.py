@@ -22,6 +22,14 @@ from tasks.world.chance import rng_for
 from tasks.world.lexicon import LANGUAGE_NAMES, LANGUAGES
 from tasks.world.sentences import QUERY_TYPES, query
 
+CATEGORIES = {
+    "emergency": ("flood", "wildfire", "earthquake", "storm", "snowfall"),
+    "politics": ("election", "protest"),
+    "sports": ("football", "marathon"),
+    "other": ("concert", "parade", "rocket"),
+}  # of kinds of events, in words like MultiVENT's
+CATEGORY_OF = {kind: category for category, kinds in CATEGORIES.items() for kind in kinds}
+
 
 def write_demo(
     out: Path, *, seed: int, train_events: int = 32, test_events: int = 32, workers: int = 2
@@ -83,7 +91,8 @@ def _queries(seed: int, cast: Cast) -> list[Query]:
             language = LANGUAGES[(index + turn) % len(LANGUAGES)]
             query_id = f"demo_{LANGUAGE_NAMES[language]}_{index:03d}_{type}_0"
             text = query(event, type, language, rng_for(seed, "query", query_id))
-            queries.append(Query(query_id, text, language, type, split, event.event_id))
+            category = CATEGORY_OF[event.kind]
+            queries.append(Query(query_id, text, language, type, split, event.event_id, category))
     return queries
 
 

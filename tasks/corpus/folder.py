@@ -6,7 +6,8 @@ Videos are found at any depth by their suffix. All of these files are optional a
   video_type (professional, edited, raw), split (train, test), event; and where others have found them, transcript (what
   is said) and ocr (what is written in the picture, lines parted by line feeds). With both `file` and `video_id` the
   file gets that id; otherwise its id is its path without suffix, `/` written `__` and what is unsafe in names `_`.
-- `queries.csv` or `queries.jsonl`: query_id, text (or query), and any of language, type, split, event.
+- `queries.csv` or `queries.jsonl`: query_id, text (or query), and any of language, type, split, event,
+  category.
 - `qrels`, `qrels.trec`, `qrels.train.trec`, `qrels.test.trec`: TREC judgments.
 
 A query without a split belongs to the split whose qrels file judges it, else to test; a video without one follows the
@@ -38,7 +39,7 @@ METADATA_FIELDS = (
     "transcript", "ocr",
 )  # fmt: skip
 QUERY_FILES = ("queries.csv", "queries.jsonl")
-QUERY_FIELDS = ("query_id", "text", "query", "language", "type", "split", "event")
+QUERY_FIELDS = ("query_id", "text", "query", "language", "type", "split", "event", "category")
 QRELS_FILES: dict[str, Split | None] = {
     "qrels": None, "qrels.trec": None, "qrels.train.trec": "train", "qrels.test.trec": "test",
 }  # fmt: skip
@@ -187,6 +188,7 @@ def _queries(rows: list[Row], judgments: Mapping[str, list[Judgment]]) -> list[Q
                 row.fields.get("type"),
                 split,
                 row.fields.get("event"),
+                row.fields.get("category"),
             )
         )
     return queries

@@ -21,7 +21,8 @@ missing, either split, and the features (`tasks/corpus/features.py` says how the
 needs as much room again; tars of features are read in place. The stage's manifest names the digests of the four tables;
 the words of every json are in the video manifest, those of the features in `shipped.parquet`.
 
-Queries carry their language and type in their id: `internvid_english_sports_pov_base_0`. Paper: arXiv 2410.11619.
+Queries carry in their id their language and type, and some what they are about:
+`internvid_english_sports_pov_base_0`. Paper: arXiv 2410.11619.
 """
 
 from __future__ import annotations
@@ -48,6 +49,9 @@ LANGUAGES = {"arabic": "ar", "chinese": "zh", "english": "en", "korean": "ko", "
 VIDEO_TYPES = {"professional": "professional", "edited": "edited", "raw": "raw", "pov": "raw"}
 QUERY_LANGUAGE = re.compile(rf"(?:^|_)({'|'.join(LANGUAGES)})(?=_|$)")
 QUERY_TYPE = re.compile(r"_(base|description|speech|ocr)(?:_\d+)?$")
+QUERY_CATEGORY = re.compile(
+    rf"(?:^|_)(?:{'|'.join(LANGUAGES)})_([a-z]+)_(?:{'|'.join(VIDEO_TYPES)})_(?:base|description|speech|ocr)(?:_\d+)?$"
+)
 
 
 @dataclass
@@ -92,11 +96,12 @@ def read_multivent(path: Path, workers: int) -> Source:
 
 
 def read_queries(path: Path, split: Split) -> list[Query]:
-    """Queries of one split; language and type come from the id where it names them."""
+    """Queries of one split; language, type and category come from the id where it names them."""
     queries = []
     for row in read_rows(path, ("Query_id", "query")):
         query_id = row.required("Query_id")
         language, kind = QUERY_LANGUAGE.search(query_id), QUERY_TYPE.search(query_id)
+        about = QUERY_CATEGORY.search(query_id)
         queries.append(
             Query(
                 query_id,
@@ -105,6 +110,7 @@ def read_queries(path: Path, split: Split) -> list[Query]:
                 kind[1] if kind else None,
                 split,
                 event=None,
+                category=about[1] if about else None,
             )
         )
     return queries

@@ -33,6 +33,9 @@ def run(stage: StageRun) -> None:
     stage.counts["test_videos_equal_to_train"] = bytes_in_both_splits(source.videos)
     stage.counts["ignored_files"] = len(source.ignored)
     stage.inputs += source.read
+    if source.missing:
+        stage.counts["left_out"] = len(source.missing)
+        print(f"corpus: left out, files missing or damaged: {some(source.missing)}", file=sys.stderr)
     if source.ignored:
         print(f"corpus: ignored, no videos or not readable: {some(source.ignored)}", file=sys.stderr)
 
@@ -69,6 +72,10 @@ def _read(stage: StageRun) -> Source:
         from tasks.corpus.multivent import read_multivent
 
         return read_multivent(path, run.workers)
+    if corpus.source == "omniretriever":
+        from tasks.corpus.omniretriever import read_omniretriever
+
+        return read_omniretriever(path, run.workers)
     from tasks.corpus.demo import write_demo
 
     videos, queries, judgments = write_demo(

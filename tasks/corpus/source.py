@@ -26,6 +26,7 @@ class Source:
     shipped: list[Shipped] = field(default_factory=list)  # features that lie beside, each video once
     read: list[Path] = field(default_factory=list)  # files of metadata, queries and judgments
     ignored: list[str] = field(default_factory=list)  # files that are none of these and no video
+    missing: list[str] = field(default_factory=list)  # items that are named and left out, as their files are not there
 
 
 def directory(path: Path) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -14,20 +14,26 @@ from tasks.shared.progress import progress
 BLOCK = 1 << 22  # random numbers held at once
 
 
-def interval(values: Sequence[float], resamples: int, seed: int, level: float = 0.95) -> list[float]:
-    """Percentile bootstrap interval [low, high] of the mean over queries (Efron and Tibshirani 1993, ch. 13).
+def interval(values: Sequence[float], resamples: int, seed: int) -> list[float]:
+    """95 % percentile bootstrap interval [low, high] of the mean over queries (Efron and Tibshirani 1993, ch. 13).
 
     With an equal seed, equally many values are resampled alike: intervals of several systems rest on the same draws.
     """
     numbers = np.asarray(values, np.float64)
+    return bounds(np.concatenate([numbers[drawn].mean(axis=1) for drawn in draws(len(numbers), resamples, seed)]))
+
+
+def draws(count: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """Bootstrap samples of so many queries: blocks of (some of the resamples, `count`) indices."""
     rng = _rng("bootstrap", seed)
-    size = max(1, BLOCK // len(numbers))
-    means = [
-        numbers[rng.integers(0, len(numbers), (min(size, resamples - start), len(numbers)))].mean(axis=1)
-        for start in range(0, resamples, size)
-    ]
-    tail = (1 - level) / 2
-    low, high = np.quantile(np.concatenate(means), [tail, 1 - tail])
+    size = max(1, BLOCK // count)
+    for start in range(0, resamples, size):
+        yield rng.integers(0, count, (min(size, resamples - start), count))
+
+
+def bounds(resampled: np.ndarray) -> list[float]:
+    """The 95 % percentile interval [low, high] of what a number was in every bootstrap sample."""
+    low, high = np.quantile(resampled, [0.025, 0.975])
     return [float(low), float(high)]
 
 

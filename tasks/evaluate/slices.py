@@ -1,4 +1,5 @@
-"""The headline measure for parts of the queries: by their language and type, and by those of the relevant videos.
+"""The headline measure for parts of the queries: by their language, type and category, and by the language and type of
+the relevant videos.
 
 A slice by query takes the queries of that value. A slice by video takes the queries that have a relevant video of
 that value, and asks for that video alone: the query's other relevant videos are taken out of judgments and ranking,
@@ -42,6 +43,7 @@ def slices(
     for facet, of_query in (
         ("query_language", {query.query_id: query.language for query in queries}),
         ("query_type", {query.query_id: query.type for query in queries}),
+        ("query_category", {query.query_id: query.category for query in queries}),
     ):
         if any(of_query.values()):
             named = progress(_values(of_query), facet, unit="slice")

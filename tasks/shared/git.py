@@ -36,6 +36,17 @@ def file_at(commit: str, path: str, root: Path = Path()) -> str | None:
     return done.stdout if done.returncode == 0 else None
 
 
+def differ(commit: str, other: str, *paths: str, root: Path = Path()) -> bool:
+    """Whether two commits have other content at any of some paths of the project."""
+    return _git(root, "diff", "--quiet", commit, other, "--", *paths).returncode != 0
+
+
+def refs_below(prefix: str, root: Path = Path()) -> dict[str, str]:
+    """Commits by the name of their reference, without the prefix, in the order of the names."""
+    listing = _git(root, "for-each-ref", "--format=%(objectname) %(refname)", prefix).stdout.splitlines()
+    return {name.removeprefix(prefix): commit for commit, _, name in (line.partition(" ") for line in listing)}
+
+
 def commit_time(commit: str, root: Path = Path()) -> str:
     """When a commit was made, ISO 8601."""
     return _git(root, "show", "--no-patch", "--format=%cI", commit).stdout.strip()

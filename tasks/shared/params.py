@@ -85,7 +85,7 @@ class Retriever(Section):
 
 
 class Corpus(Section):
-    source: Literal["demo", "folder", "multivent"]
+    source: Literal["demo", "folder", "multivent", "omniretriever"]
     path: str  # what the source reads; DVC watches it
     train_events: int = Field(ge=1)  # demo only
     test_events: int = Field(ge=1)  # demo only

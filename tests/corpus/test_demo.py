@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from av.error import FFmpegError
 
-from tasks.corpus.demo import write_demo
+from tasks.corpus.demo import CATEGORIES, CATEGORY_OF, write_demo
 from tasks.corpus.demo_media import make_file
 from tasks.corpus.demo_plan import Plan, plan_videos
 from tasks.shared.artifacts.corpus import Judgment, Query, Video
@@ -21,7 +21,7 @@ from tasks.shared.errors import UserError
 from tasks.shared.files import sha256_file
 from tasks.world.cast import cast_events
 from tasks.world.events import taken_by
-from tasks.world.lexicon import LANGUAGES, ROLES, THINGS
+from tasks.world.lexicon import KINDS, LANGUAGES, ROLES, THINGS
 from tasks.world.sentences import QUERY_TYPES
 
 Demo = tuple[Path, list[Video], list[Query], list[Judgment]]
@@ -144,6 +144,12 @@ def test_train_test_and_distractors_share_no_combination() -> None:
     for split in ("train", "test"):
         kinds = Counter(event.kind for event in cast.queried[split])  # type: ignore[index]
         assert min(kinds.values()) >= 2  # so the kind alone never tells the event
+
+
+def test_every_kind_of_event_is_of_one_category_and_each_has_enough_test_queries() -> None:
+    assert sorted(kind for kinds in CATEGORIES.values() for kind in kinds) == sorted(KINDS)
+    events = Counter(CATEGORY_OF[event.kind] for event in cast_events(7, 32, 32).queried["test"])
+    assert set(events) == set(CATEGORIES) and min(events.values()) * len(QUERY_TYPES) >= 16
 
 
 def metadata(plan: Plan | Video) -> str:

@@ -60,7 +60,9 @@ def test_metadata_by_file_and_by_id(clips: Path) -> None:
 
 
 def test_splits_follow_the_judgments(clips: Path) -> None:
-    (clips / "queries.csv").write_text('query_id,query,type\nq1,"rain, again",speech\nq2,fire,\nq3,never judged,\n')
+    (clips / "queries.csv").write_text(
+        'query_id,query,type,category\nq1,"rain, again",speech,weather\nq2,fire,,\nq3,never judged,,\n'
+    )
     (clips / "qrels.train.trec").write_text("q1 0 a 1\n")
     (clips / "qrels.test.trec").write_text("q2 0 b 2\n")
     source = checked(read_folder(clips, 1))
@@ -70,6 +72,7 @@ def test_splits_follow_the_judgments(clips: Path) -> None:
     }  # fmt: skip
     assert source.judgments == [Judgment("q1", "a", 1), Judgment("q2", "b", 2)]
     assert (source.queries[0].text, source.queries[0].type) == ("rain, again", "speech")
+    assert [query.category for query in source.queries] == ["weather", None, None]
     assert [path.name for path in source.read] == ["qrels.test.trec", "qrels.train.trec", "queries.csv"]
 
 

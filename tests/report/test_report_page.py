@@ -72,6 +72,16 @@ def test_headline_says_no_more_than_the_tests_of_significance(scored: Path) -> N
     assert "Between tuned and bm25 (+0.020, p = 0.300) these queries show no significant difference." in text
 
 
+def test_a_slice_has_its_count_and_its_intervals(scored: Path) -> None:
+    metrics = json.loads((scored / "results/evaluate/metrics.json").read_text(encoding="utf-8"))
+    part = metrics["slices"]["query_category"]["sports"]
+    numbers = [
+        f"{one['nDCG@10']:.3f} {one['interval'][0]:.3f} – {one['interval'][1]:.3f}"
+        for one in (part["systems"][name] for name in ("tuned", "base", "text_dense", "bm25"))
+    ]
+    assert f"sports {part['count']} {' '.join(numbers)}" in page_of(scored).text
+
+
 def test_demo_says_what_it_is(scored: Path) -> None:
     assert "its numbers say nothing about real video" in page_of(scored).text
     assert "handicaps the text baselines in 5 of the corpus's 6 languages" in page_of(scored).text
@@ -157,7 +167,15 @@ def test_provenance_names_what_decided_the_numbers(scored: Path) -> None:
 
 def test_plots_are_files_too(scored: Path) -> None:
     names = {path.stem for path in (scored / "report/plots").iterdir()}
-    assert names == {"systems", "query_type", "query_language", "video_language", "video_type", "training"}
+    assert names == {
+        "systems",
+        "query_type",
+        "query_category",
+        "query_language",
+        "video_language",
+        "video_type",
+        "training",
+    }
     for path in (scored / "report/plots").iterdir():
         with Image.open(path) as image:
             assert image.width == 960 and not image.info.get("Software")

@@ -401,6 +401,7 @@ def _slices(queries: list[Query], values: dict[str, dict[str, float]]) -> dict[s
     by_language = facet(lambda query: str(query.language))
     return {
         "query_type": facet(lambda query: str(query.type)),
+        "query_category": {"sports": part(queries)},
         "query_language": by_language,
         "video_language": by_language,
         "video_type": {kind: part(queries) for kind in (*TYPES, "$<i>odd</i>$")},

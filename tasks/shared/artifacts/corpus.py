@@ -41,7 +41,12 @@ class Video:
 
 @dataclass(frozen=True)
 class Query:
-    """One query. `type` says which modality answers it where the source knows: base, description, speech, ocr."""
+    """One query.
+
+    Attributes:
+        type: which modality answers it where the source knows: base, description, speech, ocr.
+        category: what it is about, in words of the source such as sports; None where that is unknown.
+    """
 
     query_id: str
     text: str
@@ -49,6 +54,7 @@ class Query:
     type: str | None
     split: Split
     event: str | None
+    category: str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,9 @@ VIDEO_SCHEMA = pa.schema(
         ("event", pa.string()),
     ]
 )
-QUERY_SCHEMA = pa.schema([(name, pa.string()) for name in ("query_id", "text", "language", "type", "split", "event")])
+QUERY_SCHEMA = pa.schema(
+    [(name, pa.string()) for name in ("query_id", "text", "language", "type", "split", "event", "category")]
+)
 
 
 def write_videos(path: Path, videos: Iterable[Video]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -31,6 +32,7 @@ SYSTEMS_TABLE = "systems.csv"
 
 SYSTEMS = ("tuned", "base", "text_dense", "bm25")  # in the order that people read them
 HEADLINE = "nDCG@10"
+LONGEST = 80  # characters of a slice's value in the name of a metric
 MEASURES = (HEADLINE, "nDCG", "AP", "RR", "R@10", "R@100")  # names of ir_measures
 ASKED_FOR = ("directions", "fusion")  # parts of `metrics.json` that are there where params ask for them
 
@@ -79,7 +81,7 @@ class Scores:
         systems: by system and measure, the mean.
         intervals: by system and measure, 95 % bootstrap interval [low, high]; nDCG@10 only.
         tests: tuned against every other system, by its name.
-        slices: by facet (query_language, query_type, video_language, video_type) and value.
+        slices: by facet (query_language, query_type, query_category, video_language, video_type) and value.
         note: why there are no numbers, where there are none.
         retriever: model, revision and digest of the dense text baseline; None where it was not needed.
         directions: any-to-any retrieval; fusion: methods beside the joint vector. None where they are not asked for;
@@ -209,8 +211,24 @@ def as_metrics(scores: Scores) -> dict[str, float]:
     """The numbers by the names that MLflow has them under: `tuned/nDCG@10`, `p_holm/base`, `direction/...`."""
     found = {f"{name}/{measure}": one for name, of in scores.systems.items() for measure, one in of.items()}
     found |= {f"p_holm/{name}": test.p_holm for name, test in scores.tests.items()}
+    found |= slice_metrics(scores.slices)
     found |= any_to_any.as_metrics(scores.directions) if scores.directions else {}
     return found | (side_by_side.as_metrics(scores.fusion) if scores.fusion else {})
+
+
+def slice_metrics(slices: Mapping[str, Mapping[str, Slice]]) -> dict[str, float]:
+    """Slices by the names that MLflow has them under: `slice/query_type/ocr/count`, `slice/query_type/ocr/tuned`, and
+    the ends of its interval `.../tuned/low` and `.../tuned/high`. What is no letter or digit in a value is written `_`.
+    """
+    found: dict[str, float] = {}
+    for facet, values in slices.items():
+        for value, part in values.items():
+            place = f"slice/{facet}/{re.sub(r'[^a-zA-Z0-9-]+', '_', value)[:LONGEST]}"
+            found[f"{place}/count"] = part.count
+            for system, one in part.systems.items():
+                found[f"{place}/{system}"] = one[HEADLINE]
+                found[f"{place}/{system}/low"], found[f"{place}/{system}/high"] = one["interval"]
+    return found
 
 
 def _in_order(by_system: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,117 @@
+"""The three claims of OmniEmbed-MultiVENT on modalities, put to a matrix: what it says of them, with numbers.
+
+A claim whose cells are not all there says which it lacks. A difference counts where its 95 % interval leaves out 0;
+nothing here is corrected for how many differences are looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tasks.evaluate.significance import bounds
+from tasks.matrix.decomposition import COLUMNS, RESIDUAL, ROWS, shares
+from tasks.matrix.matrix import Matrix, Number, Place, Subset, label, said
+from tasks.shared.params import MODALITIES
+
+TEXT: Subset = ("text",)
+NON_TEXT: tuple[Subset, ...] = (("video", "audio"), ("video",), ("audio",))
+ALL: Subset = MODALITIES
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim and what the matrix says of it.
+
+    Attributes:
+        sentence: the claim.
+        verdict: `holds`, `does not hold` or `cannot be said`, and why.
+        numbers: what that rests on: differences of nDCG@10, or shares of variance.
+    """
+
+    sentence: str
+    verdict: str
+    numbers: dict[str, Number]
+
+
+def claims(matrix: Matrix) -> list[Claim]:
+    """The three claims."""
+    return [
+        _claim("Non-text modalities alone are comparable to text alone.", non_text, matrix),
+        _claim("All modalities together are best.", together, matrix),
+        _claim("The modalities at inference decide more than those in training.", inference, matrix),
+    ]
+
+
+def _claim(sentence: str, look: Callable[[Matrix], tuple[str, dict[str, Number]]], matrix: Matrix) -> Claim:
+    try:
+        return Claim(sentence, *look(matrix))
+    except KeyError as error:
+        return Claim(sentence, f"cannot be said: the grid lacks the cell {said(error.args[0])}", {})
+
+
+def non_text(matrix: Matrix) -> tuple[str, dict[str, Number]]:
+    """Each non-text subset less text: trained on what is indexed, and trained on everything.
+
+    The claim holds where video+audio, trained on what is indexed, is not surely worse.
+    """
+    numbers = {}
+    for subset in NON_TEXT:
+        numbers[f"{label(subset)} less text, each trained on itself"] = matrix.difference(
+            (subset, subset), (TEXT, TEXT)
+        )
+        numbers[f"{label(subset)} less text, both trained on everything"] = matrix.difference(
+            (ALL, subset), (ALL, TEXT)
+        )
+    low, high = next(iter(numbers.values())).interval
+    if high < 0:
+        return "does not hold: text alone is ahead", numbers
+    return f"holds: {'non-text alone is even ahead' if low > 0 else 'neither is surely ahead'}", numbers
+
+
+def together(matrix: Matrix) -> tuple[str, dict[str, Number]]:
+    """Everything in training and index less the best of the others: of the same training, of those that were trained
+    on what is indexed, and of all cells. Which is the best is decided on the same queries.
+    """
+    whole: Place = (ALL, ALL)
+    if whole not in matrix.means:
+        raise KeyError(whole)
+    others = [place for place in matrix.trained() if place != whole]
+    if not others:
+        return "cannot be said: there is no other cell", {}
+    numbers = {}
+    for name, places in {
+        "the best other index of the same training": [place for place in others if place[0] == ALL],
+        "the best other subset, each trained on itself": [place for place in others if place[0] == place[1]],
+        "the best other cell": others,
+    }.items():
+        if places:
+            best = max(places, key=lambda place: matrix.means[place])
+            numbers[f"everything less {name} ({said(best)})"] = matrix.difference(whole, best)
+    ahead = sum(matrix.difference(whole, place).interval[0] > 0 for place in others)
+    counted = f"surely ahead of {ahead} of the {len(others)} other cells"
+    if matrix.means[whole] <= matrix.means[best]:
+        much = "more" if matrix.means[whole] < matrix.means[best] else "as much"
+        return f"does not hold: {said(best)} scores {much}; {counted}", numbers
+    return f"holds{'' if ahead == len(others) else ' for the means'}: {counted}", numbers
+
+
+def inference(matrix: Matrix) -> tuple[str, dict[str, Number]]:
+    """Shares of the matrix's variance, and what the columns have more than the rows."""
+    means = _table(matrix, {place: np.array([mean]) for place, mean in matrix.means.items()})
+    seen, resampled = shares(means), shares(_table(matrix, matrix.resampled))
+    if np.isnan([*seen.values()]).any():
+        return "cannot be said: the cells do not differ", {}
+    numbers = {name: Number(float(one[0]), bounds(resampled[name])) for name, one in seen.items()}
+    more = Number(float(seen[COLUMNS][0] - seen[ROWS][0]), bounds(resampled[COLUMNS] - resampled[ROWS]))
+    numbers = {name: numbers[name] for name in (COLUMNS, ROWS, RESIDUAL)} | {f"{COLUMNS} less {ROWS}": more}
+    if more.interval[0] > 0:
+        return "holds", numbers
+    return f"does not hold: {'training decides more' if more.interval[1] < 0 else 'neither surely more'}", numbers
+
+
+def _table(matrix: Matrix, of: dict[Place, np.ndarray]) -> np.ndarray:
+    """Values by cell as one array of shape (samples, rows, columns)."""
+    return np.stack([np.stack([of[row, column] for column in matrix.columns], 1) for row in matrix.rows], 1)
