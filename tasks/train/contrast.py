@@ -10,7 +10,8 @@ items, and a rank has only its share of the rows. So (Gao et al. 2021):
 
 Step 2 needs no gradient of the exchange: whoever made an embedding differentiates the whole loss by it. A rank's
 weights then have its share of the gradient, and DDP brings the shares together once, after the last mini-batch. Where
-all that a rank has fits into one mini-batch, step 1 remembers the activations and step 3 needs no second look.
+all that a rank has fits into one mini-batch, step 1 remembers the activations and step 3 needs no second look. Groups
+of a batch that get no gradient are embedded once, in step 1, and exchanged with the others.
 
 The ranks' shares are filled up to the same number of rows. What fills them is cut off before the loss: it is no
 candidate, weighs nothing and gets a gradient of zero. So loss and gradient are those of the batch on one rank, however

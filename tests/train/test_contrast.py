@@ -102,6 +102,22 @@ def test_all_objectives_cached_equal_uncached(size: int, number: int) -> None:
     same(gradients, found(other, expected.total)[1])
 
 
+def test_all_objectives_can_be_learnt_together() -> None:
+    model = learner()
+    engine = Contrast(model, Objectives(settings(**EVERYTHING)), 999)
+    batches = [batch(model, [5, 3, 4, 0], number, **EVERYTHING) for number in range(3)]
+    optimiser = torch.optim.Adam(adapter(model).values(), lr=0.005)
+    told = []
+    for given in batches * 6:
+        optimiser.zero_grad()
+        engine(given).backward()
+        told.append({name: part.item() for name, part in engine.parts.items()})
+        optimiser.step()
+    for name in told[0]:
+        first, last = (sum(one[name] for one in some) for some in (told[:3], told[-3:]))
+        assert last < 0.9 * first, name
+
+
 def test_only_what_is_learnt_of_is_embedded() -> None:
     model = learner()
     off = dict.fromkeys(("query", "symmetric", "tuple", "teacher", "alignment"), 0.0)

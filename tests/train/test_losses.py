@@ -34,8 +34,8 @@ MASKED = {
     "beyond": (0.2, 1.0, (0.56002037 + 0.93785245) / 2),
     "within": (0.5, 1.0, (1.17635477 + 0.93785245) / 2),
     "at no margin": (None, 1.0, (1.17635477 + 0.93785245) / 2),
-    # the margin is one of cosines, whatever the temperature: (L(-1.2, -3.2) + L(-0.4, -2, -2)) / 2
-    "beyond, colder": (0.2, 0.5, (0.29412856 + 0.66319847) / 2),
+    # the margin is one of cosines, whatever the temperature: (L(0.8, -1.2, -3.2) + L(-0.4, -2, -2)) / 2
+    "within, colder": (0.5, 0.5, (1.27186433 + 0.66319847) / 2),
     # all that scores above its positive minus 2 is taken out, but never the positive itself: nothing is left to tell
     "all": (-2.0, 1.0, 0.0),
 }
