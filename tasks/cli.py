@@ -94,6 +94,12 @@ def build_parser() -> argparse.ArgumentParser:
     search.add_argument("--language", metavar="XX", help="only videos in this language, such as en")
     search.add_argument("--video-type", metavar="TYPE", help="only videos of this type, such as raw")
     search.add_argument("--vectors-only", action="store_true", help="leave the words of titles and transcripts out")
+    search.add_argument(
+        "--fusion",
+        choices=("joint", "weights", "rrf", "entropy", "routed"),
+        default="joint",
+        help="rank by vectors of single modalities, where evaluate.fusion has them made (default: joint, the index's)",
+    )
     search.add_argument("--json", action="store_true", help="print JSON instead of a table")
     search.add_argument(
         "--index",
@@ -127,7 +133,8 @@ def _search(chosen: argparse.Namespace) -> int:
 
     words = " ".join(chosen.words)
     filters = {"language": chosen.language, "video_type": chosen.video_type}
-    found = search(words, chosen.k, filters, chosen.index, by_words=not chosen.vectors_only)
+    words_too = not chosen.vectors_only
+    found = search(words, chosen.k, filters, chosen.index, by_words=words_too, fusion=chosen.fusion)
     print(as_json(words, found) if chosen.json else as_table(found))
     return 0
 

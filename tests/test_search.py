@@ -16,6 +16,7 @@ from tasks.omni.item import Item
 from tasks.omni.loading import load_embedder
 from tasks.omni.lora import load_adapter
 from tasks.search import Found, as_table
+from tasks.shared.artifacts.corpus import write_qrels
 from tasks.shared.artifacts.index import Hit
 from tasks.shared.artifacts.vectors import read_vectors
 from tests.conftest import Workspace
@@ -80,6 +81,37 @@ def test_search_ranks_by_the_tuned_models_vectors(
     assert "there are: en (3), zh (1)" in refused(capsys, WORDS, "--language", "x' OR 1=1 --")
     save_random_adapter(RESULTS / "train" / "adapter", seed=9)
     assert "was made by another model" in refused(capsys, WORDS)
+
+
+def test_search_fuses_modalities_where_the_index_was_made_with_them(
+    archive: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "was made without rrf; add it to evaluate.fusion" in refused(capsys, WORDS, "--fusion", "rrf")
+    joint = found(capsys, WORDS, "--vectors-only")
+    archive.set_params({"evaluate.fusion": ["joint", "rrf", "routed"]})
+    archive.run("encode", run)
+    assert found(capsys, WORDS, "--vectors-only") == joint
+
+    model = load_embedder("results/base/model", device="cpu")
+    load_adapter(model, "results/train/adapter")
+    query = encode_items(model, [Item(f"Query: {WORDS}")], batch_size=1)[0]
+    wanted: dict[str, float] = {}
+    for view in ("text", "video", "audio"):
+        videos = read_vectors("tuned", "videos", view=view)
+        for rank, row in enumerate(np.argsort(-(videos.values @ query)), start=1):
+            wanted[videos.ids[row]] = wanted.get(videos.ids[row], 0) + 1 / (60 + rank)
+    by_rank = found(capsys, WORDS, "--vectors-only", "--fusion", "rrf")
+    assert [one["video_id"] for one in by_rank] == sorted(wanted, key=lambda one: (wanted[one], one), reverse=True)
+    assert [one["video_id"] for one in by_rank] != [one["video_id"] for one in joint]
+    for measure in (np.mean, np.std):  # words weigh the same beside both
+        assert measure([one["score"] for one in by_rank]) == pytest.approx(measure([one["score"] for one in joint]))
+    both = found(capsys, "the water rises", "--fusion", "rrf")
+    assert both[0]["video_id"] == "both" and both[0]["words"] == pytest.approx(1.0)
+    raw = found(capsys, WORDS, "--fusion", "rrf", "--language", "en", "--video-type", "raw")
+    assert {one["video_id"] for one in raw} == {"both", "words"}
+    assert "qrels.train.trec is missing, from which routing is learnt" in refused(capsys, WORDS, "--fusion", "routed")
+    write_qrels(RESULTS / "corpus" / "qrels.train.trec", [])
+    assert "nothing is routed: 0 training queries" in refused(capsys, WORDS, "--fusion", "routed")
 
 
 def hit(rank: int, score: float = -0.1, **known: Any) -> Found:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,14 +11,13 @@ import numpy as np
 from tasks.evaluate.measures import PerQuery, headline, means, per_query
 from tasks.evaluate.rankings import encoders
 from tasks.evaluate.significance import holm, interval, randomisation_p
+from tasks.shared.artifacts import vectors
 from tasks.shared.artifacts.corpus import Qrels
 from tasks.shared.artifacts.fusion import AgainstJoint, FusedQuery, Fusion
 from tasks.shared.artifacts.scores import HEADLINE, Run
-from tasks.shared.artifacts.vectors import Kind, Vectors, read_vectors
-from tasks.shared.errors import UserError
 from tasks.shared.params import Params
-from tasks.shared.retrieval.fusion import Weigh, by_entropy, by_rank, fixed, fused, weighted, weights_of
-from tasks.shared.retrieval.routing import LEAST, learn, targets
+from tasks.shared.retrieval.fusion import Weigh, fused, weights_of
+from tasks.shared.retrieval.methods import TooFewError, read_modalities, way, weigher
 
 
 @dataclass(frozen=True)
@@ -40,45 +39,25 @@ def fuse(params: Params, training: Qrels) -> dict[str, Fusing]:
 
     Raises UserError where the params give no weight to any modality, or vectors are missing.
     """
-    methods, modalities = params.evaluate.fusion, [str(one) for one in params.encode.modalities]
-    given = params.evaluate.weights.model_dump()
-    if "weights" in methods and not sum(given[one] for one in modalities):
-        raise UserError(f"evaluate.weights gives nothing to {', '.join(modalities)}; let one be above 0")
-    return {system: _fuse(system, methods, modalities, given, params.evaluate.depth, training) for system in encoders()}
+    return {system: _fuse(system, params, training) for system in encoders()}
 
 
-def _fuse(
-    system: str,
-    methods: Sequence[str],
-    modalities: list[str],
-    given: Mapping[str, float],
-    depth: int,
-    training: Qrels,
-) -> Fusing:
-    views = _views(system, "videos", modalities)
-    queries = read_vectors(system, "queries")
-    weighs: dict[str, Weigh] = {}
+def _fuse(system: str, params: Params, training: Qrels) -> Fusing:
+    modalities, given = [str(one) for one in params.encode.modalities], params.evaluate.weights.model_dump()
+    views = read_modalities(system, "videos", modalities, vectors.FOLDER)
+    queries = vectors.read_vectors(system, "queries")
+    weighs: dict[str, Weigh | None] = {}
     note = None
-    if "weights" in methods:
-        weighs["weights"] = fixed(given, modalities)
-    if "entropy" in methods:
-        weighs["entropy"] = by_entropy
-    if "routed" in methods:
-        known = _views(system, "training_videos", modalities)
-        asked, wanted = targets(read_vectors(system, "training_queries"), known, training)
-        if (router := learn(asked, wanted, modalities)) is None:
-            note = f"nothing is routed: {len(asked)} training queries to learn from, and it takes {LEAST}"
-        else:
-            weighs["routed"] = lambda some: router.weights(some.queries)
-    ways = {name: weighted(weigh) for name, weigh in weighs.items()}
-    if "rrf" in methods:
-        ways["rrf"] = by_rank
-    runs = fused(queries, views, {name: ways[name] for name in methods if name in ways}, depth)
-    return Fusing(runs, {name: weights_of(queries, views, one) for name, one in weighs.items()}, queries.ids, note)
-
-
-def _views(system: str, kind: Kind, modalities: Sequence[str]) -> dict[str, Vectors]:
-    return {one: read_vectors(system, kind, view=one) for one in modalities}
+    for method in params.evaluate.fusion:
+        if method == "joint":
+            continue
+        try:
+            weighs[method] = weigher(method, system, modalities, given, training, vectors.FOLDER)
+        except TooFewError as error:
+            note = str(error)
+    runs = fused(queries, views, {name: way(weigh) for name, weigh in weighs.items()}, params.evaluate.depth)
+    weights = {name: weights_of(queries, views, weigh) for name, weigh in weighs.items() if weigh is not None}
+    return Fusing(runs, weights, queries.ids, note)
 
 
 def fusion(

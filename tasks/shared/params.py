@@ -36,12 +36,12 @@ def _each_once(chosen: list[Modality]) -> list[Modality]:
 
 
 def _with_joint(chosen: list[FusionMethod]) -> list[FusionMethod]:
-    """The same in the order of reading: nothing twice, and joint among them, which all others are compared with."""
+    """The same: nothing twice, and joint among them, which all others are compared with."""
     if twice := [one for one in FUSIONS if chosen.count(one) > 1]:
         raise PydanticCustomError("duplicate", "{twice} is there more than once; name it once", {"twice": twice[0]})
     if "joint" not in chosen:
         raise PydanticCustomError("no_joint", "joint is what the others are compared with; name it too")
-    return sorted(chosen, key=FUSIONS.index)
+    return chosen
 
 
 Modalities = Annotated[list[Modality], Field(min_length=1), AfterValidator(_each_once)]

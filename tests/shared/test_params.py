@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -197,3 +198,17 @@ def test_a_file_that_holds_no_sections(tmp_path: Path, content: bytes, words: st
 
 def test_no_file(tmp_path: Path) -> None:
     assert "is missing" in complaint(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("methods", "message"),
+    [
+        (["rrf"], "evaluate.fusion = ['rrf']: joint is what the others are compared with; name it too"),
+        (["joint", "rrf", "rrf"], "rrf is there more than once; name it once"),
+        (["joint", "best"], "evaluate.fusion.1 = 'best'"),
+    ],
+)
+def test_fusion_is_of_known_methods_once_each_beside_joint(tmp_path: Path, methods: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=re.escape(message)):
+        load_params(written(tmp_path, "evaluate.fusion", methods))
+    assert load_params(written(tmp_path, "evaluate.fusion", ["rrf", "joint"])).evaluate.fusion == ["rrf", "joint"]

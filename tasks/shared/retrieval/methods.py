@@ -1,0 +1,54 @@
+"""The methods of fusion by their names in params, for who ranks by vectors of single modalities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tasks.shared.artifacts.corpus import Qrels
+from tasks.shared.artifacts.vectors import Kind, Vectors, read_vectors
+from tasks.shared.errors import UserError
+from tasks.shared.retrieval.fusion import Fuse, Weigh, by_entropy, by_rank, fixed, weighted
+from tasks.shared.retrieval.routing import LEAST, learn, targets
+
+
+def read_modalities(system: str, kind: Kind, modalities: Sequence[str], folder: Path) -> dict[str, Vectors]:
+    """By modality, a system's vectors of videos that show nothing else. Raises UserError where they are missing."""
+    return {one: read_vectors(system, kind, folder, view=one) for one in modalities}
+
+
+def weigher(
+    method: str, system: str, modalities: list[str], given: Mapping[str, float], training: Qrels, folder: Path
+) -> Weigh | None:
+    """How a method weighs modalities; None for one that weighs none.
+
+    Args:
+        method: weights, entropy, routed; rrf weighs none.
+        system: whose training queries routing is learnt on.
+        modalities: that are fused.
+        given: the weights of method weights.
+        training: judgments of the training split, for routing.
+        folder: the vectors'.
+
+    Raises UserError where no modality is given any weight, and where there is too little for routing to learn from.
+    """
+    if method == "weights":
+        if not sum(given[one] for one in modalities):
+            raise UserError(f"evaluate.weights gives nothing to {', '.join(modalities)}; let one be above 0")
+        return fixed(given, modalities)
+    if method == "routed":
+        known = read_modalities(system, "training_videos", modalities, folder)
+        asked, wanted = targets(read_vectors(system, "training_queries", folder), known, training)
+        if (router := learn(asked, wanted, modalities)) is None:
+            raise TooFewError(f"nothing is routed: {len(asked)} training queries to learn from, and it takes {LEAST}")
+        return lambda some: router.weights(some.queries)
+    return by_entropy if method == "entropy" else None
+
+
+class TooFewError(UserError):
+    """There is too little to learn routing from."""
+
+
+def way(weigh: Weigh | None) -> Fuse:
+    """The fusion that weighs so; reciprocal rank fusion where nothing is weighed."""
+    return by_rank if weigh is None else weighted(weigh)
