@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, TypedDict
 
 import torch
@@ -95,14 +96,15 @@ class Inputs:
         (share,) = loaded
         plan = self.views.plan(share.number, share.batch)
         weights = self.views.settings.objectives
+        document = cache(self.documents.__getitem__)  # once a batch, in however many views
         learnt: dict[str, Features] = {}
         fixed: dict[str, Features] = {}
         if weights.query or weights.symmetric:
             queries = [Item(text=self.queries[row.query_id]) for row in share.rows]
             learnt["queries"] = self.embedder.preprocess(queries, prompt=QUERY_PREFIX)
-            learnt["passages"] = self.embedder.preprocess(self._passages(share))
+            learnt["passages"] = self.embedder.preprocess(self._passages(share, document))
         if weights.of_views:
-            whole = [self.documents[row.positive] for row in share.rows]
+            whole = [document(row.positive) for row in share.rows]
             if "passages" not in learnt or self.views.drops:
                 (learnt if weights.tuple else fixed)["fused"] = self.embedder.preprocess(whole)
             if weights.tuple:
@@ -110,7 +112,7 @@ class Inputs:
             for modality in plan.pair or ():
                 learnt[modality] = self.embedder.preprocess([only(one, {modality}) for one in whole])
             if plan.swapped and any(other is not None for other in plan.partners):
-                fixed["swapped"] = self.embedder.preprocess(self._swapped(share, whole, plan))
+                fixed["swapped"] = self.embedder.preprocess(self._swapped(share, plan, document))
         return {
             "learnt": learnt,
             "fixed": fixed,
@@ -119,15 +121,15 @@ class Inputs:
             "plan": plan,
         }
 
-    def _passages(self, share: Share) -> list[Perceived]:
+    def _passages(self, share: Share, document: Callable[[str], Perceived]) -> list[Perceived]:
         passages = []
         columns = zip(*([row.positive, *row.negatives] for row in share.rows), strict=True)
         for number, column in enumerate(columns):
             for place, video_id in zip(share.places, column, strict=True):
-                document = self.documents[video_id]
+                passage = document(video_id)
                 if self.views.drops:
-                    document = only(document, self.views.kept(share.number, place, number, video_id))
-                passages.append(document)
+                    passage = only(passage, self.views.kept(share.number, place, number, video_id))
+                passages.append(passage)
         return passages
 
     def _stretches(self, share: Share, whole: Sequence[Perceived]) -> list[Perceived]:
@@ -140,11 +142,12 @@ class Inputs:
             found.append(stretch(replace(one, text=text), self.views.settings.view, draw))
         return found
 
-    def _swapped(self, share: Share, whole: Sequence[Perceived], plan: Plan) -> list[Perceived]:
-        assert plan.swapped
+    def _swapped(self, share: Share, plan: Plan, document: Callable[[str], Perceived]) -> list[Perceived]:
         found = []
-        for place, one in zip(share.places, whole, strict=True):
-            other = plan.partners[place]
-            mixed = None if other is None else self.documents[share.batch[other].positive]
-            found.append(only(one, ()) if mixed is None else swapped(one, mixed, plan.swapped))
+        for place in share.places:
+            own, other = document(share.batch[place].positive), plan.partners[place]
+            if plan.swapped is None or other is None:
+                found.append(only(own, ()))
+            else:
+                found.append(swapped(own, document(share.batch[other].positive), plan.swapped))
         return found
