@@ -110,7 +110,7 @@ def test_negatives_that_nobody_would_be_shown(tmp_path: Path) -> None:
         ("train.learning_rate", float("inf"), ["train.learning_rate = inf"]),
         ("retriever.model", None, ["retriever.model = None", "valid string"]),
         ("retriever.trust_remote_code", "yes", ["retriever.trust_remote_code = 'yes'", "valid boolean"]),
-        ("corpus.source", "dmeo", ["corpus.source = 'dmeo'", "'demo', 'folder' or 'multivent'"]),
+        ("corpus.source", "dmeo", ["corpus.source = 'dmeo'", "'demo', 'folder', 'multivent' or 'omniretriever'"]),
         ("document.modalities", ["text"], ["unknown key document.modalities", "remove it"]),
         ("train.modalities", "text", ["train.modalities = 'text'", "valid list"]),
         ("encode.modalities", [], ["encode.modalities = []", "at least 1 item"]),
