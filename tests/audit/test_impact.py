@@ -143,9 +143,9 @@ def test_what_a_param_decides(project: Project) -> None:
 def test_modalities_of_training_and_of_the_index_are_two_params(project: Project) -> None:
     answer = _answer(project, "--param", "encode.modalities=[audio]")
     (index,) = answer["params"]
-    assert index["stages"] == {"encode": ["encode.modalities"]}
+    assert index["stages"] == {stage: ["encode.modalities"] for stage in ("encode", "evaluate")}
     assert index["downstream"] == ["encode", "evaluate", "report"]
-    assert index["recorded"] == {"encode": ["text", "video", "audio"]}
+    assert index["recorded"] == {stage: ["text", "video", "audio"] for stage in ("encode", "evaluate")}
     told = {one["stage"]: one for one in answer["rerun"]["changed"]}
     assert [stage for stage, one in told.items() if one["runs"] == "yes"] == ["encode", "evaluate", "report"]
     queries = [one for one in told["encode"]["shares"] if one["what"].endswith("queries")]

@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-PATIENCE = 120.0  # seconds; a loaded machine is slow
+PATIENCE = 300.0  # seconds; a loaded machine is slow
 QUICK = {  # nothing that tests would have to wait for, nothing that reports home
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

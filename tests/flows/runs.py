@@ -49,7 +49,7 @@ class Started:
     @property
     def run_id(self) -> UUID:
         """Of its flow run."""
-        until(lambda: RUN.search(self.printed) is not None or self.process.poll() is not None, 60)
+        until(lambda: RUN.search(self.printed) is not None or self.process.poll() is not None, 240)
         found = RUN.search(self.printed)
         assert found, self.printed[-3000:]
         return UUID(found[1])
@@ -132,7 +132,7 @@ class Ran:
         return "\n".join(one.message for one in found)
 
 
-def until(holds: Callable[[], Any], seconds: float = 30) -> None:
+def until(holds: Callable[[], Any], seconds: float = 120) -> None:
     """Wait for something to hold."""
     end = time.monotonic() + seconds
     while not holds():

@@ -88,9 +88,9 @@ def test_a_cell_that_fails_costs_only_those_that_need_it(runs: Runs, small: Smal
 def test_cancelling_ends_every_cell(runs: Runs, small: Small) -> None:
     grid = {"mine.keep": [5, 6]}
     started = runs.start(EXPERIMENTS, json.dumps(grid), root=small.root, more={"BEFORE_mine": "time.sleep(300)"})
-    until(lambda: len(small.processes("mine")) == 2, 60)
+    until(lambda: len(small.processes("mine")) == 2, 240)
     started.process.send_signal(signal.SIGINT)
-    until(lambda: not any(alive(pid) for pid in small.processes("mine")), 10)
+    until(lambda: not any(alive(pid) for pid in small.processes("mine")), 60)
     assert started.wait() == 1, started.printed
     run = runs.client().read_flow_run(started.run_id)
     assert run.state and run.state.name == "Cancelled", started.printed

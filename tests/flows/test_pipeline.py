@@ -23,7 +23,7 @@ PIPELINE = "flows.pipeline"
 
 def family(small: Small, stage: str) -> list[int]:
     """The processes of a stage that sleeps: its program and that one's child."""
-    until(lambda: small.processes(stage) and (small.ran / "child").exists() and (small.ran / "child").read_text(), 60)
+    until(lambda: small.processes(stage) and (small.ran / "child").exists() and (small.ran / "child").read_text(), 240)
     return [small.processes(stage)[-1], int((small.ran / "child").read_text())]
 
 
@@ -130,7 +130,7 @@ def test_cancelling_leaves_nothing_behind_and_the_next_run_goes_on(runs: Runs, s
         runs.client().set_flow_run_state(started.run_id, Cancelling())
     else:
         started.process.send_signal(signal.SIGINT)
-    until(lambda: not any(alive(pid) for pid in pids), 10)
+    until(lambda: not any(alive(pid) for pid in pids), 60)
     took = time.monotonic() - begin
     assert started.wait() == 1 and took < 10, started.printed
     run = runs.client().read_flow_run(started.run_id)
@@ -148,7 +148,7 @@ def test_a_flow_that_is_killed_takes_its_stage_with_it(runs: Runs, small: Small)
     started = runs.start(PIPELINE, root=small.root, more={"BEFORE_train": SLEEPS})
     pids = family(small, "train")
     started.process.kill()
-    until(lambda: not any(alive(pid) for pid in pids), 10)
+    until(lambda: not any(alive(pid) for pid in pids), 60)
     ran = runs.run(PIPELINE, root=small.root)
     assert ran.code == 0 and ran.states["train"] == "Completed", ran.printed
 
@@ -156,7 +156,7 @@ def test_a_flow_that_is_killed_takes_its_stage_with_it(runs: Runs, small: Small)
 def test_two_pipelines_race_for_a_workspace(runs: Runs, small: Small) -> None:
     small.change({"train.epochs": 9})
     first = runs.start(PIPELINE, root=small.root, more={"BEFORE_train": "time.sleep(12)"})
-    until(lambda: small.processes("train"), 60)
+    until(lambda: small.processes("train"), 240)
     second = runs.run(PIPELINE, root=small.root)
     assert second.code == 1
     assert second.run.state and second.run.state.message

@@ -39,12 +39,12 @@ def test_killed_in_the_middle_of_training_the_next_run_ends_in_the_same_bytes(
     (disturbed.root / "sitecustomize.py").write_text(TELLS)
     started = runs.start("flows.pipeline", "--stages", "train", root=disturbed.root)
     begun = disturbed.root / ".reeltrace" / "training"
-    until(lambda: list(begun.rglob("checkpoint-*/trainer_state.json")) or started.process.poll() is not None, 120)
+    until(lambda: list(begun.rglob("checkpoint-*/trainer_state.json")) or started.process.poll() is not None, 240)
     assert started.process.poll() is None, started.printed
     programs = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit() and _runs(path, disturbed)]
     assert programs
     started.process.kill()
-    until(lambda: not any(alive(pid) for pid in programs), 10)
+    until(lambda: not any(alive(pid) for pid in programs), 60)
     assert not (disturbed.root / "results" / "train").exists()
 
     ran = runs.run("flows.pipeline", "--stages", "train", root=disturbed.root)
