@@ -195,4 +195,5 @@ def quiet() -> None:
 
     if not watched():
         logging.disable_progress_bar()
-    logging.get_logger("transformers.modeling_utils").setLevel(logging.ERROR)
+    for name in ("modeling_utils", "distributed.tensor_parallel"):  # the second speaks up where the first may not
+        logging.get_logger(f"transformers.{name}").setLevel(logging.ERROR)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tasks.omni.loading import load_embedder
 from tasks.shared.errors import UserError
+from tests.omni.conftest import small
 
 
 def folder(path: Path, **config: object) -> str:
@@ -43,3 +46,10 @@ def test_another_kind_of_model(tmp_path: Path) -> None:
         load_embedder(str(tmp_path))
     with pytest.raises(UserError, match=r"has no tokenizer; name the repository that has it in base\.processor"):
         load_embedder(folder(tmp_path / "bare", model_type="qwen2_5_omni_thinker"))
+
+
+def test_a_model_is_loaded_without_a_word(tmp_path: Path) -> None:
+    small().save(str(tmp_path), create_model_card=False)
+    code = f"from tasks.omni.loading import load_embedder; load_embedder({str(tmp_path)!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
