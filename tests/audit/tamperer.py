@@ -64,7 +64,7 @@ class Tamperer:
             self.runs: list[tuple[str, str]] = database.execute(
                 "SELECT t.run_uuid, s.value FROM tags t JOIN tags s ON s.run_uuid = t.run_uuid AND "
                 "s.key = 'reeltrace.stage' WHERE t.key = 'reeltrace.manifest' AND t.value IN "
-                f"({', '.join('?' * len(self._digests()))}) ORDER BY 1",
+                f"({', '.join('?' * len(self._digests()))}) ORDER BY 2, 1",
                 self._digests(),
             ).fetchall()
 

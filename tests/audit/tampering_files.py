@@ -93,7 +93,8 @@ def edit_negative(t: Tamperer) -> Tampering:
 
 
 def edit_table(t: Tamperer) -> Tampering:
-    path = t.random.choice([one for one in t.files if one.endswith(".parquet")])
+    tables = [one for one in t.files if one.endswith(".parquet")]
+    path = t.random.choice([one for one in tables if pq.read_metadata(t.root / one).num_rows])
     table = pq.read_table(t.keep(path))
     name = t.random.choice(table.column_names)
     values = table.column(name).to_pylist()
