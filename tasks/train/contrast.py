@@ -20,7 +20,7 @@ many ranks there are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -35,13 +35,30 @@ from tasks.train.inputs import Batch, Features
 from tasks.train.losses import Loss
 
 
+SHORTEST = 0.75  # of a mini-batch's longest item, in tokens
+
+
 @dataclass(frozen=True)
 class MiniBatch:
-    """A few items, the state of the random numbers they were embedded with, and their embeddings."""
+    """A few items of one group, and their embeddings.
 
-    features: Features
+    Attributes:
+        group: the features of all its items; taken out anew when they are needed again, so that none lie twice.
+        chosen: the items' places in the group.
+        before: how many items the groups before it have.
+        random: the state of the random numbers that they were embedded with.
+    """
+
+    group: Features
+    chosen: torch.Tensor
+    before: int
     random: RandContext
     embedded: torch.Tensor
+
+    @property
+    def places(self) -> torch.Tensor:
+        """The items' places among those of all groups, one group after the other."""
+        return self.before + self.chosen
 
 
 class Contrast(torch.nn.Module):
@@ -85,16 +102,14 @@ class Contrast(torch.nn.Module):
         """
         learnt, fixed = batch["learnt"], batch["fixed"]
         remember = sum(map(_items, learnt.values())) <= self.mini_batch_size
-        done = []
-        for features in self._pieces(learnt):
-            random = RandContext(*features.values())
-            with torch.set_grad_enabled(remember):
-                done.append(MiniBatch(features, random, self._embed(features)))
+        with torch.set_grad_enabled(remember):
+            done = self._embedded(learnt)
         with torch.no_grad():
-            still = [self._embed(features) for features in self._pieces(fixed)]
+            still = self._embedded(fixed)
 
-        own = torch.cat([one.embedded.detach() for one in done]).requires_grad_()
-        columns = self._beside(torch.cat([own, *still]).unflatten(0, (-1, batch["rows"])))[:, : batch["batch_rows"]]
+        own = _in_order(done).requires_grad_()
+        everything = torch.cat([own, _in_order(still)]) if still else own
+        columns = self._beside(everything.unflatten(0, (-1, batch["rows"])))[:, : batch["batch_rows"]]
         widths = {name: _items(group) // batch["rows"] for name, group in (learnt | fixed).items()}
         embedded = dict(zip(widths, columns.split(list(widths.values())), strict=True))
         losses = self.loss(embedded, batch["plan"])
@@ -105,14 +120,20 @@ class Contrast(torch.nn.Module):
         value.register_hook(partial(self._send_on, done, gradient))
         return value
 
-    def _pieces(self, groups: Mapping[str, Features]) -> Iterator[Features]:
+    def _embedded(self, groups: Mapping[str, Features]) -> list[MiniBatch]:
+        done, before = [], 0
         for group in groups.values():
-            yield from _sliced(group, self.mini_batch_size)
+            for chosen in alike(group["attention_mask"].sum(dim=1), self.mini_batch_size):
+                random = RandContext(*group.values())
+                done.append(MiniBatch(group, chosen, before, random, self._embed(group, chosen)))
+            before += _items(group)
+        return done
 
-    def _embed(self, features: Features) -> torch.Tensor:
+    def _embed(self, group: Features, chosen: torch.Tensor) -> torch.Tensor:
+        features = {name: tensor[chosen] for name, tensor in group.items()}
         device = features["input_ids"].device.type
         with torch.autocast(device, dtype=torch.bfloat16, enabled=self.autocast):
-            embedded: torch.Tensor = self.model(dict(features))["sentence_embedding"]
+            embedded: torch.Tensor = self.model(features)["sentence_embedding"]
         return embedded.float()
 
     def _beside(self, own: torch.Tensor) -> torch.Tensor:
@@ -127,14 +148,14 @@ class Contrast(torch.nn.Module):
     def _send_on(self, done: list[MiniBatch], gradient: torch.Tensor, scale: torch.Tensor) -> None:
         """Bring the gradient by the embeddings into the weights; `scale` is what the loss is multiplied with."""
         whole = gradient * (scale * self.ranks)  # DDP takes the mean over ranks, where the shares are to be added
-        parts = whole.split([len(one.embedded) for one in done])
+        parts = [whole[one.places] for one in done]
         if done[0].embedded.requires_grad:
-            torch.autograd.backward([one.embedded for one in done], list(parts))
+            torch.autograd.backward([one.embedded for one in done], parts)
             return
         for number, (one, part) in enumerate(zip(done, parts, strict=True), start=1):
             with torch.enable_grad(), nullcontext() if number == len(done) else _apart(self.model):
                 with one.random:
-                    embedded = self._embed(one.features)
+                    embedded = self._embed(one.group, one.chosen)
                 embedded.backward(part)
 
 
@@ -142,9 +163,21 @@ def _items(features: Features) -> int:
     return len(features["input_ids"])
 
 
-def _sliced(features: Features, size: int) -> Iterator[Features]:
-    for start in range(0, _items(features), size):
-        yield {name: tensor[start : start + size] for name, tensor in features.items()}
+def alike(lengths: torch.Tensor, size: int) -> Iterator[torch.Tensor]:
+    """Places of at most `size` items of about the same length at a time, the longest first."""
+    order = lengths.argsort(descending=True, stable=True)
+    ordered = lengths[order].tolist()
+    start = 0
+    for end in range(1, len(ordered) + 1):
+        if end == len(ordered) or end - start == size or ordered[end] < SHORTEST * ordered[start]:
+            yield order[start:end]
+            start = end
+
+
+def _in_order(done: Sequence[MiniBatch]) -> torch.Tensor:
+    """Embeddings by place, without a gradient."""
+    order = torch.cat([one.places for one in done]).argsort()
+    return torch.cat([one.embedded.detach() for one in done])[order]
 
 
 def _apart(model: torch.nn.Module) -> AbstractContextManager[None]:

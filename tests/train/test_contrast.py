@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 import torch
 
-from tasks.train.contrast import Contrast
+from tasks.train.contrast import Contrast, alike
 from tasks.train.inputs import Batch, Features
 from tasks.train.losses import Losses
 from tasks.train.losses.infonce import InfoNCE
@@ -38,14 +38,14 @@ def found(model: torch.nn.Module, value: torch.Tensor, scale: float = 1.0) -> tu
 
 
 def at_once(model: Any, given: Batch, pieces: int) -> torch.Tensor:
-    """The loss with every activation remembered, embedded in pieces of the same size and order as the engine's."""
+    """The loss with every activation remembered, embedded in the engine's pieces, so that dropout draws the same."""
 
     def embedded(features: Features) -> torch.Tensor:
-        parts = []
-        for start in range(0, len(features["input_ids"]), pieces):
-            part = {name: tensor[start : start + pieces] for name, tensor in features.items()}
-            parts.append(model(part)["sentence_embedding"])
-        return torch.cat(parts)
+        rows: dict[int, torch.Tensor] = {}
+        for places in alike(features["attention_mask"].sum(dim=1), pieces):
+            part = model({name: tensor[places] for name, tensor in features.items()})["sentence_embedding"]
+            rows |= dict(zip(places.tolist(), part, strict=True))
+        return torch.stack([rows[place] for place in sorted(rows)])
 
     queries, passages = embedded(given["learnt"]["queries"]), embedded(given["learnt"]["passages"])
     return InfoNCE(0.1)(queries, passages.unflatten(0, (-1, len(queries))))
@@ -72,6 +72,18 @@ def test_cached_equals_uncached(size: int, dropout: float) -> None:
     assert loss == pytest.approx(expected, rel=1e-5)
     same(gradients, theirs)
     assert torch.equal(after, torch.rand(1)), "replayed dropout leaves no trace in later random numbers"
+
+
+@pytest.mark.parametrize("size", [1, 3, 50])
+def test_a_mini_batch_is_of_about_one_length(size: int) -> None:
+    lengths = torch.tensor([7, 400, 90, 7, 310, 100, 99, 98, 305, 5])
+    pieces = [places.tolist() for places in alike(lengths, size)]
+    assert sorted(place for piece in pieces for place in piece) == list(range(10))
+    for piece in pieces:
+        assert len(piece) <= size
+        assert lengths[piece].min() >= 0.75 * lengths[piece].max()
+    if size == 50:
+        assert pieces == [[1, 4, 8], [5, 6, 7, 2], [0, 3], [9]]
 
 
 def everything_at_once(model: Any, given: Batch, loss: Objectives) -> Losses:
