@@ -36,6 +36,7 @@ from tasks.train.losses import Loss
 
 
 SHORTEST = 0.75  # of a mini-batch's longest item, in tokens
+TOKENS = 2048  # of a mini-batch of several items: more at once is no faster, and on a CPU slower, as caches overflow
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Contrast(torch.nn.Module):
     Args:
         model: a SentenceTransformer, wrapped in DDP where there are several ranks.
         loss: of the whole batch's embeddings.
-        mini_batch_size: items (queries or documents) whose activations are remembered at a time.
+        mini_batch_size: the most items (queries or documents) whose activations are remembered at a time.
         dtype: "bfloat16" computes under autocast; embeddings and loss are in float32 all the same.
         rank, ranks: this process's among those of torch.distributed's group.
 
@@ -168,10 +169,12 @@ def alike(lengths: torch.Tensor, size: int) -> Iterator[torch.Tensor]:
     order = lengths.argsort(descending=True, stable=True)
     ordered = lengths[order].tolist()
     start = 0
-    for end in range(1, len(ordered) + 1):
-        if end == len(ordered) or end - start == size or ordered[end] < SHORTEST * ordered[start]:
+    for end, length in enumerate(ordered):
+        most = min(size, max(1, TOKENS // ordered[start]))
+        if end - start == most or length < SHORTEST * ordered[start]:
             yield order[start:end]
             start = end
+    yield order[start:]
 
 
 def _in_order(done: Sequence[MiniBatch]) -> torch.Tensor:

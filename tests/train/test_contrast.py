@@ -76,14 +76,15 @@ def test_cached_equals_uncached(size: int, dropout: float) -> None:
 
 @pytest.mark.parametrize("size", [1, 3, 50])
 def test_a_mini_batch_is_of_about_one_length(size: int) -> None:
-    lengths = torch.tensor([7, 400, 90, 7, 310, 100, 99, 98, 305, 5])
+    lengths = torch.tensor([7, 400, 90, 7, 310, 100, 99, 98, 305, 5, 9000, 900, 900, 900])
     pieces = [places.tolist() for places in alike(lengths, size)]
-    assert sorted(place for piece in pieces for place in piece) == list(range(10))
+    assert sorted(place for piece in pieces for place in piece) == list(range(14))
     for piece in pieces:
         assert len(piece) <= size
         assert lengths[piece].min() >= 0.75 * lengths[piece].max()
+        assert len(piece) == 1 or lengths[piece].max() * len(piece) <= 2048
     if size == 50:
-        assert pieces == [[1, 4, 8], [5, 6, 7, 2], [0, 3], [9]]
+        assert pieces == [[10], [11, 12], [13], [1, 4, 8], [5, 6, 7, 2], [0, 3], [9]]
 
 
 def everything_at_once(model: Any, given: Batch, loss: Objectives) -> Losses:
