@@ -27,7 +27,7 @@ from tasks.shared.params_file import change_params
 DIRECTIONS = "directions.parquet"  # where evaluate.directions is on
 KEPT = (METRICS, PER_QUERY, DIRECTIONS)
 RUN = "run.json"
-AVERAGES = ("AVG-single", "AVG-dual", "AVG-all")
+AVERAGES = ("AVG-single", "AVG-dual", "AVG-all", "AVG-all R@10")  # of R@1 where nothing is said
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Outcome:
     Attributes:
         folder: where its numbers are kept.
         train_seconds: what the training took; None where DVC restored it.
-        values: by system and measure, what every query (of nDCG@10) or every video (of the averages of R@1 over
-            directions) scores.
+        values: by system and measure, what every query (of nDCG@10) or every video (of the averages over directions)
+            scores.
     """
 
     folder: Path
@@ -103,14 +103,16 @@ def _values(folder: Path) -> dict[str, dict[str, dict[str, float]]]:
     found: dict[str, dict[str, dict[str, float]]] = {}
     for row in pq.read_table(folder / PER_QUERY).to_pylist():
         found.setdefault(row["system"], {}).setdefault(HEADLINE, {})[row["query_id"]] = row[HEADLINE]
-    ranks: dict[tuple[str, str], dict[str, bool]] = {}  # of a system and a video: which directions found it first
+    ranks: dict[tuple[str, str], dict[str, int]] = {}  # of a system and a video: where every direction found it
     if (folder / DIRECTIONS).exists():
         for row in pq.read_table(folder / DIRECTIONS).to_pylist():
-            ranks.setdefault((row["system"], row["video_id"]), {})[row["direction"]] = row["rank"] == 1
-    for (system, video_id), hits in ranks.items():
-        single = [hit for name, hit in hits.items() if len(name) == len("t2v")]
-        dual = [hit for name, hit in hits.items() if len(name) > len("t2v")]
-        for average, members in zip(AVERAGES, (single, dual, single + dual), strict=True):
+            ranks.setdefault((row["system"], row["video_id"]), {})[row["direction"]] = row["rank"]
+    for (system, video_id), of in ranks.items():
+        first = {name: rank == 1 for name, rank in of.items()}
+        single = [hit for name, hit in first.items() if len(name) == len("t2v")]
+        dual = [hit for name, hit in first.items() if len(name) > len("t2v")]
+        tenth = [rank <= 10 for rank in of.values()]
+        for average, members in zip(AVERAGES, (single, dual, single + dual, tenth), strict=True):
             found[system].setdefault(average, {})[video_id] = sum(members) / len(members)
     return found
 

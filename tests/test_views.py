@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from tasks.shared.artifacts.corpus import read_queries
 from tasks.shared.artifacts.directions import read_ranked
 from tasks.shared.artifacts.fusion import read_fused
 from tasks.shared.artifacts.scores import as_metrics, read_scores
@@ -31,6 +32,13 @@ def test_any_to_any_and_fusion_from_params_to_report_and_audit(finished: Project
 
     verified = finished.audit("verify", "--deep", "--json")
     assert verified.returncode == 0, verified.stdout[-3000:] + verified.stderr
+    checked = {one["what"]: one["count"] for one in json.loads(verified.stdout)["checked"]}
+    queries = len(read_queries(results / "corpus" / "queries.parquet", "test"))
+    assert checked["rankings computed again"] == 2 * 4 * queries, "by the joint vector and three fusions"
+    fused_run = results / "evaluate" / "runs" / "base.entropy.trec"
+    query_id, _, video_id, _, score, _ = fused_run.read_text(encoding="utf-8").split("\n")[0].split()
+    changed = fused_run.read_text(encoding="utf-8").replace(score, str(float(score) + 0.5), 1)
+    fused_run.write_text(changed, encoding="utf-8")
     metrics = results / "evaluate" / "metrics.json"
     told = json.loads(metrics.read_text(encoding="utf-8"))
     told["directions"]["systems"]["tuned"]["AVG-all"]["R@1"] += 0.01
@@ -40,4 +48,5 @@ def test_any_to_any_and_fusion_from_params_to_report_and_audit(finished: Project
     where = {one["where"] for one in answer["findings"]}
     assert "results/evaluate/metrics.json directions systems/tuned/AVG-all/R@1" in where
     assert "results/evaluate/metrics.json fusion tests/base/rrf/difference" in where
+    assert f"results/evaluate/runs/base.entropy.trec query {query_id} video {video_id}" in where
     assert "direction/tuned/t2v/R@1" in as_metrics(scores)

@@ -38,12 +38,15 @@ def run(stage: StageRun) -> None:
     read = read_documents(videos, params.encode.modalities, params.document.test_text)
     documents = read.found
     if read.without and not documents:
-        chosen = ", ".join(params.encode.modalities)
-        raise UserError(f"no test video has anything of encode.modalities ({chosen}); choose others in params.yaml")
+        names = ", ".join(params.encode.modalities)
+        raise UserError(f"no test video has anything of encode.modalities ({names}); choose others in params.yaml")
     if not documents:
         raise UserError(f"none of the {len(videos)} test videos can be encoded; see failures.jsonl of extract")
 
-    shown = {view: documents_of(view, videos, params.document.test_text) for view in views(params)}
+    chosen = views(
+        directions=params.evaluate.directions, fusion=params.evaluate.fusion, modalities=params.encode.modalities
+    )
+    shown = {view: documents_of(view, videos, params.document.test_text) for view in chosen}
     taught = taught_by(params)
     parts = {view: [*some, *taught.documents.get(view, ())] for view, some in shown.items()}
     tried = len(documents) + sum(len(some) for some in parts.values())

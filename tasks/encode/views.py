@@ -14,11 +14,11 @@ from tasks.shared.params import Params
 CORPUS = RESULTS / "corpus"
 
 
-def views(params: Params) -> list[str]:
+def views(*, directions: bool, fusion: Sequence[str], modalities: Sequence[str]) -> list[str]:
     """Names of the views of test videos that these params need, in the order of `VIEWS`; usually none."""
-    if params.evaluate.directions:
+    if directions:
         return list(VIEWS)
-    return list(params.encode.modalities) if params.evaluate.fusion != ["joint"] else []
+    return list(modalities) if list(fusion) != ["joint"] else []
 
 
 def documents_of(view: str, videos: Collection[Video], text_fields: Sequence[str]) -> list[Document]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -39,23 +40,34 @@ def fuse(params: Params, training: Qrels) -> dict[str, Fusing]:
 
     Raises UserError where the params give no weight to any modality, or vectors are missing.
     """
-    return {system: _fuse(system, params, training) for system in encoders()}
-
-
-def _fuse(system: str, params: Params, training: Qrels) -> Fusing:
+    methods = [str(one) for one in params.evaluate.fusion if one != "joint"]
     modalities, given = [str(one) for one in params.encode.modalities], params.evaluate.weights.model_dump()
-    views = read_modalities(system, "videos", modalities, vectors.FOLDER)
-    queries = vectors.read_vectors(system, "queries")
+    return {
+        system: fuse_system(system, methods, modalities, given, training, params.evaluate.depth)
+        for system in encoders()
+    }
+
+
+def fuse_system(
+    system: str,
+    methods: Sequence[str],
+    modalities: list[str],
+    given: Mapping[str, float],
+    training: Qrels,
+    depth: int,
+    folder: Path = vectors.FOLDER,
+) -> Fusing:
+    """One system's rankings by some methods, out of the vectors in a folder; see `fuse`."""
+    views = read_modalities(system, "videos", modalities, folder)
+    queries = vectors.read_vectors(system, "queries", folder)
     weighs: dict[str, Weigh | None] = {}
     note = None
-    for method in params.evaluate.fusion:
-        if method == "joint":
-            continue
+    for method in methods:
         try:
-            weighs[method] = weigher(method, system, modalities, given, training, vectors.FOLDER)
+            weighs[method] = weigher(method, system, modalities, given, training, folder)
         except TooFewError as error:
             note = str(error)
-    runs = fused(queries, views, {name: way(weigh) for name, weigh in weighs.items()}, params.evaluate.depth)
+    runs = fused(queries, views, {name: way(weigh) for name, weigh in weighs.items()}, depth)
     weights = {name: weights_of(queries, views, weigh) for name, weigh in weighs.items() if weigh is not None}
     return Fusing(runs, weights, queries.ids, note)
 

@@ -34,7 +34,6 @@ from torch.nn.parallel import DistributedDataParallel
 from tasks.train.inputs import Batch, Features
 from tasks.train.losses import Loss
 
-
 SHORTEST = 0.75  # of a mini-batch's longest item, in tokens
 TOKENS = 2048  # of a mini-batch of several items: more at once is no faster, and on a CPU slower, as caches overflow
 

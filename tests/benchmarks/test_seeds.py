@@ -58,7 +58,7 @@ def test_values_of_a_run(tmp_path: Path) -> None:
         "tuned": {"nDCG@10": {"q1": 0.5, "q2": 1.0}},
         "bm25": {"nDCG@10": {"q1": 0.5, "q2": 1.0}},
     }
-    ranks = {"t2v": (1, 2), "v2t": (2, 3), "t2av": (1, 1), "at2v": (1, 9)}
+    ranks = {"t2v": (1, 2), "v2t": (2, 3), "t2av": (1, 1), "at2v": (1, 11)}
     rows = [
         {"system": "tuned", "direction": name, "video_id": video, "rank": rank}
         for name, both in ranks.items()
@@ -69,5 +69,6 @@ def test_values_of_a_run(tmp_path: Path) -> None:
     assert values["tuned"]["AVG-single"] == {"v1": 0.5, "v2": 0.0}
     assert values["tuned"]["AVG-dual"] == {"v1": 1.0, "v2": 0.5}
     assert values["tuned"]["AVG-all"] == {"v1": 0.75, "v2": 0.25} and "AVG-all" not in values["bm25"]
+    assert values["tuned"]["AVG-all R@10"] == {"v1": 1.0, "v2": 0.75}
     assert Outcome(tmp_path, "c", None, values).mean("tuned", "AVG-all") == 0.5
     assert (tmp_path / PER_QUERY).exists()

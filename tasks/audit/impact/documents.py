@@ -42,7 +42,7 @@ class IndexedDocuments:
             return Range(0, self.count)
         others: set[str] = set()
         if self._rebuilt is not None:
-            known = {one.digest for one in state.documents("test").values()}
+            known = {one.digest for one in state.documents("test").values()} | effects.in_part.known
             others |= {video_id for video_id, one in self._rebuilt.items() if one.digest not in known}
         pictures = effects.pictures("test")
         if pictures.low:

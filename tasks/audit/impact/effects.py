@@ -13,6 +13,7 @@ from typing import Any
 from tasks.audit.impact import lesson
 from tasks.audit.impact.change import NONE, ONE, PERHAPS, Change, Likely, Range, Unset, widest
 from tasks.audit.impact.documents import IndexedDocuments
+from tasks.audit.impact.parts import DocumentsInPart
 from tasks.audit.impact.state import State
 from tasks.audit.items import READER
 from tasks.shared.artifacts.models import BaseModel
@@ -36,6 +37,7 @@ class Effects:
         self.state = state
         self.change = change
         self.indexed = IndexedDocuments(self)
+        self.in_part = DocumentsInPart(self)
 
     def touched(self, *keys: str) -> bool:
         """Whether one of these params is changed."""

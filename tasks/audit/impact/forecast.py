@@ -78,7 +78,9 @@ def _vectors(effects: Effects) -> Likely:
     change = effects.change
     if change.removed and any(one.split == "test" for one in change.videos):
         return Likely.YES
-    parts = [effects.asked, *(effects.weights(one) for one in effects.state.encoders)]
+    if effects.in_part.fewer:
+        return Likely.YES
+    parts = [effects.asked, effects.in_part.anew, *(effects.weights(one) for one in effects.state.encoders)]
     found = max(effects.indexed.rows, *(one.likely for one in parts))
     others = any(effects.encoding(what) for what in ("documents", "queries"))
     if found is Likely.NO and (others or effects.said or effects.written or effects.corpus):

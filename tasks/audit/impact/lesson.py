@@ -6,14 +6,17 @@ documents shown; `tasks.train.run` keys a finished training by it, its params, c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
 
 from tasks.audit.impact.change import NONE, ONE, PERHAPS, Change, Range, Unset, widest
 from tasks.audit.impact.state import State
 from tasks.mine.filtering import mined, threshold
 from tasks.shared.artifacts.negatives import Dropped, MinedQuery, Negative
 from tasks.train.rows import training_rows
+
+if TYPE_CHECKING:
+    from tasks.omni.documents import Document
 
 REPLAYED = ("keep", "relative_margin", "depth")  # params of mining whose effect the recorded candidates tell
 
@@ -82,9 +85,13 @@ def document_changes(state: State, video_id: str) -> Range:
     split = state.videos[video_id].split
     if (document := state.documents(split).get(video_id)) is None:
         return PERHAPS  # the new one may have what this one lacks
+    return content_changes(document, state.text_fields(split))
+
+
+def content_changes(document: Document, fields: Collection[str]) -> Range:
+    """Whether a document is another one when its video's pictures and sound are; its text is made of these fields."""
     if document.video or document.audio:
         return ONE
-    fields = state.text_fields(split)
     heard = "transcript" in fields and document.media.audio
     read = "ocr" in fields and document.media.frames
     return PERHAPS if heard or read else NONE

@@ -102,18 +102,24 @@ def _train(effects: Effects) -> Work:
 
 def _encode(effects: Effects) -> Work:
     state, change = effects.state, effects.change
-    documents = effects.indexed.count
-    queries = state.count("encode", "queries")
+    work = [
+        ("documents", "documents", effects.indexed.count, effects.indexed.anew),
+        ("queries", "queries", state.count("encode", "queries"), effects.asked),
+    ]
+    if effects.in_part.count:
+        work.append(("documents in part", "documents", effects.in_part.count, effects.in_part.anew))
+        if effects.in_part.routed:
+            training = sum(one.split == "train" for one in state.queries.values())
+            again = sum(one.split == "train" for one in change.queries)
+            asked = Range(again, training if effects.corpus else again)
+            work.append(("training queries", "queries", training, asked))
     shares = []
     for system in state.encoders:
         weights = effects.weights(system)
-        for what, total, changed in (
-            ("documents", documents, effects.indexed.anew),
-            ("queries", queries, effects.asked),
-        ):
+        for what, kind, total, changed in work:
             own = _capped(changed, total)
-            low = total if weights.low or effects.encoding(what) else own.low
-            high = total if weights.high or effects.encoding(what) else own.high
+            low = total if weights.low or effects.encoding(kind) else own.low
+            high = total if weights.high or effects.encoding(kind) else own.high
             shares.append(Share(f"{system} {what}", low, max(low, high), max(total, high)))
     test = [] if change.removed else [one.video_id for one in change.videos if one.split == "test"]
     missing = [one for one in test if one not in state.documents("test")]

@@ -14,7 +14,7 @@ from tasks.audit.verify.answer import Answer
 from tasks.audit.verify.rows import opened
 from tasks.audit.verify.state import State, laid_out
 from tasks.evaluate.directions import direction_ranks, directions
-from tasks.evaluate.fusion import compared
+from tasks.evaluate.fusion import compared, fuse_system
 from tasks.evaluate.measures import PerQuery, headline, means, per_query
 from tasks.evaluate.rankings import read_views
 from tasks.evaluate.significance import comparisons, interval
@@ -27,6 +27,7 @@ from tasks.shared.artifacts.scores import HEADLINE, METRICS, PER_QUERY, RUNS, Ru
 from tasks.shared.artifacts.vectors import SYSTEMS, VIEWS, Vectors, read_vectors
 from tasks.shared.errors import UserError
 from tasks.shared.files import read_json
+from tasks.shared.params import FUSIONS
 from tasks.shared.retrieval.search import search
 
 FOLDER = artifact.FOLDER.as_posix()
@@ -55,21 +56,43 @@ def check_scores(state: State, answer: Answer, references: Mapping[str, Manifest
 
 
 def _rankings(answer: Answer, manifest: Manifest, results: Path, runs: dict[str, Run]) -> None:
-    """tuned and base by exact search, the final system from the index's rows and the other from its vectors."""
+    """tuned and base by exact search, the final system from the index's rows and the other from its vectors, and by
+    fusion, from vectors of single modalities."""
     depth, folder = manifest.param("evaluate.depth"), results / "encode" / "vectors"
     final = read_index_manifest(results / "encode").encoding.system
     for system in [one for one in SYSTEMS if one in runs]:
         asked = read_vectors(system, "queries", folder)
         documents = _rows(results) if system == final else read_vectors(system, "videos", folder)
         source = "results/encode/lancedb" if system == final else f"results/encode/vectors/{system}.videos.parquet"
-        again = search(asked, documents, depth)
-        for query_id in sorted({*again, *runs[system]}):
-            answer.count("rankings computed again")
-            where = f"{FOLDER}/{RUNS}/{system}.trec query {query_id}"
-            _ranking(answer, where, source, again.get(query_id, {}), runs[system].get(query_id, {}), depth)
+        _run(answer, system, source, search(asked, documents, depth), runs[system], depth)
+        _fused_rankings(answer, manifest, results, system)
     if others := sorted({*runs} - {*SYSTEMS}):
         what = "their rankings are taken as they are: only what they score is computed again"
         answer.note("not checked", ", ".join(others), what)
+
+
+def _fused_rankings(answer: Answer, manifest: Manifest, results: Path, system: str) -> None:
+    """By the methods of which there is a ranking, from the vectors of single modalities."""
+    evaluated = results / "evaluate"
+    methods = [one for one in FUSIONS if (evaluated / RUNS / f"{run_name(system, one)}.trec").is_file()]
+    if not methods:
+        return
+    modalities = manifest.param("encode.modalities")
+    given, depth = manifest.param("evaluate.weights"), manifest.param("evaluate.depth")
+    training = read_qrels(results / "corpus" / "qrels.train.trec")
+    vectors = results / "encode" / "vectors"
+    again = fuse_system(system, methods, modalities, given, training, depth, vectors).runs
+    sources = ", ".join(f"results/encode/vectors/{system}.videos.{one}.parquet" for one in modalities)
+    for method in methods:
+        name = run_name(system, method)
+        _run(answer, name, sources, again.get(method, {}), read_run(name, evaluated), depth)
+
+
+def _run(answer: Answer, name: str, source: str, again: Run, there: Run, depth: int) -> None:
+    for query_id in sorted({*again, *there}):
+        answer.count("rankings computed again")
+        where = f"{FOLDER}/{RUNS}/{name}.trec query {query_id}"
+        _ranking(answer, where, source, again.get(query_id, {}), there.get(query_id, {}), depth)
 
 
 def _rows(results: Path) -> Vectors:
@@ -137,7 +160,6 @@ def _numbers(answer: Answer, manifest: Manifest, results: Path, runs: dict[str, 
             for system, of in there["fusion"]["systems"].items()
         }
         again["fusion"] = there["fusion"] | asdict(compared(of_files, *sizes))
-        answer.note("not checked", "fused rankings", "taken as they are: only what they score is computed again")
     for part, numbers in again.items():
         answer.count("numbers computed again", len(list(_leaves(numbers, ""))))
         _differences(answer, f"{FOLDER}/{METRICS} {part}", f"{FOLDER}/{RUNS}", numbers, there.get(part))
