@@ -11,7 +11,7 @@ from tasks.audit.snapshot import Snapshot
 from tasks.shared.artifacts import exposures, indexed, media, transcripts
 from tasks.shared.artifacts.corpus import Video, read_videos
 from tasks.shared.artifacts.document import document_text
-from tasks.shared.artifacts.exposures import Exposure, read_exposures
+from tasks.shared.artifacts.exposures import Altered, Exposure, read_altered, read_exposures
 from tasks.shared.artifacts.indexed import IndexedDocument, read_indexed
 from tasks.shared.artifacts.media import Media, read_media
 from tasks.shared.artifacts.publish import RESULTS
@@ -115,6 +115,15 @@ def exposures_of(snapshot: Snapshot, video_ids: Collection[str]) -> list[Exposur
     if not snapshot.has(exposures.FOLDER / exposures.TABLE):
         return None
     return read_exposures(snapshot.need(exposures.FOLDER / exposures.TABLE).parent, video_ids)
+
+
+def altered_of(
+    snapshot: Snapshot, *, video_ids: Collection[str] | None = None, query_ids: Collection[str] | None = None
+) -> list[Altered]:
+    """What training showed otherwise than it is, of some videos or for some queries."""
+    if not snapshot.has(exposures.FOLDER / exposures.ALTERED):
+        return []
+    return read_altered(snapshot.need(exposures.FOLDER / exposures.ALTERED).parent, video_ids, query_ids)
 
 
 def file_of(folder: Path, name: str | None) -> str | None:

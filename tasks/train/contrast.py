@@ -35,7 +35,7 @@ from tasks.train.inputs import Batch, Features
 from tasks.train.losses import Loss
 
 SHORTEST = 0.75  # of a mini-batch's longest item, in tokens
-TOKENS = 2048  # of a mini-batch of several items: more at once is no faster, and on a CPU slower, as caches overflow
+TOKENS = 2048  # at most, of a mini-batch of several items: with more a CPU is slower, as its caches overflow
 
 
 @dataclass(frozen=True)

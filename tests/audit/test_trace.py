@@ -12,7 +12,7 @@ import pytest
 
 from tasks.audit.trace.trace import gain_at_10
 from tasks.shared.artifacts.corpus import read_qrels, read_queries
-from tasks.shared.artifacts.exposures import read_exposures
+from tasks.shared.artifacts.exposures import Altered, read_exposures, write_altered
 from tasks.shared.artifacts.scores import read_per_query, read_run, read_scores
 from tasks.shared.artifacts.transcripts import read_transcripts
 from tasks.shared.files import sha256_file
@@ -95,6 +95,28 @@ def test_what_training_showed_of_a_video_is_told(here: Project) -> None:
     assert {(one["video_id"], one["role"]) for one in trained["shown"]} == {
         (one.video_id, one.role) for one in read_exposures() if one.query_id == exposure.query_id
     }
+
+
+def test_what_training_showed_otherwise_than_it_is_is_told(finished: Project) -> None:
+    shown = read_exposures(finished.root / "results" / "train")
+    one, query = shown[0].video_id, shown[0].query_id
+    other = next(each.video_id for each in shown if each.video_id != one)
+    rows = [
+        Altered(one, query, "swapped", "text", other, [3, 5]),
+        Altered(one, query, "dropped", "audio", None, [2]),
+        Altered(other, query, "swapped", "video", one, [4]),
+    ]
+    write_altered(finished.root / "results" / "train", rows)
+    told = answer(finished, f"{query}:{one}")["altered"]
+    assert [(each["how"], each["partner"], each["steps"]) for each in told] == [
+        ("dropped", None, [2]), ("swapped", other, [3, 5]), ("swapped", one, [4]),
+    ]  # fmt: skip
+    text = finished.audit("trace", f"{query}:{one}").stdout
+    for words in ("without its audio", f"with the text of {other}, as a negative", f"its video in {other}, as a"):
+        assert any(words in line and query in line for line in text.splitlines()), words
+    asked = finished.audit("trace", query).stdout
+    assert f"with the video of {one}, as a negative of itself" in asked
+    assert len(answer(finished, query)["altered"]) == 3
 
 
 def test_the_gains_of_all_videos_add_up_to_trec_evals_ndcg(here: Project) -> None:

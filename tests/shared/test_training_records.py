@@ -45,3 +45,5 @@ def test_altered_documents_are_read_as_they_were_written(tmp_path: Path) -> None
     ]
     write_altered(tmp_path, rows)
     assert read_altered(tmp_path) == rows[::-1]
+    assert read_altered(tmp_path, ["v2"]) == [rows[0], rows[2]], "its own first, then what had something of it"
+    assert read_altered(tmp_path, query_ids=["another"]) == []

@@ -8,7 +8,7 @@ from typing import Any
 from tasks.audit.chain import Stage
 from tasks.audit.items import Lineage
 from tasks.shared.artifacts.corpus import Query
-from tasks.shared.artifacts.exposures import Exposure
+from tasks.shared.artifacts.exposures import Altered, Exposure
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ class QueryTrace:
         ranked: how many videos the ranking has; results: the first of them.
         unranked: judged relevant, and not among the results shown: video id and rank, None where it is not ranked.
         shown: what training showed for it, where it is a training query.
+        altered: what of it was shown otherwise than it is.
     """
 
     query: Query
@@ -77,6 +78,7 @@ class QueryTrace:
     results: list[Ranked]
     unranked: dict[str, int | None]
     shown: list[Exposure] | None
+    altered: list[Altered]
     ancestry: Ancestry
 
 
@@ -108,6 +110,7 @@ class PairTrace:
         neighbours: in the final system's ranking, from the first to those around the video.
         gain: what the video adds to the final system's nDCG@10 of the query, and ndcg, all of it; None unjudged.
         shown: what training showed of the video; None where that was not recorded or nothing was trained.
+        altered: how training showed it otherwise than it is, or something of it in another one's place.
     """
 
     query: Query
@@ -119,4 +122,5 @@ class PairTrace:
     gain: float | None
     ndcg: float | None
     shown: list[Exposure] | None
+    altered: list[Altered]
     ancestry: Ancestry

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.audit.chain import Stage, chain_of, unlike_lock
-from tasks.audit.items import exposures_of, lineage_of
+from tasks.audit.items import altered_of, exposures_of, lineage_of
 from tasks.audit.links import broken, links
 from tasks.audit.score import QUERIES, Score
 from tasks.audit.snapshot import FINAL, Snapshot
@@ -55,7 +55,8 @@ def trace_query(score: Score, k: int) -> QueryTrace:
         shown = None
         if snapshot.has(table := exposures.FOLDER / exposures.TABLE):
             shown = exposures.read_exposures(snapshot.need(table).parent, query_ids=[query.query_id])
-        return QueryTrace(query, {}, None, 0, [], {}, shown, ancestry(snapshot, "train" if shown else FINAL))
+        altered = altered_of(snapshot, query_ids=[query.query_id])
+        return QueryTrace(query, {}, None, 0, [], {}, shown, altered, ancestry(snapshot, "train" if shown else FINAL))
     system = ran[0]
     ranking = read_ranking(system, query.query_id, _folder_of_run(snapshot, system))
     judged = judgments_of(snapshot, query)
@@ -72,6 +73,7 @@ def trace_query(score: Score, k: int) -> QueryTrace:
         ],
         unranked={one: ranks.get(one) for one in sorted(judged) if judged[one] > 0 and one not in lineages},
         shown=None,
+        altered=[],
         ancestry=ancestry(snapshot, FINAL),
     )
 
@@ -96,6 +98,7 @@ def trace_pair(score: Score) -> PairTrace:
         gain=gain_at_10(final, judged, video_id) if system else None,
         ndcg=_values(snapshot, query).get(system, {}).get(HEADLINE) if system else None,
         shown=exposures_of(snapshot, [video_id]),
+        altered=altered_of(snapshot, video_ids=[video_id]),
         ancestry=ancestry(snapshot, FINAL if system else "train"),
     )
 

@@ -9,7 +9,7 @@ from tasks.audit.show import console, plain, short, shortened, size, table
 from tasks.audit.trace.ancestry_view import show_ancestry, stages_tree, where_it_is
 from tasks.audit.trace.answers import PairTrace, QueryTrace, ScoreTrace
 from tasks.shared.artifacts import media
-from tasks.shared.artifacts.exposures import Role
+from tasks.shared.artifacts.exposures import Altered, Role
 from tasks.shared.artifacts.scores import HEADLINE
 from tasks.shared.artifacts.vectors import SYSTEMS as ENCODED
 
@@ -177,6 +177,26 @@ def _show_training(out: Console, trace: PairTrace) -> None:
         more = len(trace.shown) - LISTED
         title = "What training showed of it" + (f" (the first {LISTED}; {more} more with --json)" if more > 0 else "")
         out.print(table(title, columns, rows, right=columns[2:]))
+    _show_altered(out, trace.altered, trace.lineage.video.video_id)
+
+
+def _show_altered(out: Console, altered: list[Altered], video_id: str | None) -> None:
+    """What training showed otherwise than it is; of one video, where one is named."""
+    if not altered:
+        return
+    rows = []
+    for one in altered[:LISTED]:
+        if one.how == "dropped":
+            what = f"without its {one.modality}"
+        elif one.partner == video_id:
+            what = f"its {one.modality} in {one.video_id}, as a negative of that"
+        else:
+            what = f"with the {one.modality} of {one.partner}, as a negative of itself"
+        rows.append([one.query_id, *([] if video_id else [one.video_id]), what, len(one.steps)])
+    columns = ["for query", *([] if video_id else ["video"]), "how", "times"]
+    more = len(altered) - LISTED
+    title = "Shown otherwise than it is" + (f" (the first {LISTED}; {more} more with --json)" if more > 0 else "")
+    out.print(table(title, columns, rows, right=["times"]))
 
 
 def _shown_for_query(trace: QueryTrace) -> None:
@@ -187,6 +207,7 @@ def _shown_for_query(trace: QueryTrace) -> None:
     rows = [[one.video_id, ROLES[one.role], len(one.steps), one.others] for one in trace.shown]
     columns = ["video", "as", "times", "in-batch negative of other queries"]
     out.print(table("What training showed for it", columns, rows, right=columns[2:]))
+    _show_altered(out, trace.altered, None)
     out.print(plain(f"How good its negatives are: reeltrace audit negatives {trace.query.query_id}"))
 
 

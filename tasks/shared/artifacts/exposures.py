@@ -99,9 +99,19 @@ def write_altered(folder: Path, altered: Iterable[Altered]) -> None:
     write_parquet(folder / ALTERED, pa.Table.from_pylist([asdict(one) for one in ordered], schema=ALTERED_SCHEMA))
 
 
-def read_altered(folder: Path = FOLDER) -> list[Altered]:
-    """The rows in the order written."""
-    return [Altered(**row) for row in read_parquet(folder / ALTERED, ALTERED_SCHEMA, {}).to_pylist()]
+def read_altered(
+    folder: Path = FOLDER, video_ids: Collection[str] | None = None, query_ids: Collection[str] | None = None
+) -> list[Altered]:
+    """The rows in the order written, of some videos or queries where they are named.
+
+    Those of a video itself come first, then those in which it is the other one.
+    """
+    columns = ("video_id",) if video_ids is None else ("video_id", "partner")  # no video is its own partner
+    found: list[Altered] = []
+    for column in columns:
+        table = read_parquet(folder / ALTERED, ALTERED_SCHEMA, {column: video_ids, "query_id": query_ids})
+        found += [Altered(**row) for row in table.to_pylist()]
+    return found
 
 
 def read_exposures(
