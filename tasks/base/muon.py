@@ -1,6 +1,6 @@
 """Muon (Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks"), in float32 and shape by shape.
 
-torch.optim.Muon orthogonalises in bfloat16, one matrix at a time. A CPU without bfloat16 units takes 20 to 30 times as
+torch.optim.Muon orthogonalises in bfloat16, one matrix at a time. A CPU without bfloat16 units took 16 to 36 times as
 long for that as for float32, and it was 63 % of the tiny base's training.
 """
 
