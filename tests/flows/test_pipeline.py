@@ -111,11 +111,11 @@ def test_what_can_pass_is_tried_again(runs: Runs, small: Small, trouble: str, at
 
 
 def test_a_time_limit(runs: Runs, small: Small) -> None:
-    small.change({"train.epochs": 9, "flows.time_limits": {"train": 0.05}})
+    small.change({"train.epochs": 9, "flows.time_limits": {"train": 0.25}})
     ran = runs.run(PIPELINE, root=small.root, more={"BEFORE_train": SLEEPS})
     assert ran.states["train"] == "Timed out" and small.executions()["train"] == 1
     assert ran.run.state and ran.run.state.message
-    assert ran.run.state.message.startswith("train: it ran longer than 0.05 minutes; raise flows.time_limits")
+    assert ran.run.state.message.startswith("train: it ran longer than 0.25 minutes; raise flows.time_limits")
     assert not any(alive(pid) for pid in family(small, "train"))
 
 
@@ -155,9 +155,11 @@ def test_a_flow_that_is_killed_takes_its_stage_with_it(runs: Runs, small: Small)
 
 def test_two_pipelines_race_for_a_workspace(runs: Runs, small: Small) -> None:
     small.change({"train.epochs": 9})
-    first = runs.start(PIPELINE, root=small.root, more={"BEFORE_train": "time.sleep(12)"})
+    waits = "while not os.path.exists(os.environ['RAN'] + '/second'): time.sleep(0.1)"
+    first = runs.start(PIPELINE, root=small.root, more={"BEFORE_train": waits})
     until(lambda: small.processes("train"), 240)
     second = runs.run(PIPELINE, root=small.root)
+    (small.ran / "second").touch()
     assert second.code == 1
     assert second.run.state and second.run.state.message
     name = f"demo@{small.git('rev-parse', 'HEAD')[:8]}+changes"

@@ -1,6 +1,5 @@
 """Trainings of a moment on several ranks, one after the other: `torchrun ... ranks_job.py FOLDER VARIANT...`."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,4 +21,4 @@ if __name__ == "__main__":
     with here.group("cpu"):
         for name in sys.argv[2:]:
             train(Path(sys.argv[1]) / name, here, **VARIANTS[name])
-    print(json.dumps(here.count))
+    sys.stdout.write(f"{here.count}\n")  # whole, in one go: print would mix with other ranks between word and line end
