@@ -20,11 +20,16 @@ from tasks.shared import progress
 from tasks.shared.artifacts.publish import read_manifest
 from tasks.shared.params_file import change_params
 from tasks.shared.progress import Progress
-from tasks.shared.stage import StageRun, run_stage
+from tasks.shared.stage import StageRun, limit_threads, run_stage
 from tests.project import Project, build
 from tests.project import key as project_key
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure() -> None:
+    """One thread for every test process: those of two workers would wait for each other, spinning."""
+    limit_threads(1)
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlflow_database: 
     root.mkdir()
     for name in ("dvc.yaml", "params.yaml"):
         shutil.copy(REPOSITORY / name, root / name)
+    change_params({"run.threads": 1}, root / "params.yaml")
     (root / "tasks").symlink_to(REPOSITORY / "tasks")
     shutil.copy(mlflow_database, tmp_path / "mlflow.db")
     monkeypatch.chdir(root)
@@ -125,7 +131,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlflow_database: 
     monkeypatch.setenv("REELTRACE_STORE", str(tmp_path / "store"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TOKENIZERS_PARALLELISM"):
-        monkeypatch.setenv(name, os.environ.get(name, "2"))  # a stage sets these; this puts them back afterwards
+        monkeypatch.setenv(name, os.environ[name])  # a stage sets these; this puts them back afterwards
     return Workspace(root)
 
 

@@ -19,11 +19,11 @@ import yaml
 
 from tasks.shared.files import sha256_file, sha256_json
 from tasks.shared.params_file import change_params
-from tests.omni.conftest import small
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = list(yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"])
 SMALL: dict[str, Any] = {
+    "run.threads": 1,
     "run.max_failed_fraction": 0.2,  # one broken file weighs more among few
     "corpus.train_events": 2,
     "corpus.test_events": 2,
@@ -109,6 +109,8 @@ class Project:
 
 def build(root: Path, mlflow_database: Path) -> Project:
     """Two commits: the project with small params, and the dvc.lock of `dvc repro` on it."""
+    from tests.omni.conftest import small  # torch, which reads how many threads it may have when it is imported
+
     for path in sources():
         target = root / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)

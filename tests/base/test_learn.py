@@ -1,7 +1,6 @@
 """The tiny base's loss, by hand on a small case, and that training does what it is for."""
 
 import math
-from collections.abc import Iterator
 from itertools import islice
 
 import numpy as np
@@ -22,15 +21,6 @@ SMALL = TinyConfig(
     vocab_size=600, hidden=64, layers=1, heads=4, kv_heads=2, mlp=128, vision_hidden=32, vision_depth=1,
     vision_heads=2, vision_mlp=64, audio_hidden=32, audio_layers=1, audio_heads=2, audio_mlp=64,
 )  # fmt: skip
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """So small a model is not worth sharing out."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def targets(dimension: int) -> Targets:

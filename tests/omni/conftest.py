@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import torch
 
 from tasks.omni.loading import load_embedder
 from tasks.omni.tiny import TinyConfig, build_tiny
@@ -40,15 +39,6 @@ def open_published(place: Path) -> SentenceTransformer:
 def published(tmp_path_factory: pytest.TempPathFactory) -> SentenceTransformer:
     """`open_published`, for tests that do not change it."""
     return open_published(tmp_path_factory.mktemp("published"))
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """These models are too small to be shared out: threads only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

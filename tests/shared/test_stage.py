@@ -278,8 +278,9 @@ def test_threads_are_bounded_though_numpy_is_there_already() -> None:
 
     before = {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"}
     try:
-        limit_threads(1)
-        assert {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"} == {1}
-        assert os.environ["OMP_NUM_THREADS"] == "1"
+        for threads in (2, 1):
+            limit_threads(threads)
+            assert {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"} == {threads}
+            assert os.environ["OMP_NUM_THREADS"] == str(threads)
     finally:
         limit_threads(max(before, default=1))

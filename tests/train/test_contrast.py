@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import pytest
@@ -20,14 +20,6 @@ from tests.train.small import EVERYTHING, adapter, batch, learner, settings
 ROWS = [0, 1, 2, 3, 4]  # with two negatives each: 20 items in all
 QUERY = Objectives(settings())  # what the recipe learns
 Gradients = dict[str, torch.Tensor]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def found(model: torch.nn.Module, value: torch.Tensor, scale: float = 1.0) -> tuple[float, Gradients]:

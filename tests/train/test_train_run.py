@@ -355,8 +355,3 @@ def test_nothing_to_train_on_is_said_and_is_no_failure(small: Workspace, capsys:
     assert training.reason is not None and "no training query" in training.reason
     assert not (RESULTS / "train" / "adapter").exists()
     assert "no training query" in capsys.readouterr().out
-
-
-@pytest.fixture(autouse=True)
-def _one_thread_back() -> None:
-    torch.set_num_threads(1)
