@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from tasks.shared.artifacts import vectors
+from tasks.shared.artifacts import transcripts, vectors
 from tasks.shared.artifacts.corpus import Query, Video
 from tasks.shared.artifacts.document import document_text
 from tasks.shared.artifacts.scores import Run
 from tasks.shared.artifacts.transcripts import read_transcripts
 from tasks.shared.artifacts.vectors import Vectors, read_vectors
 from tasks.shared.errors import UserError
-from tasks.shared.params import Params
+from tasks.shared.params import Params, TextField
 from tasks.shared.retrieval.bm25 import BM25
 from tasks.shared.retrieval.search import search
 
@@ -65,12 +65,7 @@ def of_text(
     """
     from tasks.shared.retrieval.dense import DenseRetriever
 
-    transcripts = read_transcripts()
-    texts = {
-        video.video_id: text
-        for video in videos
-        if (text := document_text(video, transcripts.get(video.video_id), params.document.test_text))
-    }
+    texts = texts_of(videos, params.document.test_text)
     asked = {query.query_id: query.text for query in queries}
     depth = params.evaluate.depth
     bm25 = BM25(texts).search(asked, depth)
@@ -79,6 +74,12 @@ def of_text(
     retriever = DenseRetriever(params.retriever, params.run.threads, take_gpus)
     dense = search(retriever.queries(asked), retriever.documents(texts), depth)
     return {"text_dense": dense, "bm25": bm25}, retriever.identity()
+
+
+def texts_of(videos: Sequence[Video], chosen: Sequence[TextField], folder: Path = transcripts.FOLDER) -> dict[str, str]:
+    """The text of every document that has any, by video id."""
+    said = read_transcripts(folder)
+    return {one.video_id: text for one in videos if (text := document_text(one, said.get(one.video_id), chosen))}
 
 
 def _nothing(asked: Mapping[str, str]) -> Run:

@@ -11,10 +11,10 @@ from typing import Any
 
 from tasks.audit.manifest import Manifest
 from tasks.audit.verify.answer import Answer
-from tasks.audit.verify.rows import opened
+from tasks.audit.verify.rankings import FOLDER, check_rankings, shown
 from tasks.audit.verify.state import State, laid_out
 from tasks.evaluate.directions import direction_ranks, directions
-from tasks.evaluate.fusion import compared, fuse_system
+from tasks.evaluate.fusion import compared
 from tasks.evaluate.measures import PerQuery, headline, means, per_query
 from tasks.evaluate.rankings import read_views
 from tasks.evaluate.significance import comparisons, interval
@@ -22,17 +22,12 @@ from tasks.evaluate.slices import slices
 from tasks.shared.artifacts import scores as artifact
 from tasks.shared.artifacts.corpus import Qrels, positives_of, read_qrels, read_queries, read_videos
 from tasks.shared.artifacts.fusion import run_name
-from tasks.shared.artifacts.index import DATABASE, read_index_manifest
 from tasks.shared.artifacts.scores import HEADLINE, METRICS, PER_QUERY, RUNS, Run, read_per_query, read_run
-from tasks.shared.artifacts.vectors import SYSTEMS, VIEWS, Vectors, read_vectors
+from tasks.shared.artifacts.vectors import VIEWS
 from tasks.shared.errors import UserError
 from tasks.shared.files import read_json
-from tasks.shared.params import FUSIONS
-from tasks.shared.retrieval.search import search
 
-FOLDER = artifact.FOLDER.as_posix()
 CLOSE = 1e-9  # another machine adds in another order
-SCORE = 2e-6  # two float32 of a cosine that may have been rounded apart
 
 
 def check_scores(state: State, answer: Answer, references: Mapping[str, Manifest]) -> None:
@@ -41,9 +36,9 @@ def check_scores(state: State, answer: Answer, references: Mapping[str, Manifest
     if manifest is None:
         answer.note("not checked", "scores", f"{FOLDER} has no manifest to tell how they were computed")
         return
-    with laid_out(state, "corpus", "encode", "evaluate") as results:
+    with laid_out(state, "corpus", "transcribe", "encode", "evaluate") as results:
         folder = results / "evaluate"
-        for what, check in (("rankings", _rankings), ("scores", _numbers)):
+        for what, check in (("rankings", check_rankings), ("scores", _numbers)):
             try:
                 runs = {
                     name: read_run(name, folder)
@@ -53,72 +48,6 @@ def check_scores(state: State, answer: Answer, references: Mapping[str, Manifest
                 check(answer, manifest, results, runs)
             except (UserError, KeyError, TypeError, ValueError, AttributeError) as error:
                 answer.note("not checked", f"{what} computed again", " ".join(str(error).split())[:300])
-
-
-def _rankings(answer: Answer, manifest: Manifest, results: Path, runs: dict[str, Run]) -> None:
-    """tuned and base by exact search, the final system from the index's rows and the other from its vectors, and by
-    fusion, from vectors of single modalities."""
-    depth, folder = manifest.param("evaluate.depth"), results / "encode" / "vectors"
-    final = read_index_manifest(results / "encode").encoding.system
-    for system in [one for one in SYSTEMS if one in runs]:
-        asked = read_vectors(system, "queries", folder)
-        documents = _rows(results) if system == final else read_vectors(system, "videos", folder)
-        source = "results/encode/lancedb" if system == final else f"results/encode/vectors/{system}.videos.parquet"
-        _run(answer, system, source, search(asked, documents, depth), runs[system], depth)
-        _fused_rankings(answer, manifest, results, system)
-    if others := sorted({*runs} - {*SYSTEMS}):
-        what = "their rankings are taken as they are: only what they score is computed again"
-        answer.note("not checked", ", ".join(others), what)
-
-
-def _fused_rankings(answer: Answer, manifest: Manifest, results: Path, system: str) -> None:
-    """By the methods of which there is a ranking, from the vectors of single modalities."""
-    evaluated = results / "evaluate"
-    methods = [one for one in FUSIONS if (evaluated / RUNS / f"{run_name(system, one)}.trec").is_file()]
-    if not methods:
-        return
-    modalities = manifest.param("encode.modalities")
-    given, depth = manifest.param("evaluate.weights"), manifest.param("evaluate.depth")
-    training = read_qrels(results / "corpus" / "qrels.train.trec")
-    vectors = results / "encode" / "vectors"
-    again = fuse_system(system, methods, modalities, given, training, depth, vectors).runs
-    sources = ", ".join(f"results/encode/vectors/{system}.videos.{one}.parquet" for one in modalities)
-    for method in methods:
-        name = run_name(system, method)
-        _run(answer, name, sources, again.get(method, {}), read_run(name, evaluated), depth)
-
-
-def _run(answer: Answer, name: str, source: str, again: Run, there: Run, depth: int) -> None:
-    for query_id in sorted({*again, *there}):
-        answer.count("rankings computed again")
-        where = f"{FOLDER}/{RUNS}/{name}.trec query {query_id}"
-        _ranking(answer, where, source, again.get(query_id, {}), there.get(query_id, {}), depth)
-
-
-def _rows(results: Path) -> Vectors:
-    """The vectors of the index's rows."""
-    import numpy as np
-
-    table, _, _ = opened(results / "encode" / DATABASE)
-    column = table.column("vector").combine_chunks()
-    values = np.asarray(column.flatten(), dtype=np.float32).reshape(table.num_rows, -1)
-    return Vectors(table.column("video_id").to_pylist(), values)
-
-
-def _ranking(
-    answer: Answer, where: str, source: str, again: dict[str, float], there: dict[str, float], depth: int
-) -> None:
-    lowest = min(again.values(), default=0.0) + SCORE if len(again) == depth else -math.inf
-    for video_id in sorted({*again, *there}):
-        mine, theirs = again.get(video_id), there.get(video_id)
-        if mine is None or theirs is None:
-            score = theirs if mine is None else mine
-            if score is not None and score <= lowest:
-                continue  # at the cut, where equal scores may fall either way
-            kind: Any = "extra" if mine is None else "missing"
-            answer.find(kind, f"{where} video {video_id}", source, _text(mine), _text(theirs))
-        elif not abs(mine - theirs) <= SCORE:
-            answer.find("altered", f"{where} video {video_id}", source, _text(mine), _text(theirs))
 
 
 def _numbers(answer: Answer, manifest: Manifest, results: Path, runs: dict[str, Run]) -> None:
@@ -181,7 +110,7 @@ def _differences(answer: Answer, where: str, record: str, mine: Any, theirs: Any
         if one == other or (numbers and math.isclose(one, other, rel_tol=CLOSE, abs_tol=CLOSE)):  # type: ignore[arg-type]
             continue
         kind: Any = "missing" if other is None else "extra" if one is None else "altered"
-        answer.find(kind, f"{where}{name and ' '}{name}", record, _text(one), _text(other))
+        answer.find(kind, f"{where}{name and ' '}{name}", record, shown(one), shown(other))
 
 
 def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
@@ -194,7 +123,3 @@ def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
         return
     for key, one in inner:
         yield from _leaves(one, f"{name}/{key}" if name else str(key))
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else repr(value)
