@@ -19,14 +19,18 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from benchmarks.clones import clone, repro
+from tasks.shared.artifacts.fusion import TABLE as FUSION
+from tasks.shared.artifacts.fusion import read_fused
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.scores import HEADLINE, METRICS, PER_QUERY
 from tasks.shared.files import read_json, sha256_json, write_json
+from tasks.shared.params import FUSIONS
 from tasks.shared.params_file import change_params
 
 DIRECTIONS = "directions.parquet"  # where evaluate.directions is on
-KEPT = (METRICS, PER_QUERY, DIRECTIONS)
+KEPT = (METRICS, PER_QUERY, DIRECTIONS, FUSION)
 RUN = "run.json"
+FUSED = {method: f"{HEADLINE} {method}" for method in FUSIONS if method != "joint"}  # where evaluate.fusion has it
 AVERAGES = ("AVG-single", "AVG-dual", "AVG-all", "AVG-all R@10")  # of R@1 where nothing is said
 
 
@@ -45,8 +49,8 @@ class Outcome:
     Attributes:
         folder: where its numbers are kept.
         train_seconds: what the training took; None where DVC restored it.
-        values: by system and measure, what every query (of nDCG@10) or every video (of the averages over directions)
-            scores.
+        values: by system and measure, what every query (of nDCG@10, of the joint vector and of each fusion) or every
+            video (of the averages over directions) scores.
     """
 
     folder: Path
@@ -103,6 +107,9 @@ def _values(folder: Path) -> dict[str, dict[str, dict[str, float]]]:
     found: dict[str, dict[str, dict[str, float]]] = {}
     for row in pq.read_table(folder / PER_QUERY).to_pylist():
         found.setdefault(row["system"], {}).setdefault(HEADLINE, {})[row["query_id"]] = row[HEADLINE]
+    for one in read_fused(folder) if (folder / FUSION).exists() else []:
+        if one.method in FUSED:
+            found[one.system].setdefault(FUSED[one.method], {})[one.query_id] = one.ndcg
     ranks: dict[tuple[str, str], dict[str, int]] = {}  # of a system and a video: where every direction found it
     if (folder / DIRECTIONS).exists():
         for row in pq.read_table(folder / DIRECTIONS).to_pylist():

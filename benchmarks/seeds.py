@@ -23,14 +23,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.across_seeds import standings, table
-from benchmarks.arms import AVERAGES, Arm, Outcome, described, outcome
+from benchmarks.arms import AVERAGES, FUSED, Arm, Outcome, described, outcome
 from benchmarks.clones import REPOSITORY
 from tasks.shared import git
 from tasks.shared.artifacts.scores import HEADLINE, METRICS, SYSTEMS
 from tasks.shared.files import read_json
 from tasks.shared.params_file import assignment
 
-MEASURES = (HEADLINE, *AVERAGES)
+OF_QUERIES = (HEADLINE, *FUSED.values())
+MEASURES = (*OF_QUERIES, *AVERAGES)
 
 
 def main() -> None:
@@ -55,7 +56,7 @@ def main() -> None:
         contestants = _arms(found, measure) if given.arms else _systems(found[arms[0].name], measure)
         if contestants:
             units = sum(map(len, next(iter(contestants.values()))))
-            print(f"\n{len(given.seeds)} seeds, {units} {'queries' if measure == HEADLINE else 'videos'} in all")
+            print(f"\n{len(given.seeds)} seeds, {units} {'queries' if measure in OF_QUERIES else 'videos'} in all")
             print(table(measure, standings(contestants)))
     if given.csv:
         _write(given.csv, given.seeds, arms, found)
@@ -95,14 +96,15 @@ def _arms(found: Mapping[str, Sequence[Outcome]], measure: str) -> dict[str, lis
 def _line(one: Outcome, fresh: bool) -> str:
     """What came of an arm with a seed: every system's means, and by query type."""
     means = "  ".join(f"{system} {one.mean(system, HEADLINE):.3f}" for system in SYSTEMS if system in one.values)
-    averages = "".join(f"  {name} {one.mean('tuned', name):.3f}" for name in AVERAGES if name in one.values["tuned"])
+    others = (*FUSED.values(), *AVERAGES)
+    more = "".join(f"  {name} {one.mean('tuned', name):.3f}" for name in others if name in one.values["tuned"])
     took = "restored" if one.train_seconds is None else f"training {one.train_seconds:.0f} s"
     parts = read_json(one.folder / METRICS)["slices"].get("query_type", {})
     kinds = "  ".join(
         f"{kind} " + "/".join(f"{part['systems'][system][HEADLINE]:.2f}" for system in SYSTEMS if system in one.values)
         for kind, part in parts.items()
     )
-    return f"    {means}{averages}  ({took if fresh else f'finished before, {took}'})\n    by query type: {kinds}"
+    return f"    {means}{more}  ({took if fresh else f'finished before, {took}'})\n    by query type: {kinds}"
 
 
 def _write(path: Path, seeds: Sequence[int], arms: Sequence[Arm], found: Mapping[str, Sequence[Outcome]]) -> None:

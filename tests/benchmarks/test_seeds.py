@@ -12,6 +12,7 @@ from scipy import stats
 
 from benchmarks.across_seeds import standings, table
 from benchmarks.arms import DIRECTIONS, Outcome, _values
+from tasks.shared.artifacts.fusion import FusedQuery, write_fused
 from tasks.shared.artifacts.scores import MEASURES, PER_QUERY, QueryScores, write_per_query
 
 
@@ -58,11 +59,19 @@ def test_values_of_a_run(tmp_path: Path) -> None:
         "tuned": {"nDCG@10": {"q1": 0.5, "q2": 1.0}},
         "bm25": {"nDCG@10": {"q1": 0.5, "q2": 1.0}},
     }
+    both = (("q1", 0.25), ("q2", 0.75))
+    fused = [
+        FusedQuery(query, "tuned", method, ndcg, 1, 0, 0) for query, ndcg in both for method in ("joint", "routed")
+    ]
+    write_fused(tmp_path, fused)
+    assert _values(tmp_path)["tuned"] == {
+        "nDCG@10": {"q1": 0.5, "q2": 1.0}, "nDCG@10 routed": {"q1": 0.25, "q2": 0.75},
+    }  # fmt: skip
     ranks = {"t2v": (1, 2), "v2t": (2, 3), "t2av": (1, 1), "at2v": (1, 11)}
     rows = [
         {"system": "tuned", "direction": name, "video_id": video, "rank": rank}
-        for name, both in ranks.items()
-        for video, rank in zip(("v1", "v2"), both, strict=True)
+        for name, of in ranks.items()
+        for video, rank in zip(("v1", "v2"), of, strict=True)
     ]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / DIRECTIONS)
     values = _values(tmp_path)
