@@ -1,7 +1,8 @@
 """Is tuned better than its base and the baselines over several seeds, and are other params better than these?
 
 A seed decides the demo's events, videos and queries, the base and the training. Without arms the systems of the
-pipeline as params.yaml has it are compared, with arms the tuned systems of each, paired, against those of the first:
+pipeline as params.yaml has it are compared, and with evaluate.fusion every fusion with the joint vector of its system;
+with arms the tuned systems of each, paired, against those of the first:
 
     .venv/bin/python -m benchmarks.seeds 7 8 9
     .venv/bin/python -m benchmarks.seeds 7 8 9 10 11 --at ~/seeds --csv negatives.csv \\
@@ -58,6 +59,10 @@ def main() -> None:
             units = sum(map(len, next(iter(contestants.values()))))
             print(f"\n{len(given.seeds)} seeds, {units} {'queries' if measure in OF_QUERIES else 'videos'} in all")
             print(table(measure, standings(contestants)))
+    for system in [] if given.arms else SYSTEMS:
+        if len(methods := _methods(found[arms[0].name], system)) > 1:
+            print(f"\n{system}, by fusion")
+            print(table(HEADLINE, standings(methods)))
     if given.csv:
         _write(given.csv, given.seeds, arms, found)
 
@@ -82,6 +87,13 @@ def _systems(by_seed: Sequence[Outcome], measure: str) -> dict[str, list[Mapping
     """Each system's values, tuned first."""
     there = [system for system in SYSTEMS if measure in by_seed[0].values.get(system, {})]
     return {system: [one.values[system][measure] for one in by_seed] for system in there}
+
+
+def _methods(by_seed: Sequence[Outcome], system: str) -> dict[str, list[Mapping[str, float]]]:
+    """A system's values by the joint vector, and by every fusion that there is."""
+    there = by_seed[0].values.get(system, {})
+    measures = {"joint": HEADLINE, **FUSED}
+    return {method: [one.values[system][name] for one in by_seed] for method, name in measures.items() if name in there}
 
 
 def _arms(found: Mapping[str, Sequence[Outcome]], measure: str) -> dict[str, list[Mapping[str, float]]]:

@@ -12,6 +12,7 @@ from scipy import stats
 
 from benchmarks.across_seeds import standings, table
 from benchmarks.arms import DIRECTIONS, Outcome, _values
+from benchmarks.seeds import _methods
 from tasks.shared.artifacts.fusion import FusedQuery, write_fused
 from tasks.shared.artifacts.scores import MEASURES, PER_QUERY, QueryScores, write_per_query
 
@@ -67,6 +68,11 @@ def test_values_of_a_run(tmp_path: Path) -> None:
     assert _values(tmp_path)["tuned"] == {
         "nDCG@10": {"q1": 0.5, "q2": 1.0}, "nDCG@10 routed": {"q1": 0.25, "q2": 0.75},
     }  # fmt: skip
+    run = Outcome(tmp_path, "c", None, _values(tmp_path))
+    assert _methods([run, run], "tuned") == {
+        "joint": [{"q1": 0.5, "q2": 1.0}] * 2, "routed": [{"q1": 0.25, "q2": 0.75}] * 2,
+    }  # fmt: skip
+    assert list(_methods([run], "bm25")) == ["joint"] and _methods([run], "base") == {}
     ranks = {"t2v": (1, 2), "v2t": (2, 3), "t2av": (1, 1), "at2v": (1, 11)}
     rows = [
         {"system": "tuned", "direction": name, "video_id": video, "rank": rank}
