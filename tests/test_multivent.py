@@ -37,6 +37,7 @@ TINY = {  # of the profile: its own pins are of the real hub, two processes are 
     "base.processor_revision": COMMIT, "base.adapter_revision": COMMIT, "train.processes": 2, "encode.processes": 2,
     "train.epochs": 1, "train.save_steps": 2, "train.dtype": "float32", "evaluate.bootstrap": 100,
     "evaluate.permutations": 100, "report.sample_queries": 2, "run.max_failed_fraction": 0.2,
+    "run.threads": 1,
 }  # fmt: skip
 
 
