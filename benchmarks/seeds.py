@@ -92,7 +92,7 @@ def _systems(by_seed: Sequence[Outcome], measure: str) -> dict[str, list[Mapping
 def _methods(by_seed: Sequence[Outcome], system: str) -> dict[str, list[Mapping[str, float]]]:
     """A system's values by the joint vector, and by every fusion that there is."""
     there = by_seed[0].values.get(system, {})
-    measures = {"joint": HEADLINE, **FUSED}
+    measures: dict[str, str] = {"joint": HEADLINE, **{str(method): name for method, name in FUSED.items()}}
     return {method: [one.values[system][name] for one in by_seed] for method, name in measures.items() if name in there}
 
 
