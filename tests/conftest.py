@@ -96,6 +96,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A real browser, driven by selenium; without chromium and its driver the test is skipped."""
     programs = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome", "chromedriver")]
     if not any(programs[:3]) or not programs[3]:
+        # installing one takes root, which `make test` must not need; `.ci/run` installs it, so CI skips none
         pytest.skip("no chromium with its driver on this machine")
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
