@@ -84,7 +84,8 @@ def _rows(results: Path) -> Vectors:
 def _ranking(
     answer: Answer, where: str, source: str, again: dict[str, float], there: dict[str, float], depth: int
 ) -> None:
-    lowest = min(again.values(), default=0.0) + CLOSE if len(again) == depth else -math.inf
+    lowest = min(again.values(), default=0.0)
+    lowest = lowest + _close(lowest) if len(again) == depth else -math.inf
     for video_id in sorted({*again, *there}):
         mine, theirs = again.get(video_id), there.get(video_id)
         if mine is None or theirs is None:
@@ -93,8 +94,13 @@ def _ranking(
                 continue  # at the cut, where equal scores may fall either way
             kind: Any = "extra" if mine is None else "missing"
             answer.find(kind, f"{where} video {video_id}", source, shown(mine), shown(theirs))
-        elif not abs(mine - theirs) <= CLOSE * max(1.0, abs(mine)):
+        elif not abs(mine - theirs) <= _close(mine):
             answer.find("altered", f"{where} video {video_id}", source, shown(mine), shown(theirs))
+
+
+def _close(score: float) -> float:
+    """How far another computation of a score may be from it."""
+    return CLOSE * max(1.0, abs(score))
 
 
 def shown(value: object) -> str | None:
