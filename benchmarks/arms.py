@@ -23,9 +23,9 @@ from tasks.shared.artifacts.fusion import TABLE as FUSION
 from tasks.shared.artifacts.fusion import read_fused
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.scores import HEADLINE, METRICS, PER_QUERY
-from tasks.shared.files import read_json, sha256_json, write_json
-from tasks.shared.params import FUSIONS
-from tasks.shared.params_file import change_params
+from tasks.shared.execution.params import FUSIONS
+from tasks.shared.execution.params_file import change_params
+from tasks.shared.runtime.files import read_json, sha256_json, write_json
 
 DIRECTIONS = "directions.parquet"  # where evaluate.directions is on
 KEPT = (METRICS, PER_QUERY, DIRECTIONS, FUSION)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tasks.shared.params_file import change_params
+from tasks.shared.execution.params_file import change_params
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -23,9 +23,9 @@ import pyarrow as pa
 
 from tasks.shared.artifacts import corpus, exposures, index, indexed, media, scores, transcripts
 from tasks.shared.artifacts.publish import FILES, FILES_SCHEMA, RESULTS, input_files, write_manifest
-from tasks.shared.files import canonical_json, write_json, write_parquet, write_text
-from tasks.shared.params import load_params
-from tasks.shared.pipeline import read_stages
+from tasks.shared.execution.params import load_params
+from tasks.shared.execution.pipeline import read_stages
+from tasks.shared.runtime.files import canonical_json, write_json, write_parquet, write_text
 
 ROOT = Path(__file__).resolve().parents[1]
 DEPTH = 1000  # videos ranked for a query

@@ -21,8 +21,8 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from benchmarks.noop_repro import NOTHING_TO_DO, repro
-from tasks.shared.params import load_params
-from tasks.shared.pipeline import read_stages
+from tasks.shared.execution.params import load_params
+from tasks.shared.execution.pipeline import read_stages
 
 FLOW, BARE = "through Prefect", "bare dvc repro"
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import yaml
 
 from tasks.shared.artifacts.publish import RESULTS
-from tasks.shared.params import load_params
-from tasks.shared.pipeline import StageSpec, read_stages
+from tasks.shared.execution.params import load_params
+from tasks.shared.execution.pipeline import StageSpec, read_stages
 
 NOTHING_TO_DO = "Data and pipelines are up to date."
 OURS, FLOOR = "this pipeline", "DVC's floor"

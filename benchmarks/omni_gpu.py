@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.omni_flops import RECIPE_RANK, encoding, training
 from benchmarks.omni_shapes import SHAPES, Shape, build, parameters, queries, sizes, thinker_of, videos
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 if TYPE_CHECKING:
     import torch

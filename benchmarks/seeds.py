@@ -26,10 +26,10 @@ from pathlib import Path
 from benchmarks.across_seeds import standings, table
 from benchmarks.arms import AVERAGES, FUSED, Arm, Outcome, described, outcome
 from benchmarks.clones import REPOSITORY
-from tasks.shared import git
 from tasks.shared.artifacts.scores import HEADLINE, METRICS, SYSTEMS
-from tasks.shared.files import read_json
-from tasks.shared.params_file import assignment
+from tasks.shared.execution.params_file import assignment
+from tasks.shared.runtime import git
+from tasks.shared.runtime.files import read_json
 
 OF_QUERIES = (HEADLINE, *FUSED.values())
 MEASURES = (*OF_QUERIES, *AVERAGES)

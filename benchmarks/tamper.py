@@ -18,7 +18,7 @@ from collections import Counter
 from pathlib import Path
 
 from tasks.audit.verify.verify import verify
-from tasks.shared.progress import progress
+from tasks.shared.runtime.progress import progress
 from tests.audit.tamperer import Tamperer
 from tests.audit.tampering import KINDS
 

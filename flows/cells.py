@@ -9,15 +9,15 @@ from contextvars import copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from flows.checkout import Checkout, cell, save_experiment
+from flows.grid import Overrides, Unit
 from flows.names import experiment_name
 from flows.pipeline import scores_in
 from flows.stage import Done, Work, do
 from flows.stopping import Stop
 from tasks.shared.artifacts.scores import Scores
-from tasks.shared.errors import UserError
-from tasks.shared.params import Flows
-from tasks.shared.workspace.checkout import Checkout, cell, save_experiment
-from tasks.shared.workspace.grid import Overrides, Unit
+from tasks.shared.execution.params import Flows
+from tasks.shared.runtime.errors import UserError
 
 
 @dataclass

@@ -17,7 +17,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 
 from flows.names import said
 from tasks.shared.artifacts.scores import HEADLINE, MEASURES
-from tasks.shared.tracking import DEFAULT_URI, flat, metric_name, told
+from tasks.shared.execution.tracking import DEFAULT_URI, flat, metric_name, told
 
 if TYPE_CHECKING:
     from flows.cells import Cell

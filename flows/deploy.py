@@ -9,8 +9,8 @@ from shlex import quote
 
 from flows.deployments import PrefectFile, read_prefect_file
 from flows.register import keep_schedules, prepared, require_server
-from tasks.shared.errors import UserError
-from tasks.shared.params import load_params
+from tasks.shared.execution.params import load_params
+from tasks.shared.runtime.errors import UserError
 
 
 def main() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tasks.shared.errors import UserError
-from tasks.shared.params import Flows
+from tasks.shared.execution.params import Flows
+from tasks.shared.runtime.errors import UserError
 
 PREFECT_FILE = Path("prefect.yaml")
 FROM_ENVIRONMENT = re.compile(r"\{\{ *\$(\w+) *\}\}")

@@ -17,16 +17,16 @@ from prefect.states import Cancelled, Completed, Failed, State
 
 from flows.cells import Cell, Cells
 from flows.comparison import tell
+from flows.grid import Overrides, cells_of, units_of
 from flows.names import name_of, run_name, said
 from flows.pipeline import commit_to_run
 from flows.register import require_named_server
 from flows.stopping import StoppedError
-from tasks.shared import git
-from tasks.shared.errors import UserError
-from tasks.shared.params import PARAMS_FILE, Params, checked_params
-from tasks.shared.params_file import overridden
-from tasks.shared.pipeline import DVC_FILE, stages_of
-from tasks.shared.workspace.grid import Overrides, cells_of, units_of
+from tasks.shared.execution.params import PARAMS_FILE, Params, checked_params
+from tasks.shared.execution.params_file import overridden
+from tasks.shared.execution.pipeline import DVC_FILE, stages_of
+from tasks.shared.runtime import git
+from tasks.shared.runtime.errors import UserError
 
 
 @flow(name="experiments", flow_run_name=run_name, persist_result=False)

@@ -9,10 +9,10 @@ from typing import Any
 
 from prefect.runtime import flow_run
 
-from tasks.shared import git
-from tasks.shared.errors import UserError
-from tasks.shared.files import sha256_json
-from tasks.shared.params import load_params
+from tasks.shared.execution.params import load_params
+from tasks.shared.runtime import git
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import sha256_json
 
 SHORT = 8  # digits of a commit or digest
 LONGEST = 120  # characters

@@ -14,9 +14,9 @@ from urllib.error import URLError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
-from tasks.shared.errors import UserError
-from tasks.shared.tracking import DEFAULT_URI, told
-from tasks.shared.workspace.programs import run
+from tasks.shared.execution.programs import run
+from tasks.shared.execution.tracking import DEFAULT_URI, told
+from tasks.shared.runtime.errors import UserError
 
 HERE = ("127.0.0.1", "localhost")
 KEPT = 15  # lines of a program's output, for when it ends by itself

@@ -18,21 +18,21 @@ from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import StateType
 from prefect.states import Cancelled, Completed, Failed, State
 
+from flows.checkout import Checkout, cell, save_experiment, workspace
 from flows.names import experiment_name, name_of, run_name
 from flows.register import require_named_server
 from flows.stage import Work, do
 from flows.stopping import Stop
 from flows.story import Story, tell
 from tasks.ready import require
-from tasks.shared import git
 from tasks.shared.artifacts.scores import FOLDER, Scores, read_scores
-from tasks.shared.errors import UserError
-from tasks.shared.params import PARAMS_FILE, Params, load_params
-from tasks.shared.params_file import assignment
-from tasks.shared.pipeline import DVC_FILE, order_of, read_stages, upstream_of
-from tasks.shared.workspace.checkout import Checkout, cell, save_experiment, workspace
-from tasks.shared.workspace.repro import stale
-from tasks.shared.workspace.worktree import LOCK
+from tasks.shared.execution.params import PARAMS_FILE, Params, load_params
+from tasks.shared.execution.params_file import assignment
+from tasks.shared.execution.pipeline import DVC_FILE, order_of, read_stages, upstream_of
+from tasks.shared.execution.repro import stale
+from tasks.shared.execution.worktree import LOCK
+from tasks.shared.runtime import git
+from tasks.shared.runtime.errors import UserError
 
 
 @flow(name="pipeline", flow_run_name=run_name, persist_result=False)

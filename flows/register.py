@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from flows.deployments import Cron, Deployment
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient

@@ -18,8 +18,8 @@ from uuid import UUID
 from flows.deployments import Deployment, read_prefect_file
 from flows.leftovers import end_dead, skip_missed
 from flows.register import keep_schedules, prepared, require_server
-from tasks.shared.errors import UserError
-from tasks.shared.params import load_params
+from tasks.shared.execution.params import load_params
+from tasks.shared.runtime.errors import UserError
 
 if TYPE_CHECKING:
     from prefect.client.schemas.responses import DeploymentResponse

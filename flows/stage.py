@@ -14,13 +14,13 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import StateType, TaskRun
 from prefect.states import Cancelled, Completed, Failed, State
 
+from flows.checkout import Checkout
 from flows.stopping import Stop, StoppedError
 from flows.watching import Watch
-from tasks.shared.params import Flows
-from tasks.shared.progress import PLACE
-from tasks.shared.workspace.checkout import Checkout
-from tasks.shared.workspace.programs import TimeLimitError
-from tasks.shared.workspace.repro import Outcome, StageFailedError, repro
+from tasks.shared.execution.params import Flows
+from tasks.shared.execution.programs import TimeLimitError
+from tasks.shared.execution.repro import Outcome, StageFailedError, repro
+from tasks.shared.runtime.progress import PLACE
 
 PASSING, WRONG, TIMED_OUT = "Failed", "Wrong input", "Timed out"  # names of failed states; the first is Prefect's own
 NAMES: dict[Outcome, str] = {"ran": "Completed", "restored": "Restored", "unchanged": "Unchanged"}

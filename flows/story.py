@@ -15,11 +15,11 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 
 from flows.stage import Done
 from tasks.audit.executions import Execution, Executions
+from tasks.lineage.picture.stages import counted
 from tasks.shared.artifacts.publish import MANIFEST, RESULTS
 from tasks.shared.artifacts.scores import HEADLINE, MEASURES, Scores
-from tasks.shared.files import read_json, sha256_file
-from tasks.shared.lineage.stages import counted
-from tasks.shared.reused import read_reused
+from tasks.shared.execution.reused import read_reused
+from tasks.shared.runtime.files import read_json, sha256_file
 
 PAGES = {"report": "report.html", "lineage": "lineage.html"}  # of the stage report, which MLflow keeps
 

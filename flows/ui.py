@@ -18,9 +18,9 @@ from urllib.parse import urlsplit
 
 from flows.pages import HERE, Page, Running, mlflow_page, prefect_page
 from flows.register import api_url
-from tasks.shared.errors import UserError
-from tasks.shared.params import load_params
-from tasks.shared.workspace.locks import holder_of, take
+from tasks.shared.execution.params import load_params
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.locks import holder_of, take
 
 LOOK = 0.25  # seconds between two looks at how the pages are
 

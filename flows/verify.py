@@ -18,9 +18,9 @@ from flows.stopping import Stop, StoppedError
 from tasks.audit.show import plain
 from tasks.audit.verify.answer import Answer, Finding, parse_answer
 from tasks.audit.verify.view import closing
-from tasks.shared.workspace.locks import WORKSPACE, holder_of, take
-from tasks.shared.workspace.programs import run
-from tasks.shared.workspace.repro import stage_environment
+from tasks.shared.execution.programs import run
+from tasks.shared.execution.repro import stage_environment
+from tasks.shared.runtime.locks import WORKSPACE, holder_of, take
 
 COMMAND = (sys.executable, "-m", "tasks.cli", "audit", "verify", "--json")
 PAUSE = 1.0  # seconds between two tries to have the workspace

@@ -10,7 +10,7 @@ from uuid import UUID
 from prefect import get_run_logger
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
-from tasks.shared.progress import Progress, read_progress
+from tasks.shared.runtime.progress import Progress, read_progress
 
 PAUSE = 2.0  # seconds between two updates
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tasks.matrix.command import add_command as add_matrix
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 from tasks.submission.command import add_commands
 
 STAGES = {
@@ -116,7 +116,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _assignment(text: str) -> tuple[str, object]:
-    from tasks.shared.params_file import assignment
+    from tasks.shared.execution.params_file import assignment
 
     return assignment(text)
 
@@ -140,7 +140,7 @@ def _search(chosen: argparse.Namespace) -> int:
 
 
 def _profile(chosen: argparse.Namespace) -> int:
-    from tasks.shared.profiles import choose, described, names
+    from tasks.shared.execution.profiles import choose, described, names
 
     if chosen.name is None:
         print("\n".join(described(name) for name in names()))
@@ -154,7 +154,7 @@ def _profile(chosen: argparse.Namespace) -> int:
 
 def _ready(_: argparse.Namespace) -> int:
     from tasks.ready import as_table, look
-    from tasks.shared.params import load_params
+    from tasks.shared.execution.params import load_params
 
     found = look(load_params())
     print(as_table(found))

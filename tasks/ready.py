@@ -11,11 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.shared.errors import UserError
-from tasks.shared.gpu import visible_gpus
-from tasks.shared.hub import fetch
-from tasks.shared.models import resolve_model
-from tasks.shared.params import Params
+from tasks.shared.execution.params import Params
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.gpu import visible_gpus
+from tasks.shared.runtime.hub import fetch
+from tasks.shared.runtime.models import resolve_model
 
 CORPUS = "corpus"
 

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from tasks.shared import progress
 from tasks.shared.artifacts.publish import read_manifest
-from tasks.shared.params_file import change_params
-from tasks.shared.progress import Progress
-from tasks.shared.stage import StageRun, limit_threads, run_stage
+from tasks.shared.execution.params_file import change_params
+from tasks.shared.execution.stage import StageRun, limit_threads, run_stage
+from tasks.shared.runtime import progress
+from tasks.shared.runtime.progress import Progress
 from tests.project import Project, build
 from tests.project import key as project_key
 

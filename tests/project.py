@@ -17,8 +17,8 @@ from typing import Any
 
 import yaml
 
-from tasks.shared.files import sha256_file, sha256_json
-from tasks.shared.params_file import change_params
+from tasks.shared.execution.params_file import change_params
+from tasks.shared.runtime.files import sha256_file, sha256_json
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = list(yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"])
@@ -140,7 +140,7 @@ def key() -> str:
     """What decides the results of `build`: the stages' code and params, and the packages that matter; not the audit."""
     names = [path.relative_to(ROOT).as_posix() for path in sources()]
     deciding = ("tasks/", "dvc.yaml", "params.yaml", ".dvc", ".gitignore", "tests/project.py", "tests/omni/")
-    reading = ("tasks/audit/", "tasks/cli.py", "tasks/search.py", "tasks/shared/workspace/")
+    reading = ("tasks/audit/", "tasks/cli.py", "tasks/search.py", "tasks/lineage/")
     files = {
         name: sha256_file(ROOT / name) for name in names if name.startswith(deciding) and not name.startswith(reading)
     }

@@ -14,8 +14,8 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from tasks.shared.params import NO_STAGES, Params, load_params
-from tasks.shared.pipeline import read_stages
+from tasks.shared.execution.params import NO_STAGES, Params, load_params
+from tasks.shared.execution.pipeline import read_stages
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES: dict[str, dict[str, object]] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
@@ -88,9 +88,9 @@ def test_params_that_stages_depend_on_exist() -> None:
 
 def test_whatever_code_a_stage_imports_is_its_dependency_or_decides_no_bytes() -> None:
     """A stage whose code changed must be stale. What only runs and reports (engine, tracking, ...) is left out."""
-    names = "cron engine errors failures gpu hub items models params params_file pipeline profiles progress reused"
-    names += " stage tracking workers"
-    runs_only = {f"tasks/shared/{name}.py" for name in [*names.split(), "workspace/locks"]}
+    execution = "cron engine failures items params params_file pipeline profiles reused stage tracking workers"
+    runs_only = {f"tasks/shared/execution/{name}.py" for name in execution.split()}
+    runs_only |= {f"tasks/shared/runtime/{name}.py" for name in ["errors", "gpu", "hub", "locks", "models", "progress"]}
     for stage, spec in read_stages(load_params(ROOT / "params.yaml"), ROOT / "dvc.yaml").items():
         watched = {path.as_posix() for path in spec.deps}
         for path in reached(ROOT / "tasks" / stage):
@@ -138,7 +138,9 @@ def imported(path: Path) -> set[str]:
     return {name for name in names if name == "tasks" or name.startswith("tasks.")}
 
 
-@pytest.mark.parametrize("room", ["cli", *(f"{stage}.run" for stage in STAGES if stage not in MODELS), "shared.stage"])
+@pytest.mark.parametrize(
+    "room", ["cli", *(f"{stage}.run" for stage in STAGES if stage not in MODELS), "shared.execution.stage"]
+)
 def test_what_needs_no_model_starts_without_one(room: str) -> None:
     program = f"import sys, tasks.{room}; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
     loaded = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -28,7 +28,7 @@ from tests.omni.published import whole_thinker, write_processor, write_thinker
 from tests.project import GIT, STAGES, sources
 from tests.shared.retrieval.drama import MARK, make
 from tests.shared.retrieval.local_hub import COMMIT, GATED, local_hub
-from tests.shared.test_hub_errors import environment
+from tests.shared.runtime.test_hub_errors import environment
 
 ROOT = Path(__file__).resolve().parents[1]
 THINKER, PROCESSOR = "Tevatron/Qwen2.5-Omni-7B-Thinker", "Qwen/Qwen2.5-Omni-7B"

@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from tasks.shared.failures import read_failures
-from tasks.shared.files import sha256_file
-from tasks.shared.pipeline import dvc_hash
+from tasks.shared.execution.failures import read_failures
+from tasks.shared.execution.pipeline import dvc_hash
+from tasks.shared.runtime.files import sha256_file
 from tests.project import STAGES, Project
 
 

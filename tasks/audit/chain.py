@@ -13,9 +13,9 @@ from tasks.audit.lock import LockedStage
 from tasks.audit.manifest import Manifest
 from tasks.audit.snapshot import Snapshot
 from tasks.shared.artifacts.publish import MANIFEST, RESULTS
-from tasks.shared.files import sha256_file
-from tasks.shared.params import as_read
-from tasks.shared.pipeline import dvc_hash, upstream_of
+from tasks.shared.execution.params import as_read
+from tasks.shared.execution.pipeline import dvc_hash, upstream_of
+from tasks.shared.runtime.files import sha256_file
 
 
 @dataclass(frozen=True)

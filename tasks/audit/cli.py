@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
 
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 COMMANDS = {
     "trace": "the whole ancestry of a score, of a query's ranking, or of one video's rank",

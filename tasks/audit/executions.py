@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-from tasks.shared.tracking import DEFAULT_URI, EXPERIMENT, told
+from tasks.shared.execution.tracking import DEFAULT_URI, EXPERIMENT, told
 
 MANIFEST_TAG = "reeltrace.manifest"
 SQLITE = "sqlite:///"

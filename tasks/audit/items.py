@@ -16,8 +16,8 @@ from tasks.shared.artifacts.indexed import IndexedDocument, read_indexed
 from tasks.shared.artifacts.media import Media, read_media
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.transcripts import Transcript, read_transcripts
-from tasks.shared.errors import UserError
-from tasks.shared.failures import FAILURES, Failure, read_failures
+from tasks.shared.execution.failures import FAILURES, Failure, read_failures
+from tasks.shared.runtime.errors import UserError
 
 VIDEOS = RESULTS / "corpus" / "manifest.parquet"
 READER = {"train": "train", "test": "encode"}  # the stage that makes documents of a split's videos

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.shared.errors import UserError
-from tasks.shared.files import sha256_json
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import sha256_json
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 FOLDER = ".dir"
 

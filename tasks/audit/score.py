@@ -11,7 +11,7 @@ from pathlib import Path
 from tasks.audit.snapshot import FINAL, Snapshot, of_run, revision, workspace
 from tasks.shared.artifacts.corpus import read_queries, read_videos
 from tasks.shared.artifacts.scores import HEADLINE, MEASURES, SYSTEMS
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 QUERIES = Path("results/corpus/queries.parquet")
 VIDEOS = Path("results/corpus/manifest.parquet")

@@ -20,12 +20,12 @@ from tasks.audit.links import broken, links
 from tasks.audit.lock import LockedStage, parse_lock
 from tasks.audit.manifest import Manifest, parse_manifest, read_manifest_file
 from tasks.audit.objects import FOLDER, Objects
-from tasks.shared import git
 from tasks.shared.artifacts.publish import MANIFEST, RESULTS
-from tasks.shared.errors import UserError
-from tasks.shared.files import link_or_copy, sha256_json
-from tasks.shared.items import store_folder
-from tasks.shared.pipeline import DVC_FILE, StageSpec, stages_of, upstream_of
+from tasks.shared.execution.items import store_folder
+from tasks.shared.execution.pipeline import DVC_FILE, StageSpec, stages_of, upstream_of
+from tasks.shared.runtime import git
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import link_or_copy, sha256_json
 
 LOCK = "dvc.lock"
 PARAMS = "params.yaml"

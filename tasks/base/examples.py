@@ -16,12 +16,23 @@ import numpy as np
 
 from tasks.omni.item import Item
 from tasks.omni.prompt import BEFORE, QUERY_PREFIX, ROLE
-from tasks.world import scenes, sentences
-from tasks.world.chance import rng_for
-from tasks.world.events import Combo, Event, random_event
-from tasks.world.lexicon import COLOURS, KINDS, LANDMARKS, LANGUAGES, OBJECTS, PLACES, ROLES, SIGN_WORDS, SOUNDS, THINGS
-from tasks.world.sounds import synthesise
-from tasks.world.speech import SAMPLE_RATE, speak
+from tasks.synthetic import scenes, sentences
+from tasks.synthetic.chance import rng_for
+from tasks.synthetic.events import Combo, Event, random_event
+from tasks.synthetic.lexicon import (
+    COLOURS,
+    KINDS,
+    LANDMARKS,
+    LANGUAGES,
+    OBJECTS,
+    PLACES,
+    ROLES,
+    SIGN_WORDS,
+    SOUNDS,
+    THINGS,
+)
+from tasks.synthetic.sounds import synthesise
+from tasks.synthetic.speech import SAMPLE_RATE, speak
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 from tasks.base.examples import PARTS, Example
 from tasks.base.muon import Muon
 from tasks.base.teacher import Targets
-from tasks.shared.progress import progress
+from tasks.shared.runtime.progress import progress
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -17,8 +17,8 @@ from io import StringIO
 
 from tasks.shared.artifacts.models import BaseModel, named_base, write_base
 from tasks.shared.artifacts.publish import RESULTS
-from tasks.shared.files import write_text
-from tasks.shared.stage import StageRun
+from tasks.shared.execution.stage import StageRun
+from tasks.shared.runtime.files import write_text
 
 EVENTS = 1000  # base events; more of them would only cost the teacher time
 
@@ -57,8 +57,8 @@ def _make_tiny(stage: StageRun) -> list[dict[str, float | str]]:
     from tasks.base.teacher import Targets
     from tasks.omni.tiny import TinyConfig, build_tiny
     from tasks.shared.retrieval.dense import DenseRetriever
-    from tasks.world.cast import cast_events
-    from tasks.world.events import taken_by
+    from tasks.synthetic.cast import cast_events
+    from tasks.synthetic.events import taken_by
 
     params, seed = stage.params.base, stage.params.run.seed
     torch.set_num_threads(stage.params.run.threads)

@@ -1,5 +1,5 @@
 from tasks.corpus.run import run
-from tasks.shared.stage import main
+from tasks.shared.execution.stage import main
 
 if __name__ == "__main__":
     main("corpus", run, components=("av", "pyarrow"))

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from tasks.corpus.source import Source
 from tasks.shared.artifacts.corpus import Judgment, Query, Video
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 MAX_ID_BYTES = 200  # an id becomes a file's name, with room for a suffix
 VIDEO_TYPES = ("professional", "edited", "raw")

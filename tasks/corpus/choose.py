@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tasks.shared.errors import UserError
-from tasks.shared.params import PARAMS_FILE, load_params
-from tasks.shared.params_file import change_params
+from tasks.shared.execution.params import PARAMS_FILE, load_params
+from tasks.shared.execution.params_file import change_params
+from tasks.shared.runtime.errors import UserError
 
 
 def choose(directory: str, params_file: Path = PARAMS_FILE) -> None:

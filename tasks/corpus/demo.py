@@ -1,6 +1,6 @@
 """The demo corpus: a small imitation of MultiVENT 2.0, drawn, spoken and encoded on the spot from a seed.
 
-What it is not: real footage. Its events are combinations from closed vocabularies (`tasks.world.lexicon`), its
+What it is not: real footage. Its events are combinations from closed vocabularies (`tasks.synthetic.lexicon`), its
 pictures are drawings and its voices synthetic, so scores on it say that the pipeline works, not how well it would
 do on the world's videos.
 """
@@ -15,12 +15,12 @@ from pathlib import Path
 
 from tasks.corpus.demo_plan import Plan, plan_videos
 from tasks.shared.artifacts.corpus import Judgment, Query, Video
-from tasks.shared.files import sha256_file
-from tasks.shared.progress import progress
-from tasks.world.cast import Cast, cast_events
-from tasks.world.chance import rng_for
-from tasks.world.lexicon import LANGUAGE_NAMES, LANGUAGES
-from tasks.world.sentences import QUERY_TYPES, query
+from tasks.shared.runtime.files import sha256_file
+from tasks.shared.runtime.progress import progress
+from tasks.synthetic.cast import Cast, cast_events
+from tasks.synthetic.chance import rng_for
+from tasks.synthetic.lexicon import LANGUAGE_NAMES, LANGUAGES
+from tasks.synthetic.sentences import QUERY_TYPES, query
 
 CATEGORIES = {
     "emergency": ("flood", "wildfire", "earthquake", "storm", "snowfall"),

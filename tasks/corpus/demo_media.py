@@ -16,10 +16,10 @@ from av.packet import Packet
 from numpy.typing import NDArray
 
 from tasks.corpus.demo_plan import Codec, Plan
-from tasks.world.chance import rng_for
-from tasks.world.scenes import draw_frame, make_shot
-from tasks.world.sounds import synthesise
-from tasks.world.speech import SAMPLE_RATE, speak
+from tasks.synthetic.chance import rng_for
+from tasks.synthetic.scenes import draw_frame, make_shot
+from tasks.synthetic.sounds import synthesise
+from tasks.synthetic.speech import SAMPLE_RATE, speak
 
 Picture = NDArray[np.uint8]  # (height, width, 3)
 Wave = NDArray[np.float32]  # mono, 16 kHz

@@ -11,11 +11,11 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from tasks.shared.artifacts.corpus import Split
-from tasks.world.cast import Cast
-from tasks.world.chance import hex_name, rng_for
-from tasks.world.events import Event
-from tasks.world.scenes import STYLES, Style
-from tasks.world.sentences import caption, description, narration, speech_text, title
+from tasks.synthetic.cast import Cast
+from tasks.synthetic.chance import hex_name, rng_for
+from tasks.synthetic.events import Event
+from tasks.synthetic.scenes import STYLES, Style
+from tasks.synthetic.sentences import caption, description, narration, speech_text, title
 
 T = TypeVar("T")
 Codec = Literal["h264", "vp9", "av1"]

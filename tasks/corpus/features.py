@@ -25,10 +25,10 @@ from tasks.corpus.source import VIDEO_SUFFIXES
 from tasks.corpus.tables import Row, read_csv_bytes
 from tasks.corpus.unpack import TAR_SUFFIXES, opened
 from tasks.shared.artifacts.shipped import Shipped
-from tasks.shared.errors import UserError
-from tasks.shared.files import read_json, write_json
-from tasks.shared.items import ItemStore, code_digest
-from tasks.shared.progress import progress
+from tasks.shared.execution.items import ItemStore, code_digest
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import read_json, write_json
+from tasks.shared.runtime.progress import progress
 
 Kind = Literal["asr", "ocr"]
 KINDS: dict[Kind, re.Pattern[str]] = {"ocr": re.compile("ocr"), "asr": re.compile("whisper|asr|speech_to_text")}

@@ -18,10 +18,10 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from tasks.shared.errors import UserError
-from tasks.shared.files import canonical_json, sha256_file, write_text
-from tasks.shared.items import store_folder
-from tasks.shared.progress import progress
+from tasks.shared.execution.items import store_folder
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import canonical_json, sha256_file, write_text
+from tasks.shared.runtime.progress import progress
 
 MEMORY = "fingerprints.jsonl"
 SETTLED = 2.0  # seconds; a younger file may change again without its time stamp moving on coarse file systems

@@ -31,7 +31,7 @@ from tasks.corpus.source import VIDEO_SUFFIXES, Source, directory, some
 from tasks.corpus.tables import Row, read_judgments, read_rows
 from tasks.shared.artifacts.corpus import SPLITS, Judgment, Query, Split, Video
 from tasks.shared.artifacts.shipped import Shipped
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 METADATA = "metadata.jsonl"
 METADATA_FIELDS = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.shared.files import atomically, sha256_json
-from tasks.shared.items import store_folder
+from tasks.shared.execution.items import store_folder
+from tasks.shared.runtime.files import atomically, sha256_json
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -33,7 +33,7 @@ def joined(video: Path, video_sha256: str, sound: Path, sound_sha256: str) -> Pa
 def _join(video: Path, sound: Path, target: Path) -> None:
     import av
 
-    from tasks.shared.video.container import UnreadableVideoError, check_whole, open_video
+    from tasks.video.container import UnreadableVideoError, check_whole, open_video
 
     where = video
     try:

@@ -41,8 +41,8 @@ from tasks.corpus.tables import read_json_rows, read_rows, relevance_of
 from tasks.corpus.unpack import TAR_SUFFIXES, left_out, unpacked
 from tasks.shared.artifacts.corpus import SPLITS, Judgment, Query, Split, Video
 from tasks.shared.artifacts.shipped import Shipped
-from tasks.shared.errors import UserError
-from tasks.shared.progress import progress
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.progress import progress
 
 KEPT = (*VIDEO_SUFFIXES, ".json", ".csv")
 LANGUAGES = {"arabic": "ar", "chinese": "zh", "english": "en", "korean": "ko", "russian": "ru", "spanish": "es"}

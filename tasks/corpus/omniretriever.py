@@ -30,8 +30,8 @@ from tasks.corpus.join import UnjoinableError, joined
 from tasks.corpus.source import Source, directory
 from tasks.corpus.tables import Row, read_json_rows
 from tasks.shared.artifacts.corpus import Video
-from tasks.shared.errors import UserError
-from tasks.shared.progress import progress
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.progress import progress
 
 MANIFESTS = "manifests/omniretriever_bench*.jsonl"
 FIELDS = ("id", "text", "video", "audio")

@@ -11,7 +11,7 @@ from tasks.corpus.source import Source, some
 from tasks.shared.artifacts.corpus import SPLITS, write_qrels, write_queries, write_videos
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.shipped import Shipped, write_shipped
-from tasks.shared.stage import StageRun
+from tasks.shared.execution.stage import StageRun
 
 
 def run(stage: StageRun) -> None:

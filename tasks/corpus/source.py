@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tasks.shared.artifacts.corpus import Judgment, Query, Video
 from tasks.shared.artifacts.shipped import Shipped
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 VIDEO_SUFFIXES = tuple(
     f".{name}" for name in ("3gp", "avi", "flv", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "ogv", "ts", "webm", "wmv")

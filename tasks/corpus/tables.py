@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from tasks.shared.artifacts.corpus import Judgment
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 csv.field_size_limit(1 << 24)  # of what is said in hours of video; the default is 128 KiB
 

@@ -16,10 +16,10 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 
 from tasks.corpus.fingerprints import fingerprints
-from tasks.shared.errors import UserError
-from tasks.shared.files import CHUNK, read_json, write_json
-from tasks.shared.items import store_folder
-from tasks.shared.progress import progress
+from tasks.shared.execution.items import store_folder
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import CHUNK, read_json, write_json
+from tasks.shared.runtime.progress import progress
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 MEMBERS = ".members.json"  # sizes of the files kept, and the names of those left out; written last

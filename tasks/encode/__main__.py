@@ -1,7 +1,7 @@
 """`python -m tasks.encode`."""
 
 from tasks.encode.run import run
-from tasks.shared.stage import main
+from tasks.shared.execution.stage import main
 
 if __name__ == "__main__":
     main("encode", run, components=("av", "lancedb", "pillow", "sentence-transformers", "torch", "transformers"))

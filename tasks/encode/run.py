@@ -22,10 +22,10 @@ from tasks.shared.artifacts.models import systems
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.transcripts import read_transcripts
 from tasks.shared.artifacts.vectors import rows_of, write_vectors
-from tasks.shared.errors import UserError
-from tasks.shared.failures import Failure, refuse_too_many, write_failures
-from tasks.shared.reused import Reused
-from tasks.shared.stage import StageRun
+from tasks.shared.execution.failures import Failure, refuse_too_many, write_failures
+from tasks.shared.execution.reused import Reused
+from tasks.shared.execution.stage import StageRun
+from tasks.shared.runtime.errors import UserError
 
 CORPUS = RESULTS / "corpus"
 

@@ -9,7 +9,7 @@ from tasks.omni.documents import Document, read_documents
 from tasks.shared.artifacts.corpus import Video, read_queries, read_videos
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.vectors import VIEWS
-from tasks.shared.params import Params
+from tasks.shared.execution.params import Params
 
 CORPUS = RESULTS / "corpus"
 

@@ -1,7 +1,7 @@
 """`python -m tasks.evaluate`"""
 
 from tasks.evaluate.run import run
-from tasks.shared.stage import main
+from tasks.shared.execution.stage import main
 
 if __name__ == "__main__":
     main(

@@ -14,8 +14,8 @@ from functools import partial
 from tasks.evaluate.significance import interval, randomisation_p
 from tasks.shared.artifacts.directions import AVERAGES, CUTS, DIRECTIONS, FIRST, Directions, Lead
 from tasks.shared.artifacts.vectors import Vectors, rows_of
-from tasks.shared.progress import progress
 from tasks.shared.retrieval.search import ranks
+from tasks.shared.runtime.progress import progress
 
 Ranks = dict[str, dict[str, dict[str, int]]]  # system -> direction -> video id -> rank
 

@@ -16,7 +16,7 @@ from tasks.shared.artifacts import vectors
 from tasks.shared.artifacts.corpus import Qrels
 from tasks.shared.artifacts.fusion import AgainstJoint, FusedQuery, Fusion
 from tasks.shared.artifacts.scores import HEADLINE, Run
-from tasks.shared.params import Params
+from tasks.shared.execution.params import Params
 from tasks.shared.retrieval.fusion import Weigh, fused, weights_of
 from tasks.shared.retrieval.methods import TooFewError, read_modalities, way, weigher
 

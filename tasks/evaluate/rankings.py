@@ -11,10 +11,10 @@ from tasks.shared.artifacts.document import document_text
 from tasks.shared.artifacts.scores import Run
 from tasks.shared.artifacts.transcripts import read_transcripts
 from tasks.shared.artifacts.vectors import Vectors, read_vectors
-from tasks.shared.errors import UserError
-from tasks.shared.params import Params, TextField
+from tasks.shared.execution.params import Params, TextField
 from tasks.shared.retrieval.bm25 import BM25
 from tasks.shared.retrieval.search import search
+from tasks.shared.runtime.errors import UserError
 
 
 def encoded(videos: Sequence[Video], queries: Sequence[Query], depth: int) -> tuple[dict[str, Run], int]:

@@ -38,9 +38,9 @@ from tasks.shared.artifacts.scores import (
     write_scores,
 )
 from tasks.shared.artifacts.vectors import VIEWS
-from tasks.shared.params import Params
-from tasks.shared.progress import progress
-from tasks.shared.stage import StageRun
+from tasks.shared.execution.params import Params
+from tasks.shared.execution.stage import StageRun
+from tasks.shared.runtime.progress import progress
 
 CORPUS = RESULTS / "corpus"
 

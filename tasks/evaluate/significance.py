@@ -8,8 +8,8 @@ import numpy as np
 
 from tasks.evaluate.measures import PerQuery, headline
 from tasks.shared.artifacts.scores import Comparison
-from tasks.shared.files import sha256_json
-from tasks.shared.progress import progress
+from tasks.shared.runtime.files import sha256_json
+from tasks.shared.runtime.progress import progress
 
 BLOCK = 1 << 22  # random numbers held at once
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from tasks.evaluate.measures import PerQuery, headline, per_query
 from tasks.shared.artifacts.corpus import Qrels, Query, Video
 from tasks.shared.artifacts.scores import HEADLINE, Run, Slice
-from tasks.shared.progress import progress
+from tasks.shared.runtime.progress import progress
 
 UNKNOWN = "unknown"
 Interval = Callable[[list[float]], list[float]]

@@ -1,7 +1,7 @@
 """`python -m tasks.extract`"""
 
 from tasks.extract.run import run
-from tasks.shared.stage import main
+from tasks.shared.execution.stage import main
 
 if __name__ == "__main__":
     main("extract", run, components=("av", "numpy", "pillow"))

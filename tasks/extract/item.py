@@ -11,10 +11,10 @@ from PIL import Image
 
 from tasks.extract.sound import read_sound, write_flac
 from tasks.shared.artifacts.media import SAMPLE_RATE, Media
-from tasks.shared.files import link_or_copy, read_json, sha256_file, write_json
-from tasks.shared.params import Extract
-from tasks.shared.video.container import UnreadableVideoError, check_unchanged, check_whole
-from tasks.shared.video.picture import read_picture, square
+from tasks.shared.execution.params import Extract
+from tasks.shared.runtime.files import link_or_copy, read_json, sha256_file, write_json
+from tasks.video.container import UnreadableVideoError, check_unchanged, check_whole
+from tasks.video.picture import read_picture, square
 
 SUFFIXES = {"png": ".png", "jpeg": ".jpg"}
 ITEM, AUDIO = "item.json", "audio.flac"

@@ -13,15 +13,15 @@ from tasks.shared.artifacts import media
 from tasks.shared.artifacts.corpus import read_videos
 from tasks.shared.artifacts.media import write_media
 from tasks.shared.artifacts.publish import RESULTS
-from tasks.shared.engine import Job, process
-from tasks.shared.errors import UserError
-from tasks.shared.failures import refuse_too_many, write_failures
-from tasks.shared.items import ItemStore, code_digest
-from tasks.shared.params import Extract
-from tasks.shared.progress import progress
-from tasks.shared.reused import Reused
-from tasks.shared.stage import StageRun
-from tasks.shared.video import container, picture
+from tasks.shared.execution.engine import Job, process
+from tasks.shared.execution.failures import refuse_too_many, write_failures
+from tasks.shared.execution.items import ItemStore, code_digest
+from tasks.shared.execution.params import Extract
+from tasks.shared.execution.reused import Reused
+from tasks.shared.execution.stage import StageRun
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.progress import progress
+from tasks.video import container, picture
 
 JPEG_WIDEST = 65_500  # pixels, libjpeg's limit
 

@@ -11,7 +11,7 @@ import numpy as np
 from av.audio.resampler import AudioResampler
 
 from tasks.shared.artifacts.media import SAMPLE_RATE
-from tasks.shared.video.container import UnreadableVideoError, open_video
+from tasks.video.container import UnreadableVideoError, open_video
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame

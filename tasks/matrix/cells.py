@@ -16,14 +16,14 @@ import yaml
 
 from tasks.audit.lock import parse_lock
 from tasks.audit.objects import Objects
-from tasks.shared import git
 from tasks.shared.artifacts.scores import FOLDER, PER_QUERY, QueryScores, read_per_query
-from tasks.shared.errors import UserError
-from tasks.shared.files import link_or_copy
-from tasks.shared.params import PARAMS_FILE, Modality, Params, as_read, checked_params
-from tasks.shared.params_file import overridden
-from tasks.shared.pipeline import DVC_FILE
-from tasks.shared.progress import progress
+from tasks.shared.execution.params import PARAMS_FILE, Modality, Params, as_read, checked_params
+from tasks.shared.execution.params_file import overridden
+from tasks.shared.execution.pipeline import DVC_FILE
+from tasks.shared.runtime import git
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import link_or_copy
+from tasks.shared.runtime.progress import progress
 
 ROWS, COLUMNS = "train.modalities", "encode.modalities"
 LOCK = "dvc.lock"

@@ -28,8 +28,8 @@ def _matrix(chosen: argparse.Namespace) -> int:
     from tasks.matrix.heat_map import heat_map
     from tasks.matrix.matrix import matrix_of
     from tasks.matrix.pages import as_csv, as_markdown
-    from tasks.shared import git
-    from tasks.shared.files import atomically, write_text
+    from tasks.shared.runtime import git
+    from tasks.shared.runtime.files import atomically, write_text
 
     cells, params = cells_of(chosen.rev)
     matrix = matrix_of(cells, params.evaluate.bootstrap, params.run.seed)

@@ -15,8 +15,8 @@ import numpy as np
 from tasks.evaluate.significance import bounds, draws
 from tasks.matrix.cells import Cell, Subset
 from tasks.shared.artifacts.scores import HEADLINE
-from tasks.shared.errors import UserError
-from tasks.shared.params import MODALITIES
+from tasks.shared.execution.params import MODALITIES
+from tasks.shared.runtime.errors import UserError
 
 Place = tuple[Subset, Subset]  # trained, indexed
 UNTRAINED: Subset = ()  # the row of the base system

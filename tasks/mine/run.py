@@ -17,10 +17,10 @@ from tasks.shared.artifacts.corpus import Query, Video, positives_of, read_qrels
 from tasks.shared.artifacts.negatives import FILE, MinedQuery, write_negatives
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.transcripts import read_transcripts
-from tasks.shared.errors import UserError
-from tasks.shared.failures import refuse_too_many, write_failures
-from tasks.shared.files import write_json
-from tasks.shared.stage import StageRun
+from tasks.shared.execution.failures import refuse_too_many, write_failures
+from tasks.shared.execution.stage import StageRun
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import write_json
 
 CORPUS = RESULTS / "corpus"
 

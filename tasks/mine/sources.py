@@ -10,10 +10,10 @@ import numpy as np
 
 from tasks.shared.artifacts.corpus import Video
 from tasks.shared.artifacts.scores import Run
-from tasks.shared.failures import Failure
-from tasks.shared.files import sha256_json
-from tasks.shared.params import Params
-from tasks.shared.reused import Reused
+from tasks.shared.execution.failures import Failure
+from tasks.shared.execution.params import Params
+from tasks.shared.execution.reused import Reused
+from tasks.shared.runtime.files import sha256_json
 
 
 @dataclass(frozen=True)

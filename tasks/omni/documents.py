@@ -12,9 +12,9 @@ from tasks.shared.artifacts.document import document_text
 from tasks.shared.artifacts.media import TABLE, Media, read_audio, read_frames, read_media
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.transcripts import read_transcripts
-from tasks.shared.errors import UserError
-from tasks.shared.files import sha256_file, sha256_json
-from tasks.shared.params import Modality
+from tasks.shared.execution.params import Modality
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import sha256_file, sha256_json
 
 
 @dataclass(frozen=True)

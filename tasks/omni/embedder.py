@@ -24,7 +24,7 @@ from tasks.omni.mel import BINS, audio_tokens, to_mel
 from tasks.omni.perceive import Perceived
 from tasks.omni.positions import position_ids
 from tasks.omni.segments import attend_in_segments
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

@@ -17,13 +17,13 @@ from tasks.omni.work import Encode, TextRead, read_text, read_vector
 from tasks.shared.artifacts.index import Encoding
 from tasks.shared.artifacts.models import System
 from tasks.shared.artifacts.vectors import Vectors
-from tasks.shared.engine import Job, process
-from tasks.shared.errors import UserError
-from tasks.shared.failures import Failure
-from tasks.shared.files import files_under, sha256_file
-from tasks.shared.gpu import visible_gpus
-from tasks.shared.items import ItemStore
-from tasks.shared.progress import progress
+from tasks.shared.execution.engine import Job, process
+from tasks.shared.execution.failures import Failure
+from tasks.shared.execution.items import ItemStore
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import files_under, sha256_file
+from tasks.shared.runtime.gpu import visible_gpus
+from tasks.shared.runtime.progress import progress
 
 QUERY = "query"  # marks a query's id among video ids, which have no slash; a view's name marks that of a view
 NO_VIEWS: Mapping[str, Collection[Document]] = MappingProxyType({})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tasks.omni.item import Item
-from tasks.shared.progress import progress
+from tasks.shared.runtime.progress import progress
 
 if TYPE_CHECKING:
     import torch

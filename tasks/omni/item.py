@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 SAMPLING_RATE = 16_000
 SHORTEST_AUDIO = 321  # samples: 3 mel frames, the fewest that make one audio token

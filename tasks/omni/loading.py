@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.shared.errors import UserError
-from tasks.shared.files import read_json
-from tasks.shared.hub import fetch
-from tasks.shared.models import Model, loading
-from tasks.shared.progress import Bar, watched
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import read_json
+from tasks.shared.runtime.hub import fetch
+from tasks.shared.runtime.models import Model, loading
+from tasks.shared.runtime.progress import Bar, watched
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from tasks.omni.loading import some
-from tasks.shared.errors import UserError
-from tasks.shared.files import read_json, write_json
-from tasks.shared.hub import fetch
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import read_json, write_json
+from tasks.shared.runtime.hub import fetch
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from tasks.omni.item import SAMPLING_RATE
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 BINS = 128
 WINDOW = 400  # samples, 25 ms

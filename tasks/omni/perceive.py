@@ -16,8 +16,8 @@ from sentence_transformers.util import batch_to_device
 
 from tasks.omni.item import Item
 from tasks.omni.prompt import AUDIO, VIDEO
-from tasks.shared.errors import UserError
-from tasks.shared.progress import progress
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.progress import progress
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -24,8 +24,8 @@ from tasks.omni.prompt import QUERY_PREFIX
 from tasks.omni.systems import load_system
 from tasks.shared.artifacts.index import Encoding
 from tasks.shared.artifacts.models import System
-from tasks.shared.files import read_json, write_json
-from tasks.shared.gpu import VISIBLE
+from tasks.shared.runtime.files import read_json, write_json
+from tasks.shared.runtime.gpu import VISIBLE
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -1,7 +1,7 @@
 """`python -m tasks.report`"""
 
 from tasks.report.run import run
-from tasks.shared.stage import main
+from tasks.shared.execution.stage import main
 
 if __name__ == "__main__":
     main("report", run, components=("jinja2", "matplotlib", "numpy", "pillow"))

@@ -15,8 +15,8 @@ from tasks.shared.artifacts.negatives import MinedQuery
 from tasks.shared.artifacts.publish import MANIFEST, RESULTS, read_manifest
 from tasks.shared.artifacts.scores import HEADLINE, Run, Scores
 from tasks.shared.artifacts.transcripts import Transcript
-from tasks.shared.failures import FAILURES, Failure, read_failures
-from tasks.shared.files import read_json, sha256_file
+from tasks.shared.execution.failures import FAILURES, Failure, read_failures
+from tasks.shared.runtime.files import read_json, sha256_file
 
 STAGES = ("corpus", "extract", "transcribe", "mine", "base", "train", "encode", "evaluate")  # as each feeds the next
 RECOGNISER = "model.json"

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tasks.lineage.picture.graph import Graph, Mark
+from tasks.lineage.picture.stages import Marked, Recorded, score_node, short, stage_graph
 from tasks.report.evidence import Evidence
 from tasks.report.provenance import LISTED, chain, index_facts, stages
 from tasks.report.samples import Sample, Shown
@@ -15,9 +17,7 @@ from tasks.shared.artifacts.indexed import IndexedDocument, read_indexed
 from tasks.shared.artifacts.media import Media
 from tasks.shared.artifacts.scores import HEADLINE
 from tasks.shared.artifacts.transcripts import Transcript
-from tasks.shared.files import sha256_json
-from tasks.shared.lineage.graph import Graph, Mark
-from tasks.shared.lineage.stages import Marked, Recorded, score_node, short, stage_graph
+from tasks.shared.runtime.files import sha256_json
 
 PAGE = "lineage.html"
 LEGEND: dict[Mark, str] = {

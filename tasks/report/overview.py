@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tasks.report.evidence import Evidence
 from tasks.shared.artifacts.corpus import SPLITS, Video
-from tasks.shared.failures import Failure
+from tasks.shared.execution.failures import Failure
 
 UNKNOWN = "unknown"
 

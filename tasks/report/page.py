@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tasks.lineage.picture.svg import svg_inline
 from tasks.report import numbers
 from tasks.report.directions import any_to_any
 from tasks.report.evidence import Evidence
@@ -21,7 +22,6 @@ from tasks.report.samples import sample_videos, samples
 from tasks.report.slices import facets, systems_plot
 from tasks.report.strips import data_uri
 from tasks.shared.artifacts.scores import MEASURES
-from tasks.shared.lineage.svg import svg_inline
 
 HERE = Path(__file__).parent
 FILTERS = ("decimals", "signed", "probability", "whole", "size", "duration", "counted", "listed")

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from tasks.lineage.picture.stages import flat
 from tasks.report.evidence import Evidence
 from tasks.shared.artifacts.publish import MANIFEST, RESULTS
-from tasks.shared.files import sha256_json
-from tasks.shared.lineage.stages import flat
+from tasks.shared.runtime.files import sha256_json
 
 LISTED = 12  # outputs; of more, their number and size
 

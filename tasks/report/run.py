@@ -10,8 +10,8 @@ from tasks.report.evidence import read_evidence
 from tasks.report.lineage import PAGE as LINEAGE
 from tasks.report.lineage import lineage_parts
 from tasks.report.page import page_parts, plots_of, render
-from tasks.shared.files import write_text
-from tasks.shared.stage import StageRun
+from tasks.shared.execution.stage import StageRun
+from tasks.shared.runtime.files import write_text
 
 PAGE = "report.html"
 PLOTS = "plots"

@@ -9,7 +9,7 @@ from tasks.report.numbers import shortened
 from tasks.report.slices import TYPE_ORDER
 from tasks.report.strips import Picture, filmstrip, spread
 from tasks.shared.artifacts.corpus import Query, Video, positives_of
-from tasks.shared.progress import progress
+from tasks.shared.runtime.progress import progress
 
 KINDS = ("best", "median", "worst")
 WORDS = 120  # characters of a transcript that are shown

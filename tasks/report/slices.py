@@ -8,7 +8,7 @@ from tasks.report.headline import Cell
 from tasks.report.numbers import decimals
 from tasks.report.plots import MOST_ROWS, Dot, DotRow, Plot, dot_plot
 from tasks.shared.artifacts.scores import HEADLINE, SYSTEMS, Scores, Slice
-from tasks.shared.progress import progress
+from tasks.shared.runtime.progress import progress
 
 FACETS = {
     "query_type": ("By query type", "what answers the query: text about the video, its picture, speech, or writing"),

@@ -44,7 +44,7 @@ def _positive(text: str) -> int:
 
 def _submission(chosen: argparse.Namespace) -> int:
     from tasks.shared.artifacts.scores import SYSTEMS
-    from tasks.shared.errors import UserError
+    from tasks.shared.runtime.errors import UserError
     from tasks.submission.submit import submit
 
     if chosen.system not in SYSTEMS:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from tasks.shared.artifacts.scores import Run
-from tasks.shared.errors import UserError
-from tasks.shared.files import write_text
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import write_text
 
 Layout = Literal["2025", "2026"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)

@@ -13,7 +13,7 @@ from tasks.evaluate.measures import means, per_query
 from tasks.shared.artifacts.corpus import Qrels
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.scores import HEADLINE, MEASURES
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 from tasks.submission.layouts import read_layout
 
 QRELS = RESULTS / "corpus" / "qrels.test.trec"

@@ -12,9 +12,9 @@ Then the launcher says how many there are, and `dvc commit train` records what t
 
 import sys
 
-from tasks.shared.errors import UserError
-from tasks.shared.params import load_params
-from tasks.shared.stage import main
+from tasks.shared.execution.params import load_params
+from tasks.shared.execution.stage import main
+from tasks.shared.runtime.errors import UserError
 from tasks.train.follow import follow
 from tasks.train.launch import bound, launch
 from tasks.train.ranks import Ranks

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from tasks.shared.artifacts.exposures import Alteration, Altered
-from tasks.shared.errors import UserError
-from tasks.shared.params import Modality, Params
+from tasks.shared.execution.params import Modality, Params
+from tasks.shared.runtime.errors import UserError
 from tasks.train.batches import judged_batches
 from tasks.train.lesson import Lesson
 from tasks.train.rows import Row

@@ -7,12 +7,12 @@ import sys
 from contextlib import ExitStack
 
 from tasks.shared.artifacts.negatives import read_negatives
-from tasks.shared.errors import UserError
-from tasks.shared.gpu import gpus
-from tasks.shared.params import load_params
-from tasks.shared.pipeline import read_stages
-from tasks.shared.progress import PLACE
-from tasks.shared.stage import limit_threads
+from tasks.shared.execution.params import load_params
+from tasks.shared.execution.pipeline import read_stages
+from tasks.shared.execution.stage import limit_threads
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.gpu import gpus
+from tasks.shared.runtime.progress import PLACE
 from tasks.train.lesson import checkpoints, read_lesson, trainings
 from tasks.train.ranks import Ranks
 

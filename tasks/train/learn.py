@@ -13,7 +13,7 @@ import torch
 from tasks.omni.loading import load_embedder
 from tasks.omni.lora import attach_lora, load_adapter
 from tasks.shared.artifacts.models import read_base
-from tasks.shared.params import Params
+from tasks.shared.execution.params import Params
 from tasks.train.batches import judged_batches
 from tasks.train.inputs import Inputs, shares
 from tasks.train.lesson import Lesson
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from tasks.omni.embedder import OmniEmbedder
-    from tasks.shared.tracking import Tracker
+    from tasks.shared.execution.tracking import Tracker
 
 
 @dataclass(frozen=True)

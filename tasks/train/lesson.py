@@ -12,12 +12,12 @@ from tasks.shared.artifacts.corpus import read_queries, read_videos
 from tasks.shared.artifacts.models import base_system
 from tasks.shared.artifacts.negatives import MinedQuery
 from tasks.shared.artifacts.publish import RESULTS, digests
-from tasks.shared.errors import UserError
-from tasks.shared.files import sha256_json
-from tasks.shared.gpu import visible_gpus
-from tasks.shared.items import ItemStore, store_folder
-from tasks.shared.params import Params
-from tasks.shared.pipeline import StageSpec
+from tasks.shared.execution.items import ItemStore, store_folder
+from tasks.shared.execution.params import Params
+from tasks.shared.execution.pipeline import StageSpec
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import sha256_json
+from tasks.shared.runtime.gpu import visible_gpus
 from tasks.train.rows import Row, training_rows
 from tasks.train.views import Views
 

@@ -19,8 +19,8 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from tasks.shared.errors import UserError
-from tasks.shared.gpu import VISIBLE
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.gpu import VISIBLE
 
 if TYPE_CHECKING:
     from torch.distributed import Store

@@ -24,10 +24,10 @@ from tasks.shared.artifacts.exposures import write_altered, write_exposures
 from tasks.shared.artifacts.losses import as_metrics, read_losses, write_losses
 from tasks.shared.artifacts.models import ADAPTER, Training, write_training
 from tasks.shared.artifacts.negatives import MinedQuery, read_negatives
-from tasks.shared.files import files_under, link_or_copy
-from tasks.shared.items import ENTRY, ItemStore
-from tasks.shared.reused import Reused
-from tasks.shared.stage import StageRun
+from tasks.shared.execution.items import ENTRY, ItemStore
+from tasks.shared.execution.reused import Reused
+from tasks.shared.execution.stage import StageRun
+from tasks.shared.runtime.files import files_under, link_or_copy
 from tasks.train.account import account, altered
 from tasks.train.lesson import COMPONENTS, Lesson, checkpoints, read_lesson, trainings
 from tasks.train.ranks import Ranks

@@ -13,9 +13,9 @@ from transformers import PrinterCallback, TrainerCallback, TrainerControl, Train
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from tasks.shared.artifacts.losses import COLUMNS, as_metrics
-from tasks.shared.params import Train
-from tasks.shared.progress import Bar
-from tasks.shared.tracking import Tracker
+from tasks.shared.execution.params import Train
+from tasks.shared.execution.tracking import Tracker
+from tasks.shared.runtime.progress import Bar
 from tasks.train.contrast import Contrast
 from tasks.train.inputs import Batch, Inputs, Share
 from tasks.train.losses.objectives import Objectives

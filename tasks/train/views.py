@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from tasks.shared.params import MODALITIES, Modality, Train
+from tasks.shared.execution.params import MODALITIES, Modality, Train
 from tasks.train.rows import Row
 
 PAIRS: tuple[tuple[Modality, Modality], ...] = (("text", "audio"), ("text", "video"), ("audio", "video"))

@@ -1,6 +1,6 @@
 """`python -m tasks.transcribe`"""
 
-from tasks.shared.stage import main
+from tasks.shared.execution.stage import main
 from tasks.transcribe.run import run
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from tasks.shared.failures import Failure
+from tasks.shared.execution.failures import Failure
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np

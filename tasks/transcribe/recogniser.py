@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.shared.artifacts.transcripts import Segment
-from tasks.shared.errors import UserError
-from tasks.shared.models import Model, loading
-from tasks.shared.params import Transcribe
-from tasks.shared.progress import Bar
+from tasks.shared.execution.params import Transcribe
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.models import Model, loading
+from tasks.shared.runtime.progress import Bar
 
 if TYPE_CHECKING:
     import numpy as np

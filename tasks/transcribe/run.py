@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from tasks.shared.artifacts.media import read_media
 from tasks.shared.artifacts.transcripts import Transcript, write_transcripts
-from tasks.shared.failures import write_failures
-from tasks.shared.reused import Reused
-from tasks.shared.stage import StageRun
+from tasks.shared.execution.failures import write_failures
+from tasks.shared.execution.reused import Reused
+from tasks.shared.execution.stage import StageRun
 from tasks.transcribe import reader, screen, speech
 from tasks.transcribe.part import Part
 

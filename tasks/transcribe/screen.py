@@ -16,19 +16,19 @@ from tasks.shared.artifacts.corpus import read_videos
 from tasks.shared.artifacts.media import Media
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.shipped import read_shipped
-from tasks.shared.engine import Job, process
-from tasks.shared.errors import UserError
-from tasks.shared.failures import refuse_too_many
-from tasks.shared.files import read_json, write_json
-from tasks.shared.items import ItemStore, code_digest
-from tasks.shared.progress import progress
-from tasks.shared.stage import StageRun
-from tasks.shared.video import container, picture
-from tasks.shared.video.container import UnreadableVideoError, check_unchanged, check_whole
-from tasks.shared.video.picture import bounded, read_picture
+from tasks.shared.execution.engine import Job, process
+from tasks.shared.execution.failures import refuse_too_many
+from tasks.shared.execution.items import ItemStore, code_digest
+from tasks.shared.execution.stage import StageRun
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import read_json, write_json
+from tasks.shared.runtime.progress import progress
 from tasks.transcribe import reader
 from tasks.transcribe.lines import distinct_lines
 from tasks.transcribe.part import Part
+from tasks.video import container, picture
+from tasks.video.container import UnreadableVideoError, check_unchanged, check_whole
+from tasks.video.picture import bounded, read_picture
 
 ITEM = "frames.json"
 LONGEST = 1280  # pixels a side

@@ -12,15 +12,15 @@ from tasks.shared.artifacts import transcripts
 from tasks.shared.artifacts.media import FOLDER, TABLE, Media, read_audio
 from tasks.shared.artifacts.shipped import read_shipped
 from tasks.shared.artifacts.transcripts import Segment, Transcript
-from tasks.shared.engine import Job, process
-from tasks.shared.errors import UserError
-from tasks.shared.failures import refuse_too_many
-from tasks.shared.files import read_json, sha256_file, write_json
-from tasks.shared.gpu import visible_gpus
-from tasks.shared.items import ItemStore, code_digest
-from tasks.shared.models import resolve_model
-from tasks.shared.progress import progress
-from tasks.shared.stage import StageRun
+from tasks.shared.execution.engine import Job, process
+from tasks.shared.execution.failures import refuse_too_many
+from tasks.shared.execution.items import ItemStore, code_digest
+from tasks.shared.execution.stage import StageRun
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import read_json, sha256_file, write_json
+from tasks.shared.runtime.gpu import visible_gpus
+from tasks.shared.runtime.models import resolve_model
+from tasks.shared.runtime.progress import progress
 from tasks.transcribe import recogniser
 from tasks.transcribe.part import Part
 from tasks.transcribe.recogniser import Recogniser

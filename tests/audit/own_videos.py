@@ -19,11 +19,11 @@ from typing import Any
 from conftest import REPOSITORY, make_video
 
 from tasks.shared.artifacts.corpus import read_queries, read_videos
-from tasks.shared.files import sha256_json
-from tasks.shared.params import load_params
-from tasks.shared.params_file import change_params
-from tasks.shared.pipeline import dvc_hash, read_stages
-from tasks.shared.stage import run_stage
+from tasks.shared.execution.params import load_params
+from tasks.shared.execution.params_file import change_params
+from tasks.shared.execution.pipeline import dvc_hash, read_stages
+from tasks.shared.execution.stage import run_stage
+from tasks.shared.runtime.files import sha256_json
 from tests.project import Project
 
 FOOTAGE = "footage"

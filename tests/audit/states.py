@@ -10,8 +10,8 @@ from tasks.audit.executions import Executions
 from tasks.audit.manifest import Manifest
 from tasks.audit.snapshot import Snapshot
 from tasks.shared.artifacts.publish import digests
-from tasks.shared.files import files_under, sha256_json
-from tasks.shared.pipeline import StageSpec
+from tasks.shared.execution.pipeline import StageSpec
+from tasks.shared.runtime.files import files_under, sha256_json
 
 
 def made(

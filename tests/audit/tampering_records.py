@@ -6,7 +6,7 @@ import hashlib
 
 import yaml
 
-from tasks.shared.pipeline import dvc_hash
+from tasks.shared.execution.pipeline import dvc_hash
 from tests.audit.tamperer import Tamperer, Tampering
 
 

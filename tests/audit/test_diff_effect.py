@@ -12,7 +12,7 @@ from scipy.stats import permutation_test
 from tasks.audit.diff.effect import EffectDifference, Values, effect
 from tasks.shared.artifacts.corpus import Query
 from tasks.shared.artifacts.scores import HEADLINE, MEASURES
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 SETTINGS = {"resamples": 2000, "permutations": 20000, "seed": 7}
 

@@ -16,7 +16,7 @@ from tasks.audit.export import command
 from tasks.audit.export.events import Export, export
 from tasks.audit.export.runs import UNKNOWN
 from tasks.audit.snapshot import workspace
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 from tests.audit.openlineage_reader import Graph, parse
 from tests.project import Project
 

@@ -24,7 +24,7 @@ from tasks.audit.show import as_json
 from tasks.shared.artifacts.corpus import read_queries, read_videos
 from tasks.shared.artifacts.exposures import read_exposures
 from tasks.shared.artifacts.scores import read_run, read_scores
-from tasks.shared.files import sha256_file
+from tasks.shared.runtime.files import sha256_file
 from tests.project import Project
 
 

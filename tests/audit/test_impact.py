@@ -19,7 +19,7 @@ from tasks.audit.impact.checkpoints import Checkpoints
 from tasks.audit.impact.command import arguments, run
 from tasks.audit.impact.places import ranks_of
 from tasks.audit.snapshot import Snapshot, workspace
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 from tests.project import STAGES, Project
 
 

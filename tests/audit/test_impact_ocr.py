@@ -17,8 +17,8 @@ from tasks.audit.snapshot import workspace
 from tasks.audit.trace.view import _item_tree
 from tasks.shared.artifacts.publish import publishing, write_manifest
 from tasks.shared.artifacts.transcripts import Transcript
-from tasks.shared.files import write_text
-from tasks.shared.params_file import change_params
+from tasks.shared.execution.params_file import change_params
+from tasks.shared.runtime.files import write_text
 from tests.audit.mined import lay, media, mined, query, video
 
 SIGN = "TO LET\nNO ENTRY"

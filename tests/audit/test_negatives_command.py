@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tasks.audit.negatives import command
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 from tests.project import Project
 
 Ask = Callable[..., str]

@@ -15,7 +15,7 @@ from tasks.audit.snapshot import workspace
 from tasks.shared.artifacts.corpus import Judgment
 from tasks.shared.artifacts.exposures import Exposure
 from tasks.shared.artifacts.negatives import Dropped, MinedQuery, Negative
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 from tests.audit.mined import lay, media, mined, query, said, video
 
 

@@ -13,7 +13,7 @@ from tasks.audit.negatives.judged import Judged, read_judged, wilson
 from tasks.audit.negatives.sample import COLUMNS, guarded, guarded_id, unguarded, write_sample
 from tasks.audit.snapshot import workspace
 from tasks.shared.artifacts.negatives import MinedQuery
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 from tests.audit.mined import lay, media, mined, query, said, video
 
 NASTY = '=HYPERLINK("http://x","a"),\r\n\t"b"\u2028;ü 火 \x00'

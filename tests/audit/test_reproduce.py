@@ -13,7 +13,7 @@ import pytest
 from tasks.audit.reproduce.tree import PREFIX
 from tasks.shared.artifacts.scores import HEADLINE, METRICS, PER_QUERY, read_per_query, read_scores, write_per_query
 from tasks.shared.artifacts.vectors import Vectors, read_vectors, write_vectors
-from tasks.shared.files import read_json, sha256_file, write_json
+from tasks.shared.runtime.files import read_json, sha256_file, write_json
 from tests.project import Project
 
 NEEDED = ["base", "corpus", "extract", "transcribe", "mine", "train", "encode", "evaluate"]

@@ -11,10 +11,10 @@ from tasks.audit.reproduce import environment
 from tasks.audit.reproduce.params import changed
 from tasks.audit.reproduce.plan import Plan, make_plan
 from tasks.audit.snapshot import workspace
-from tasks.shared import git
-from tasks.shared.errors import UserError
-from tasks.shared.files import read_json, sha256_file, write_json
-from tasks.shared.tracking import environment_tags
+from tasks.shared.execution.tracking import environment_tags
+from tasks.shared.runtime import git
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import read_json, sha256_file, write_json
 from tests.audit.small_git import SmallGit, make, run_of
 
 

@@ -17,8 +17,8 @@ import pytest
 
 from tasks.audit.reproduce.execute import terminable
 from tasks.audit.reproduce.tree import PREFIX, clean_tree
-from tasks.shared.errors import UserError
-from tasks.shared.workspace.worktree import left_over
+from tasks.shared.execution.worktree import left_over
+from tasks.shared.runtime.errors import UserError
 from tests.audit.small_git import SmallGit, make
 from tests.project import ROOT
 

@@ -11,8 +11,8 @@ from tasks.audit.executions import Executions
 from tasks.audit.links import broken, links
 from tasks.audit.snapshot import of_run, revision, workspace
 from tasks.shared.artifacts.scores import read_scores
-from tasks.shared.errors import UserError
-from tasks.shared.files import sha256_file
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import sha256_file
 from tests.project import STAGES, Project
 
 
@@ -127,7 +127,7 @@ def test_another_result_upstream_breaks_the_chain(finished: Project, monkeypatch
 
 
 def test_dvc_has_the_same_graph(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tasks.shared.pipeline import downstream_of, parents_of, upstream_of
+    from tasks.shared.execution.pipeline import downstream_of, parents_of, upstream_of
 
     monkeypatch.chdir(project.root)
     stages = workspace().stages

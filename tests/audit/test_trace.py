@@ -15,7 +15,7 @@ from tasks.shared.artifacts.corpus import read_qrels, read_queries
 from tasks.shared.artifacts.exposures import Altered, read_exposures, write_altered
 from tasks.shared.artifacts.scores import read_per_query, read_run, read_scores
 from tasks.shared.artifacts.transcripts import read_transcripts
-from tasks.shared.files import sha256_file
+from tasks.shared.runtime.files import sha256_file
 from tests.project import STAGES, Project
 
 

@@ -13,9 +13,9 @@ import yaml
 
 from tasks.audit.verify.answer import Answer
 from tasks.audit.verify.verify import verify
-from tasks.shared.errors import UserError
-from tasks.shared.files import sha256_file, write_json
-from tasks.shared.pipeline import dvc_hash
+from tasks.shared.execution.pipeline import dvc_hash
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import sha256_file, write_json
 from tests.project import STAGES, Project
 
 
@@ -219,7 +219,7 @@ def test_a_run_that_was_killed_lacks_what_it_lacks(here: Project) -> None:
 
 def test_a_training_that_went_on_from_a_checkpoint_lacks_its_first_steps(here: Project) -> None:
     from tasks.audit.verify.records import read_records
-    from tasks.shared.tracking import seal
+    from tasks.shared.execution.tracking import seal
 
     run = verify().runs["train"][0]
     with sqlite3.connect("mlflow.db") as database:

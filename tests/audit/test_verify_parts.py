@@ -14,8 +14,8 @@ from tasks.audit.verify.places import walked
 from tasks.audit.verify.records import read_records
 from tasks.audit.verify.seals import Change, explain, sealed
 from tasks.audit.verify.verify import verify
-from tasks.shared.pipeline import dvc_hash
-from tasks.shared.tracking import seal
+from tasks.shared.execution.pipeline import dvc_hash
+from tasks.shared.execution.tracking import seal
 from tests.project import Project
 
 

@@ -7,7 +7,7 @@ import pytest
 from tasks.base.run import run
 from tasks.omni.lora import attach_lora, save_adapter
 from tasks.shared.artifacts.models import BaseModel, read_base
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 from tests.conftest import Workspace
 from tests.omni.conftest import small
 

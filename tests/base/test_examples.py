@@ -5,9 +5,9 @@ from itertools import islice
 import numpy as np
 
 from tasks.base.examples import PARTS, base_events, batches, captions, speech_example, text_example, video_example
-from tasks.world.cast import cast_events
-from tasks.world.chance import rng_for
-from tasks.world.events import taken_by
+from tasks.synthetic.cast import cast_events
+from tasks.synthetic.chance import rng_for
+from tasks.synthetic.events import taken_by
 
 TAKEN = taken_by(cast_events(7, 32, 32).all())
 EVENTS = base_events(7, 50, TAKEN)

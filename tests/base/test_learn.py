@@ -12,7 +12,7 @@ from tasks.base.learn import caption_loss, learn, parts_loss
 from tasks.base.teacher import Targets
 from tasks.omni.item import Item
 from tasks.omni.tiny import TinyConfig, build_tiny
-from tasks.world.chance import rng_for
+from tasks.synthetic.chance import rng_for
 
 NAMES = {field: list(words.values()) for field, words in PARTS.items()}
 EVENTS = base_events(7, 12, frozenset())

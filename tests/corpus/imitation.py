@@ -18,8 +18,8 @@ from tempfile import TemporaryDirectory
 from tasks.corpus.demo import write_demo
 from tasks.corpus.demo_plan import Plan, plan_videos
 from tasks.shared.artifacts.corpus import SPLITS, Judgment, Query, Split
-from tasks.world.cast import cast_events
-from tasks.world.lexicon import LANGUAGE_NAMES
+from tasks.synthetic.cast import cast_events
+from tasks.synthetic.lexicon import LANGUAGE_NAMES
 
 ASR = {
     "train": "whisper_asr/exp/scale24/data/video/baseline/train/speech_to_text/train-{}-whisperv3-large.tar.gz",

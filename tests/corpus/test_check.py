@@ -7,7 +7,7 @@ import pytest
 from tasks.corpus.check import bytes_in_both_splits, checked
 from tasks.corpus.source import Source
 from tasks.shared.artifacts.corpus import Judgment, Query, Video
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 CLIP = Video("v1", "clips/v1.mp4", "aa", 1, 1.0, None, None, None, None, None, "test", None)
 QUERY = Query("q1", "a flood", None, None, "test", None)

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tasks.corpus.choose import choose
-from tasks.shared.errors import UserError
-from tasks.shared.params import load_params
+from tasks.shared.execution.params import load_params
+from tasks.shared.runtime.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -17,12 +17,12 @@ from tasks.corpus.demo import CATEGORIES, CATEGORY_OF, write_demo
 from tasks.corpus.demo_media import make_file
 from tasks.corpus.demo_plan import Plan, plan_videos
 from tasks.shared.artifacts.corpus import Judgment, Query, Video
-from tasks.shared.errors import UserError
-from tasks.shared.files import sha256_file
-from tasks.world.cast import cast_events
-from tasks.world.events import taken_by
-from tasks.world.lexicon import KINDS, LANGUAGES, ROLES, THINGS
-from tasks.world.sentences import QUERY_TYPES
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import sha256_file
+from tasks.synthetic.cast import cast_events
+from tasks.synthetic.events import taken_by
+from tasks.synthetic.lexicon import KINDS, LANGUAGES, ROLES, THINGS
+from tasks.synthetic.sentences import QUERY_TYPES
 
 Demo = tuple[Path, list[Video], list[Query], list[Judgment]]
 SMALL = {"seed": 7, "train_events": 2, "test_events": 2}

@@ -11,7 +11,7 @@ import pytest
 
 from tasks.corpus.features import read_features
 from tasks.shared.artifacts.shipped import Shipped
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 WHISPER = "whisper_asr/exp/scale24/data/video/baseline/train/speech_to_text"
 ICDAR = "exp/scale24/features/train/ocr/icdar_ocr_max"

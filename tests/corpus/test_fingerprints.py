@@ -10,7 +10,7 @@ from conftest import make_video
 
 from tasks.corpus import fingerprints as module
 from tasks.corpus.fingerprints import MEMORY, Fingerprint, fingerprints
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 LONG_AGO = 1_600_000_000
 

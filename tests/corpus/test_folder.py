@@ -14,7 +14,7 @@ from conftest import make_video
 from tasks.corpus.check import checked
 from tasks.corpus.folder import id_of, list_files, read_folder
 from tasks.shared.artifacts.corpus import Judgment
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 NARRATED = Path("/usr/share/openboard/library/videos/wannaworktogether.mp4")
 

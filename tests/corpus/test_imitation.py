@@ -17,7 +17,7 @@ from tasks.shared.artifacts.scores import read_run, read_scores
 from tasks.shared.artifacts.shipped import read_shipped
 from tasks.shared.artifacts.transcripts import read_transcripts
 from tasks.shared.artifacts.vectors import Vectors, write_vectors
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 from tasks.submission.layouts import read_layout
 from tasks.submission.score import score
 from tasks.submission.submit import submit

@@ -13,7 +13,7 @@ from conftest import make_video
 from tasks.corpus.check import checked
 from tasks.corpus.multivent import read_multivent
 from tasks.shared.artifacts.corpus import Judgment
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 
 def _info(video_id: str, **words: Any) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from tasks.corpus.omniretriever import read_omniretriever
 from tasks.corpus.run import run
 from tasks.extract.sound import read_sound
 from tasks.shared.artifacts.corpus import read_queries, read_videos
-from tasks.shared.errors import UserError
-from tasks.shared.files import sha256_file
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import sha256_file
 from tests.conftest import Workspace, make_video
 
 TOP = Path("bench")

@@ -12,7 +12,7 @@ from conftest import Workspace, make_video
 from tasks.corpus.run import run
 from tasks.shared.artifacts.corpus import read_qrels, read_queries, read_videos
 from tasks.shared.artifacts.shipped import Shipped, read_shipped
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 OUT = Path("results/corpus")
 

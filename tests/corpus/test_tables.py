@@ -6,7 +6,7 @@ import pytest
 
 from tasks.corpus.tables import read_judgments, read_rows
 from tasks.shared.artifacts.corpus import Judgment
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 KNOWN = ("query_id", "text")
 

@@ -8,7 +8,7 @@ import pytest
 
 from tasks.corpus import unpack as module
 from tasks.corpus.unpack import left_out, unpacked
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 CONTENT = {"000000/a.mp4": b"a" * 3000, "000000/b.mp4": b"b" * 700, "000000/a.m4a": b"sound"}
 

@@ -23,7 +23,7 @@ from tasks.shared.artifacts.models import BaseModel, Training, write_base, write
 from tasks.shared.artifacts.publish import write_manifest
 from tasks.shared.artifacts.shipped import write_shipped
 from tasks.shared.artifacts.transcripts import Transcript, write_transcripts
-from tasks.shared.files import sha256_file
+from tasks.shared.runtime.files import sha256_file
 
 SMALL = TinyConfig(
     vocab_size=400, hidden=64, layers=2, heads=4, kv_heads=2, mlp=128, vision_hidden=32, vision_depth=2,

@@ -21,9 +21,9 @@ from tasks.shared.artifacts.index import Encoding
 from tasks.shared.artifacts.media import read_media, write_media
 from tasks.shared.artifacts.models import systems
 from tasks.shared.artifacts.vectors import read_vectors
-from tasks.shared.errors import UserError
-from tasks.shared.failures import read_failures
-from tasks.shared.gpu import VISIBLE
+from tasks.shared.execution.failures import read_failures
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.gpu import VISIBLE
 from tests.conftest import Workspace
 from tests.encode.archive import RESULTS, VIDEOS, publish_archive, publish_media, sign
 

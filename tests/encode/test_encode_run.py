@@ -23,9 +23,9 @@ from tasks.shared.artifacts.indexed import read_indexed
 from tasks.shared.artifacts.media import SAMPLE_RATE, read_audio, read_frames, read_media, write_media
 from tasks.shared.artifacts.transcripts import read_transcripts
 from tasks.shared.artifacts.vectors import read_vectors
-from tasks.shared.errors import UserError
-from tasks.shared.failures import read_failures
-from tasks.shared.files import sha256_file
+from tasks.shared.execution.failures import read_failures
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import sha256_file
 from tests.conftest import Workspace
 from tests.encode.archive import MEDIA, QUERIES, RESULTS, VIDEOS, publish_archive, publish_corpus, sign
 

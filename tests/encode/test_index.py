@@ -14,7 +14,7 @@ from tasks.shared.artifacts.corpus import Video
 from tasks.shared.artifacts.index import Encoding, Index, describe, write_index
 from tasks.shared.artifacts.transcripts import Transcript
 from tasks.shared.artifacts.vectors import Vectors
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 ENCODING = Encoding("tuned", "c" * 64, "float32", 512, 512, "end")
 LANGUAGES = ("en", "ru", "x' OR '1'='1", None)

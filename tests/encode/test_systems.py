@@ -17,7 +17,7 @@ from tasks.shared.artifacts.models import (
     write_base,
     write_training,
 )
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 
 def published(root: Path, base: BaseModel, *, adapter: bytes | None) -> Path:

@@ -15,7 +15,7 @@ from tasks.shared.artifacts.document import document_text
 from tasks.shared.artifacts.media import read_audio, read_frames, read_media
 from tasks.shared.artifacts.transcripts import read_transcripts
 from tasks.shared.artifacts.vectors import VIEWS, read_vectors
-from tasks.shared.failures import read_failures
+from tasks.shared.execution.failures import read_failures
 from tests.conftest import Workspace
 from tests.encode.archive import RESULTS, VIDEOS
 from tests.encode.test_encode_run import HAVE, TEXT, archive, calls, reproducible

@@ -14,7 +14,7 @@ from tasks.shared.artifacts.directions import DIRECTIONS, read_ranked
 from tasks.shared.artifacts.fusion import read_fused
 from tasks.shared.artifacts.scores import SYSTEMS, as_metrics, read_per_query, read_run, read_scores
 from tasks.shared.artifacts.vectors import VIEWS, Vectors, write_vectors
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 from tests.conftest import Workspace
 from tests.evaluate.test_evaluate_run import EVALUATE, QUERIES, VIDEOS, publish_corpus, publish_vectors, small
 

@@ -16,7 +16,7 @@ from tasks.evaluate.run import run
 from tasks.shared.artifacts.corpus import read_qrels
 from tasks.shared.artifacts.scores import MEASURES, SYSTEMS, read_per_query, read_run, read_scores
 from tasks.shared.artifacts.vectors import Vectors, write_vectors
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 from tests.conftest import Workspace
 from tests.mine.small_corpus import publish, query, video
 

@@ -15,10 +15,10 @@ from PIL import Image
 from tasks.extract.run import run
 from tasks.shared.artifacts.corpus import Video, write_videos
 from tasks.shared.artifacts.media import read_audio, read_frames, read_media
-from tasks.shared.errors import UserError
-from tasks.shared.failures import read_failures
-from tasks.shared.progress import Progress
-from tasks.shared.reused import Reused, read_reused
+from tasks.shared.execution.failures import read_failures
+from tasks.shared.execution.reused import Reused, read_reused
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.progress import Progress
 from tests.conftest import Workspace, make_video
 from tests.extract.clips import number, write_clip
 

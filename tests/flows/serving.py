@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.shared.params_file import change_params
+from tasks.shared.execution.params_file import change_params
 from tests.flows.prefect_server import Server, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]

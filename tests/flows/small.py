@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.shared.params_file import change_params
+from tasks.shared.execution.params_file import change_params
 from tests.project import GIT, ROOT
 
 STAGES = ("extract", "mine", "train", "evaluate")

@@ -17,7 +17,7 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import StateType
 
 from flows.deployments import environment, read_prefect_file
-from tasks.shared.params import load_params
+from tasks.shared.execution.params import load_params
 from tests.flows.prefect_server import Server, wait_until
 from tests.flows.serving import ROOT, Serving
 

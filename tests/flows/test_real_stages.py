@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tasks.shared.files import files_under, sha256_file
+from tasks.shared.runtime.files import files_under, sha256_file
 from tests.flows.runs import Runs, alive, until
 from tests.project import Project
 

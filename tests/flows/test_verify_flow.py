@@ -18,7 +18,7 @@ from prefect.client.schemas.filters import ArtifactFilter, LogFilter
 from prefect.states import State
 
 from flows.verify import verify
-from tasks.shared.workspace.locks import WORKSPACE, take
+from tasks.shared.runtime.locks import WORKSPACE, take
 from tests.flows.prefect_server import Server, wait_until
 from tests.project import ROOT, Project
 

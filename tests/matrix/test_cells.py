@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from flows.checkout import cell, save_experiment
 from tasks.cli import main
 from tasks.matrix.cells import cells_of
-from tasks.shared.errors import UserError
-from tasks.shared.params_file import change_params
-from tasks.shared.workspace.checkout import cell, save_experiment
-from tasks.shared.workspace.repro import repro
+from tasks.shared.execution.params_file import change_params
+from tasks.shared.execution.repro import repro
+from tasks.shared.runtime.errors import UserError
 from tests.project import GIT, ROOT
 
 DVC_YAML = """\

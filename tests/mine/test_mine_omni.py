@@ -18,8 +18,8 @@ from tasks.omni.prompt import QUERY_PREFIX
 from tasks.shared.artifacts.media import read_audio, read_frames, read_media, write_media
 from tasks.shared.artifacts.models import BaseModel, base_system, write_base
 from tasks.shared.artifacts.negatives import read_negatives
-from tasks.shared.errors import UserError
-from tasks.shared.failures import read_failures
+from tasks.shared.execution.failures import read_failures
+from tasks.shared.runtime.errors import UserError
 from tests.conftest import Workspace
 from tests.encode.archive import publish_media, save_random_adapter, sign, weights
 from tests.mine.small_corpus import publish, query, video

@@ -11,7 +11,7 @@ import pytest
 from tasks.mine.run import run
 from tasks.mine.sources import random
 from tasks.shared.artifacts.negatives import read_negatives
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 from tests.conftest import Workspace
 from tests.mine.small_corpus import publish, query, video
 
@@ -150,7 +150,7 @@ def test_sources_without_a_model_do_not_import_torch(corpus: Workspace) -> None:
     for source in ("bm25", "random"):
         corpus.set_params({"mine.source": source})
         program = (
-            "import sys\nfrom tasks.mine.run import run\nfrom tasks.shared.stage import run_stage\n"
+            "import sys\nfrom tasks.mine.run import run\nfrom tasks.shared.execution.stage import run_stage\n"
             "run_stage('mine', run, ())\nassert 'torch' not in sys.modules\n"
         )
         Path("probe.py").write_text(program)
@@ -161,7 +161,7 @@ def test_sources_without_a_model_do_not_import_torch(corpus: Workspace) -> None:
 def test_vectors_from_the_store_need_no_model(corpus: Workspace) -> None:
     Path("results/base/model.json").write_text(json.dumps({"model": "./other"}))  # as after a change of the base
     probe = (
-        "import sys\nfrom tasks.mine.run import run\nfrom tasks.shared.stage import run_stage\n"
+        "import sys\nfrom tasks.mine.run import run\nfrom tasks.shared.execution.stage import run_stage\n"
         "run_stage('mine', run, ())\nprint('torch' in sys.modules)\n"
     )
     Path("probe.py").write_text(probe)

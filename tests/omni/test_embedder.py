@@ -14,8 +14,8 @@ from tasks.omni.encoding import encode_items
 from tasks.omni.loading import load_embedder
 from tasks.omni.lora import attach_lora
 from tasks.omni.perceive import perceive
-from tasks.shared.errors import UserError
-from tasks.shared.files import files_under, sha256_file
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import files_under, sha256_file
 from tests.omni import reference
 from tests.omni.conftest import small
 from tests.omni.kinds import MAX_TEXT_TOKENS, TEXTS, frames, kinds, sound

@@ -14,7 +14,7 @@ from tasks.omni.item import SHORTEST_AUDIO, Item
 from tasks.omni.mel import audio_tokens, to_mel
 from tasks.omni.positions import position_ids
 from tasks.omni.prompt import AUDIO, QUERY_PREFIX, VIDEO, Prompt, TextLimit, shares
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 from tests.omni import reference
 from tests.omni.conftest import small
 from tests.omni.kinds import TEXTS, frames, kinds, sound

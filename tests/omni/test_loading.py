@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tasks.omni.loading import load_embedder
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 from tests.omni.conftest import small
 
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from tasks.omni.encoding import encode_items
 from tasks.omni.loading import load_embedder
 from tasks.omni.lora import CONFIG, WEIGHTS, attach_lora, has_adapter, load_adapter, save_adapter
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 from tests.omni.conftest import small
 from tests.omni.kinds import MAX_TEXT_TOKENS, kinds
 

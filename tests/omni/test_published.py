@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from tasks.omni.loading import load_embedder
 from tasks.omni.prompt import TextLimit
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 from tests.omni import reference
 from tests.omni.kinds import TEXTS, kinds
 from tests.omni.published import qwen_tokenizer, write_thinker

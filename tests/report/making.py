@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import cast
 
 from tasks.report.run import run
-from tasks.shared.params import load_params
-from tasks.shared.pipeline import read_stages
-from tasks.shared.stage import StageRun
-from tasks.shared.tracking import Tracker
+from tasks.shared.execution.params import load_params
+from tasks.shared.execution.pipeline import read_stages
+from tasks.shared.execution.stage import StageRun
+from tasks.shared.execution.tracking import Tracker
 
 
 def make_report(out: Path) -> StageRun:

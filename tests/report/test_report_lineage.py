@@ -16,7 +16,7 @@ import pytest
 
 from tasks.shared.artifacts.indexed import read_indexed
 from tasks.shared.artifacts.scores import read_run
-from tasks.shared.files import sha256_file
+from tasks.shared.runtime.files import sha256_file
 from tests.report import tree
 from tests.report.making import make_report
 from tests.report.test_report_page import Page

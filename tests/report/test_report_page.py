@@ -15,7 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 from tasks.report.run import run
-from tasks.shared.files import files_under
+from tasks.shared.runtime.files import files_under
 from tests.conftest import Workspace
 from tests.report import tree
 from tests.report.making import make_report

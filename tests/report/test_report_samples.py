@@ -15,8 +15,8 @@ from tasks.report.samples import choose, samples
 from tasks.report.strips import spread
 from tasks.shared.artifacts.losses import read_losses
 from tasks.shared.artifacts.scores import Comparison, Scores
-from tasks.shared.errors import UserError
-from tasks.shared.models import Model
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.models import Model
 
 
 def test_choice_is_stratified_and_mixes_best_median_and_worst(evidence: Evidence) -> None:

@@ -35,10 +35,10 @@ from tasks.shared.artifacts.scores import (
 )
 from tasks.shared.artifacts.transcripts import Segment, Transcript, write_transcripts
 from tasks.shared.artifacts.vectors import SYSTEMS as ENCODERS
-from tasks.shared.failures import Failure, write_failures
-from tasks.shared.files import sha256_json, write_json, write_text
-from tasks.shared.params import load_params
-from tasks.shared.pipeline import read_stages
+from tasks.shared.execution.failures import Failure, write_failures
+from tasks.shared.execution.params import load_params
+from tasks.shared.execution.pipeline import read_stages
+from tasks.shared.runtime.files import sha256_json, write_json, write_text
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RESULTS = Path("results")

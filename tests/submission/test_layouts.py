@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.shared.artifacts.scores import read_run, write_run
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 from tasks.submission.layouts import LAYOUTS, read_layout, write_layout
 from tests.evaluate.test_measures import SCORES, ranking
 

@@ -14,7 +14,7 @@ import pytest
 
 from tasks.shared.artifacts.losses import read_losses
 from tasks.shared.artifacts.publish import read_manifest
-from tasks.shared.items import store_folder
+from tasks.shared.execution.items import store_folder
 from tests.conftest import REPOSITORY, Workspace
 from tests.train.test_train_run import adapter, publish
 
@@ -23,7 +23,7 @@ FAULTY = """
 import os
 if os.environ.get("RANK") == "1":
     from contextlib import contextmanager
-    from tasks.shared.errors import TransientError
+    from tasks.shared.runtime.errors import TransientError
     from tasks.train.ranks import Ranks
 
     joined = Ranks.group

@@ -13,7 +13,7 @@ import torch
 
 from tasks.shared.artifacts.exposures import Exposure
 from tasks.shared.artifacts.negatives import MinedQuery, Negative
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 from tasks.train.inputs import shares
 from tasks.train.ranks import Ranks
 from tasks.train.rows import Row, shown

@@ -23,11 +23,11 @@ from tasks.shared.artifacts.models import BaseModel, read_training, write_base
 from tasks.shared.artifacts.negatives import MinedQuery, Negative, write_negatives
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.transcripts import Transcript, write_transcripts
-from tasks.shared.errors import UserError
-from tasks.shared.gpu import VISIBLE, lock_of
-from tasks.shared.items import store_folder
-from tasks.shared.progress import Progress
-from tasks.shared.workspace.locks import take
+from tasks.shared.execution.items import store_folder
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.gpu import VISIBLE, lock_of
+from tasks.shared.runtime.locks import take
+from tasks.shared.runtime.progress import Progress
 from tasks.train.run import run
 from tests.conftest import Workspace
 from tests.encode.archive import TEXTS, VIDEOS, publish_media, sign, weights
@@ -307,7 +307,7 @@ def test_the_first_loss_is_infonce_over_every_passage_of_the_batch(small: Worksp
     from tasks.omni.prompt import QUERY_PREFIX
     from tasks.shared.artifacts.corpus import read_queries, read_videos
     from tasks.shared.artifacts.negatives import read_negatives
-    from tasks.shared.params import load_params
+    from tasks.shared.execution.params import load_params
     from tasks.train.batches import judged_batches
     from tasks.train.rows import training_rows
 

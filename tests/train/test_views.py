@@ -11,7 +11,7 @@ from hypothesis import settings as running
 from hypothesis import strategies as st
 
 from tasks.shared.artifacts.exposures import Altered
-from tasks.shared.params import MODALITIES, Dropout, Modality
+from tasks.shared.execution.params import MODALITIES, Dropout, Modality
 from tasks.train.account import altered
 from tasks.train.rows import Row
 from tasks.train.views import Contents, Views, partners

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.shared.errors import UserError
-from tasks.shared.models import Model, resolve_model
-from tasks.shared.params import Transcribe
+from tasks.shared.execution.params import Transcribe
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.models import Model, resolve_model
+from tasks.synthetic.speech import speak
 from tasks.transcribe.recogniser import Recogniser
-from tasks.world.speech import speak
 
 PARAMS = Transcribe(
     source="whisper",

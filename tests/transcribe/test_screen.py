@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from tasks.shared.artifacts.transcripts import read_transcripts
-from tasks.shared.failures import read_failures
+from tasks.shared.execution.failures import read_failures
+from tasks.synthetic.events import make_events
+from tasks.synthetic.scenes import STYLES, draw_frame, make_shot
 from tasks.transcribe import reader
 from tasks.transcribe.run import run
-from tasks.world.events import make_events
-from tasks.world.scenes import STYLES, draw_frame, make_shot
 from tests.conftest import Workspace
 from tests.transcribe.conftest import FLOOD, SECOND
 from tests.transcribe.slides import slide

@@ -9,8 +9,8 @@ import pytest
 from tasks.shared.artifacts.corpus import read_videos
 from tasks.shared.artifacts.document import document_text
 from tasks.shared.artifacts.transcripts import Transcript, read_transcripts
-from tasks.shared.errors import UserError
-from tasks.shared.files import read_json
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import read_json
 from tasks.transcribe.run import run
 from tests.conftest import Workspace
 from tests.transcribe.conftest import publish

@@ -14,12 +14,12 @@ from tasks.shared.artifacts.media import Media, write_media
 from tasks.shared.artifacts.publish import write_manifest
 from tasks.shared.artifacts.shipped import write_shipped
 from tasks.shared.artifacts.transcripts import read_transcripts
-from tasks.shared.errors import UserError
-from tasks.shared.failures import read_failures
-from tasks.shared.files import sha256_file
-from tasks.shared.progress import Progress
+from tasks.shared.execution.failures import read_failures
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import sha256_file
+from tasks.shared.runtime.progress import Progress
+from tasks.synthetic.speech import speak
 from tasks.transcribe.run import run
-from tasks.world.speech import speak
 from tests.conftest import Workspace
 
 COMPONENTS = ("ctranslate2", "faster-whisper", "onnxruntime")

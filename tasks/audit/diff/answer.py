@@ -20,7 +20,7 @@ from tasks.audit.diff.trained import (
 )
 from tasks.audit.links import broken, links
 from tasks.audit.snapshot import FINAL, Snapshot
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 T = TypeVar("T")
 

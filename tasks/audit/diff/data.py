@@ -12,7 +12,7 @@ from tasks.audit.diff.pair import Pair
 from tasks.shared.artifacts import media, transcripts
 from tasks.shared.artifacts.corpus import SPLITS, read_qrels, read_queries, read_videos
 from tasks.shared.artifacts.publish import RESULTS
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 CORPUS = RESULTS / "corpus"
 VIDEOS, QUERIES = CORPUS / "manifest.parquet", CORPUS / "queries.parquet"

@@ -22,8 +22,8 @@ from tasks.shared.artifacts.scores import (
     read_per_query,
     read_scores,
 )
-from tasks.shared.errors import UserError
-from tasks.shared.progress import progress
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.progress import progress
 
 Values = dict[str, dict[str, dict[str, float]]]  # system -> query id -> measure -> value
 

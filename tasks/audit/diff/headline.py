@@ -9,7 +9,7 @@ from tasks.audit.diff.effect import EffectDifference
 from tasks.audit.diff.stages import StageDifference
 from tasks.audit.show import shortened
 from tasks.shared.artifacts.scores import HEADLINE
-from tasks.shared.files import canonical_json
+from tasks.shared.runtime.files import canonical_json
 
 NAMED = 3  # differences of one kind that the sentence names
 WIDTH = 60  # characters of a value

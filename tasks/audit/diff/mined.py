@@ -10,7 +10,7 @@ from tasks.audit.diff.data import QUERIES
 from tasks.audit.diff.pair import Pair
 from tasks.shared.artifacts.corpus import read_queries
 from tasks.shared.artifacts.negatives import FILE, MinedQuery, Negative, read_negatives
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 # what the other state did with a negative: dropped it for this reason, or took others before it (or never found it)
 NOT_TAKEN = "not taken"

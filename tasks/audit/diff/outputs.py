@@ -9,8 +9,8 @@ from tasks.audit.diff.change import Change, changes
 from tasks.audit.diff.pair import Pair
 from tasks.audit.snapshot import Snapshot
 from tasks.shared.artifacts.publish import FILES, FILES_SCHEMA, RESULTS
-from tasks.shared.errors import UserError
-from tasks.shared.files import read_parquet
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import read_parquet
 
 NAMED = 50  # files of a stage that are named; all are counted
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from tasks.audit.snapshot import Snapshot
 from tasks.shared.artifacts.publish import RESULTS
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 T = TypeVar("T")
 

@@ -19,7 +19,7 @@ from tasks.audit.executions import Execution
 from tasks.audit.manifest import Manifest
 from tasks.audit.snapshot import Snapshot
 from tasks.shared.artifacts.publish import MANIFEST, RESULTS
-from tasks.shared.tracking import flat
+from tasks.shared.execution.tracking import flat
 
 Kind = Literal["same", "parts", "inherited", "unknown"]  # unknown: not to be had in A or B
 ENVIRONMENT = "env."

@@ -15,8 +15,8 @@ from tasks.shared.artifacts.index import Encoding, read_index_manifest
 from tasks.shared.artifacts.losses import read_losses
 from tasks.shared.artifacts.models import ADAPTER, TRAINED, Training
 from tasks.shared.artifacts.publish import RESULTS
-from tasks.shared.errors import UserError
-from tasks.shared.files import read_json
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import read_json
 
 LAST = 10  # steps at the end of the curve that are averaged: one batch's loss says little
 TRAIN = RESULTS / "train"

@@ -30,8 +30,8 @@ def run(chosen: argparse.Namespace) -> int:
     import sys
 
     from tasks.audit.export.events import export
-    from tasks.shared.errors import UserError
-    from tasks.shared.files import write_text
+    from tasks.shared.runtime.errors import UserError
+    from tasks.shared.runtime.files import write_text
 
     score = resolve(chosen.score, chosen.rev)
     named = chosen.score if chosen.score and RUN_ID.fullmatch(chosen.score) else None

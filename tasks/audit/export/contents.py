@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.shared.files import CHUNK
+from tasks.shared.runtime.files import CHUNK
 
 PARQUET, CSV = ".parquet", ".csv"
 TABLES = (PARQUET, CSV, ".jsonl", ".trec")

@@ -17,7 +17,7 @@ from tasks.audit.links import Held, Link
 from tasks.audit.manifest import Manifest
 from tasks.shared.artifacts import index, models
 from tasks.shared.artifacts.publish import FILES, MANIFEST, RESULTS
-from tasks.shared.files import sha256_json
+from tasks.shared.runtime.files import sha256_json
 
 Kind = Literal["FILE", "FOLDER", "MODEL", "TABLE", "STAGE"]
 Files = Mapping[str, Mapping[str, Any]]  # sha256 and bytes by path

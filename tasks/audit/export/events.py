@@ -24,9 +24,9 @@ from tasks.audit.export.spec import EVENT, producer
 from tasks.audit.links import Link, broken, links
 from tasks.audit.manifest import Manifest
 from tasks.audit.snapshot import Snapshot
-from tasks.shared import git
-from tasks.shared.pipeline import upstream_of
-from tasks.shared.progress import progress
+from tasks.shared.execution.pipeline import upstream_of
+from tasks.shared.runtime import git
+from tasks.shared.runtime.progress import progress
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ from tasks.audit.export.runs import Run, environment
 from tasks.audit.export.spec import Facets, exporter, facet, own
 from tasks.audit.manifest import Manifest
 from tasks.audit.snapshot import FINAL, Snapshot
-from tasks.shared import git
 from tasks.shared.artifacts import scores
-from tasks.shared.files import sha256_json
-from tasks.shared.pipeline import DVC_FILE
-from tasks.shared.tracking import flat
+from tasks.shared.execution.pipeline import DVC_FILE
+from tasks.shared.execution.tracking import flat
+from tasks.shared.runtime import git
+from tasks.shared.runtime.files import sha256_json
 
 TOLD = ("queries", "videos", "queries_without_positives", "systems", "intervals", "tests", "note")  # of metrics.json
 

@@ -14,7 +14,7 @@ from pathlib import PurePath, PurePosixPath
 from typing import Any, NamedTuple
 
 from tasks.audit.manifest import Manifest
-from tasks.shared.models import PACKAGE
+from tasks.shared.runtime.models import PACKAGE
 
 PROJECT = "reeltrace"
 OUTSIDE = "file"

@@ -10,8 +10,8 @@ from tasks.audit.export.datasets import Files
 from tasks.audit.manifest import Manifest
 from tasks.audit.snapshot import Snapshot
 from tasks.shared.artifacts.publish import FILES, MANIFEST, RESULTS, read_outputs
-from tasks.shared.errors import UserError
-from tasks.shared.files import sha256_file
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import sha256_file
 
 
 class Records:

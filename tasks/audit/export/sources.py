@@ -13,7 +13,7 @@ from tasks.audit.links import Link
 from tasks.audit.manifest import Manifest
 from tasks.shared.artifacts import models, scores, transcripts
 from tasks.shared.artifacts.publish import RESULTS
-from tasks.shared.files import read_parquet
+from tasks.shared.runtime.files import read_parquet
 
 VIDEOS = RESULTS / "corpus" / "manifest.parquet"
 MADE = (RESULTS / "corpus" / "videos").as_posix()  # where the demo's own videos lie

@@ -10,11 +10,11 @@ from typing import Any
 from tasks.audit.chain import Stage
 from tasks.audit.graph.stages import Marks
 from tasks.audit.items import Lineage
+from tasks.lineage.picture.graph import Line, Node
+from tasks.lineage.picture.stages import counted, short
 from tasks.shared.artifacts.corpus import Query
 from tasks.shared.artifacts.exposures import Exposure, Role
 from tasks.shared.artifacts.indexed import IndexedDocument
-from tasks.shared.lineage.graph import Line, Node
-from tasks.shared.lineage.stages import counted, short
 
 ROLES: dict[Role, str] = {"positive": "positive", "mined": "mined negative", "drawn": "random negative"}
 STEPS = 4  # of training, named one by one

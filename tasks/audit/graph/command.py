@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from tasks.audit.score import Score, add_state, resolve
 from tasks.audit.show import as_json
-from tasks.shared.errors import UserError
-from tasks.shared.files import write_text
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import write_text
 
 if TYPE_CHECKING:
-    from tasks.shared.lineage.graph import Graph
+    from tasks.lineage.picture.graph import Graph
 
 FORMATS = ("mermaid", "dot", "svg")
 
@@ -46,9 +46,9 @@ def run(chosen: argparse.Namespace) -> int:
 
 def drawn(graph: Graph, form: str) -> str:
     """The graph in one of FORMATS."""
-    from tasks.shared.lineage.dot import dot
-    from tasks.shared.lineage.mermaid import mermaid
-    from tasks.shared.lineage.svg import svg_file
+    from tasks.lineage.picture.dot import dot
+    from tasks.lineage.picture.mermaid import mermaid
+    from tasks.lineage.picture.svg import svg_file
 
     return {"mermaid": mermaid, "dot": dot, "svg": svg_file}[form](graph)
 

@@ -12,11 +12,11 @@ from tasks.audit.score import QUERIES, Score
 from tasks.audit.snapshot import FINAL, Snapshot
 from tasks.audit.trace.answers import Ancestry, PairTrace, QueryTrace
 from tasks.audit.trace.trace import ancestry, judgments_of, trace_pair, trace_query
+from tasks.lineage.picture.graph import Edge, Graph, Line, Mark, Node
+from tasks.lineage.picture.stages import short
 from tasks.shared.artifacts.corpus import read_queries
 from tasks.shared.artifacts.exposures import Exposure
 from tasks.shared.artifacts.scores import HEADLINE
-from tasks.shared.lineage.graph import Edge, Graph, Line, Mark, Node
-from tasks.shared.lineage.stages import short
 
 QRELS = "results/corpus/qrels.test.trec"
 TAUGHT = (("video", "title, description, caption"), ("media", "frames, audio"), ("transcript", "text"))

@@ -14,13 +14,13 @@ from tasks.audit.score import Score
 from tasks.audit.snapshot import Snapshot
 from tasks.audit.trace.answers import ScoreTrace
 from tasks.audit.trace.trace import trace_score
+from tasks.lineage.picture.graph import Graph, Mark, Node
+from tasks.lineage.picture.stages import Marked, Recorded, score_node, short, stage_graph
 from tasks.shared.artifacts import transcripts
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.scores import METRICS, read_scores
-from tasks.shared.errors import UserError
-from tasks.shared.lineage.graph import Graph, Mark, Node
-from tasks.shared.lineage.stages import Marked, Recorded, score_node, short, stage_graph
-from tasks.shared.pipeline import downstream_of, upstream_of
+from tasks.shared.execution.pipeline import downstream_of, upstream_of
+from tasks.shared.runtime.errors import UserError
 
 BROKEN = "what was read is not, byte for byte, what its maker has here: the two are not of one run"
 MISSING = "its manifest is not to be had in this state"

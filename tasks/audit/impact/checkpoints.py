@@ -23,9 +23,9 @@ from tasks.audit.objects import Objects
 from tasks.audit.snapshot import Snapshot
 from tasks.shared.artifacts.exposures import TABLE, Exposure, read_exposures
 from tasks.shared.artifacts.publish import MANIFEST
-from tasks.shared.errors import UserError
-from tasks.shared.files import sha256_file
-from tasks.shared.tracking import REGISTERED_MODEL
+from tasks.shared.execution.tracking import REGISTERED_MODEL
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import sha256_file
 
 EXPOSURES = f"results/train/{TABLE}"
 WEIGHTS = "results/train/adapter/adapter_model.safetensors"

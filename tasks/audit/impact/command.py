@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from tasks.audit.show import as_json
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -15,8 +15,8 @@ from tasks.audit.impact.subjects import Param
 from tasks.audit.items import lineage_of
 from tasks.shared.artifacts.corpus import Query, Video
 from tasks.shared.artifacts.scores import HEADLINE
-from tasks.shared.errors import UserError
-from tasks.shared.pipeline import downstream_of
+from tasks.shared.execution.pipeline import downstream_of
+from tasks.shared.runtime.errors import UserError
 
 TOP = 10
 T = TypeVar("T")

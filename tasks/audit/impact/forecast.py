@@ -10,8 +10,8 @@ from tasks.audit.impact.recompute import recompute
 from tasks.audit.impact.replay import restored
 from tasks.audit.impact.state import State
 from tasks.shared.artifacts.publish import MANIFEST, RESULTS
-from tasks.shared.errors import UserError
-from tasks.shared.pipeline import StageSpec
+from tasks.shared.execution.pipeline import StageSpec
+from tasks.shared.runtime.errors import UserError
 
 WORDS: dict[Likely, Runs] = {Likely.YES: "yes", Likely.MAYBE: "may be skipped", Likely.NO: "no"}
 

@@ -13,7 +13,7 @@ from tasks.audit.impact.forecast import forecast
 from tasks.audit.impact.stale import StaleStage, stale
 from tasks.audit.impact.state import State
 from tasks.audit.score import state as state_of
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 
 def impact(videos: Sequence[str], queries: Sequence[str], params: Sequence[str], rev: str | None) -> Impact:

@@ -10,7 +10,7 @@ from tasks.audit.impact.change import Range, Unset
 from tasks.audit.impact.lesson import content_changes
 from tasks.encode.views import views
 from tasks.shared.artifacts.vectors import VIEWS
-from tasks.shared.params import MODALITIES
+from tasks.shared.execution.params import MODALITIES
 
 if TYPE_CHECKING:
     from tasks.audit.impact.effects import Effects

@@ -14,7 +14,7 @@ import yaml
 from tasks.audit.impact.change import Change, Unset
 from tasks.audit.objects import FOLDER, Objects
 from tasks.audit.snapshot import Snapshot
-from tasks.shared.params_file import overridden
+from tasks.shared.execution.params_file import overridden
 
 
 @dataclass(frozen=True)

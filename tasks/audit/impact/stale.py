@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 
 @dataclass(frozen=True)

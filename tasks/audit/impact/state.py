@@ -15,8 +15,8 @@ from tasks.shared.artifacts.media import Media, read_media
 from tasks.shared.artifacts.negatives import MinedQuery, read_negatives
 from tasks.shared.artifacts.scores import SYSTEMS, QueryScores, Scores, read_per_query, read_scores
 from tasks.shared.artifacts.transcripts import Transcript, read_transcripts
-from tasks.shared.errors import UserError
-from tasks.shared.items import store_folder
+from tasks.shared.execution.items import store_folder
+from tasks.shared.runtime.errors import UserError
 
 if TYPE_CHECKING:
     from tasks.omni.documents import Document

@@ -16,8 +16,8 @@ from tasks.audit.impact.change import UNSET, Unset
 from tasks.audit.impact.state import State
 from tasks.audit.show import plain
 from tasks.shared.artifacts.corpus import Query, Video
-from tasks.shared.errors import UserError
-from tasks.shared.params import as_read, load_params
+from tasks.shared.execution.params import as_read, load_params
+from tasks.shared.runtime.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from tasks.audit.impact.checkpoints import Checkpoint
 from tasks.audit.show import console, plain, short, shortened, size, table
 from tasks.shared.artifacts.exposures import Exposure
 from tasks.shared.artifacts.publish import RESULTS
-from tasks.shared.params import as_read
+from tasks.shared.execution.params import as_read
 
 if TYPE_CHECKING:
     from rich.tree import Tree

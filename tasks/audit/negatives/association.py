@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.shared.files import sha256_json
+from tasks.shared.runtime.files import sha256_json
 
 MOST, FEWEST_PERMUTATIONS = 9_999, 999
 BUDGET = 5_000_000  # numbers permuted for a test: of more than 500 pairs there are fewer permutations

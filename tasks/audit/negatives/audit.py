@@ -16,7 +16,7 @@ from tasks.audit.negatives.mix import Languages, Mix, languages, mixes
 from tasks.audit.negatives.scores import Margins, ScoreSpreads, margins, score_spreads
 from tasks.audit.negatives.usage import Drops, Training, Usage, drops, training, usage
 from tasks.audit.snapshot import FINAL, Snapshot
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 
 @dataclass(frozen=True)

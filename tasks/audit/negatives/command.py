@@ -29,7 +29,7 @@ def run(chosen: argparse.Namespace) -> int:
     from tasks.audit.negatives.query import audit_query
     from tasks.audit.negatives.sample import write_sample
     from tasks.audit.show import as_json
-    from tasks.shared.errors import UserError
+    from tasks.shared.runtime.errors import UserError
 
     if sum(map(bool, (chosen.query, chosen.sample, chosen.judged))) > 1:
         raise UserError("QUERY, --sample and --judged ask for different things; give one of them")

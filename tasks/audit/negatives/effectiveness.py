@@ -25,9 +25,9 @@ from tasks.audit.negatives.material import Material
 from tasks.evaluate.significance import holm
 from tasks.shared.artifacts.corpus import Query
 from tasks.shared.artifacts.scores import HEADLINE
-from tasks.shared.progress import progress
 from tasks.shared.retrieval.bm25 import BM25
 from tasks.shared.retrieval.search import ranked
+from tasks.shared.runtime.progress import progress
 
 NEIGHBOURS = 10
 FEW = 30  # below so many pairs a rank correlation says little

@@ -12,7 +12,7 @@ from tasks.audit.negatives.likeness import Likeness
 from tasks.audit.negatives.material import Material
 from tasks.mine.filtering import DIGITS, threshold
 from tasks.shared.artifacts.negatives import MinedQuery
-from tasks.shared.progress import progress
+from tasks.shared.runtime.progress import progress
 
 MARGIN = 0.05  # a negative above 95 % of the weakest positive is suspect: TopK-PercPos, arXiv 2407.15831
 ROUNDED = 10.0**-DIGITS  # scores are written with so many digits

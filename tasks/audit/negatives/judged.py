@@ -12,7 +12,7 @@ from pathlib import Path
 from tasks.audit.negatives.facts import Fact
 from tasks.audit.negatives.material import Material
 from tasks.audit.negatives.sample import strata_of, stratum_of, unguarded
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 ANSWERS = ("yes", "no", "unsure")
 NEEDED = ("query_id", "video_id", "relevant", "mine_manifest")

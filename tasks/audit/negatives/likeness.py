@@ -12,8 +12,8 @@ from tasks.audit.negatives.material import Material
 from tasks.audit.negatives.picture_hash import LIMIT, PictureHash, distance, hashes_of
 from tasks.shared.artifacts import media as media_artifact
 from tasks.shared.artifacts.media import Media
-from tasks.shared.errors import UserError
 from tasks.shared.retrieval.bm25 import words
+from tasks.shared.runtime.errors import UserError
 
 WAYS = {  # in the order told
     "bytes": "equal bytes of the video file",

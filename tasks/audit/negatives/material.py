@@ -17,8 +17,8 @@ from tasks.shared.artifacts.negatives import MinedQuery, read_negatives
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.scores import QueryScores, read_per_query
 from tasks.shared.artifacts.transcripts import read_transcripts
-from tasks.shared.errors import UserError
-from tasks.shared.files import sha256_file
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import sha256_file
 
 CORPUS = RESULTS / "corpus"
 STAGES = ("corpus", "extract", "transcribe", "mine", "train", "evaluate")  # whose results are read here

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.shared.artifacts.media import Media
-from tasks.shared.engine import Job, process
-from tasks.shared.failures import Failure
-from tasks.shared.files import read_json, write_json
-from tasks.shared.items import ItemStore
+from tasks.shared.execution.engine import Job, process
+from tasks.shared.execution.failures import Failure
+from tasks.shared.execution.items import ItemStore
+from tasks.shared.runtime.files import read_json, write_json
 
 STEP = "picture_hash"
 FRAMES = 8

@@ -15,7 +15,7 @@ from tasks.audit.negatives.usage import times_shown
 from tasks.audit.snapshot import Snapshot
 from tasks.shared.artifacts.corpus import Query
 from tasks.shared.artifacts.negatives import Dropped, MinedQuery
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 NEAR = 3  # ids named where a query has no negatives
 

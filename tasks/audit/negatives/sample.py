@@ -24,8 +24,8 @@ from tasks.audit.negatives.facts import Fact
 from tasks.audit.negatives.material import Material
 from tasks.shared.artifacts import media as media_artifact
 from tasks.shared.artifacts.publish import RESULTS
-from tasks.shared.errors import UserError
-from tasks.shared.files import write_text
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import write_text
 
 COLUMNS = (
     "query_id", "query", "video_id", "title", "transcript", "video", "frames", "score", "rank", "stratum", "relevant",

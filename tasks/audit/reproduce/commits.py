@@ -16,10 +16,10 @@ from tasks.audit.reproduce.params import changed
 from tasks.audit.reproduce.sources import CODE, Sources
 from tasks.audit.show import short
 from tasks.audit.snapshot import LOCK, PARAMS
-from tasks.shared import git
-from tasks.shared.errors import UserError
-from tasks.shared.pipeline import DVC_FILE, StageSpec, stages_of, upstream_of
-from tasks.shared.progress import progress
+from tasks.shared.execution.pipeline import DVC_FILE, StageSpec, stages_of, upstream_of
+from tasks.shared.runtime import git
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.progress import progress
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from tasks.audit.reproduce.recorded import listed, recorded_file, recorded_outpu
 from tasks.audit.snapshot import Snapshot
 from tasks.shared.artifacts.index import DATABASE, TABLE, describe, read_index_manifest
 from tasks.shared.artifacts.publish import FILES, MANIFEST, RESULTS
-from tasks.shared.errors import UserError
-from tasks.shared.files import files_under, sha256_file
-from tasks.shared.progress import progress
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import files_under, sha256_file
+from tasks.shared.runtime.progress import progress
 
 Verdict = Literal["identical bytes", "same outputs, another manifest", "differs", "not made", "taken as recorded"]
 

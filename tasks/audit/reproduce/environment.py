@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from tasks.audit.executions import Execution
 from tasks.audit.manifest import Manifest
-from tasks.shared.tracking import environment_tags
+from tasks.shared.execution.tracking import environment_tags
 
 TAGS = ("env.python", "env.platform", "env.machine")  # of the host's name no byte depends
 

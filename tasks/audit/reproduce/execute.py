@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 from tasks.audit.executions import Executions
 from tasks.audit.reproduce.tree import TRACKING
-from tasks.shared.workspace.programs import run
-from tasks.shared.workspace.repro import DVC, stage_environment
-from tasks.shared.workspace.worktree import Worktree
+from tasks.shared.execution.programs import run
+from tasks.shared.execution.repro import DVC, stage_environment
+from tasks.shared.execution.worktree import Worktree
 
 
 def run_stages(tree: Worktree, stages: Sequence[str], whole: bool) -> int:

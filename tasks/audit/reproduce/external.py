@@ -17,10 +17,10 @@ from tasks.shared.artifacts.index import read_index_manifest
 from tasks.shared.artifacts.models import ADAPTER, MODEL, System, read_base, read_training
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.scores import METRICS, read_scores
-from tasks.shared.errors import UserError
-from tasks.shared.files import sha256_file
-from tasks.shared.models import resolve_model
-from tasks.shared.progress import progress
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import sha256_file
+from tasks.shared.runtime.models import resolve_model
+from tasks.shared.runtime.progress import progress
 
 READERS = ("corpus", "extract")  # stages that read video files
 OF_THE_BASE = ("base", "mine", "train", "encode")  # stages that load the starting model, or may

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from tasks.audit.manifest import Manifest
-from tasks.shared.errors import UserError
-from tasks.shared.params import as_read
-from tasks.shared.params_file import overridden
-from tasks.shared.tracking import flat
+from tasks.shared.execution.params import as_read
+from tasks.shared.execution.params_file import overridden
+from tasks.shared.execution.tracking import flat
+from tasks.shared.runtime.errors import UserError
 
 
 def recorded(manifests: Mapping[str, Manifest]) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from tasks.audit.reproduce.commits import Found, candidates, choose, mismatches
 from tasks.audit.reproduce.sources import Sources
 from tasks.audit.score import Score
 from tasks.audit.snapshot import Snapshot
-from tasks.shared import git
-from tasks.shared.errors import UserError
-from tasks.shared.pipeline import downstream_of, parents_of, upstream_of
+from tasks.shared.execution.pipeline import downstream_of, parents_of, upstream_of
+from tasks.shared.runtime import git
+from tasks.shared.runtime.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from tasks.audit.snapshot import Snapshot
 from tasks.shared.artifacts.publish import FILES, FILES_SCHEMA, MANIFEST, RESULTS
-from tasks.shared.errors import UserError
-from tasks.shared.files import link_or_copy, read_parquet, sha256_file
-from tasks.shared.progress import progress
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import link_or_copy, read_parquet, sha256_file
+from tasks.shared.runtime.progress import progress
 
 
 def recorded_file(snapshot: Snapshot, path: str | Path, sha256: str | None = None) -> Path:

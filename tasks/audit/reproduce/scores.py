@@ -20,7 +20,7 @@ from tasks.shared.artifacts.scores import (
     read_ranking,
     read_scores,
 )
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 MOST = 5  # queries that are named
 

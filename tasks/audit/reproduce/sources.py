@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 CODE = "tasks"
 OF_FILES = ("100644", "100755")  # modes of git; links and submodules are no source files

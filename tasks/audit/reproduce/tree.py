@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tasks.audit.show import size
-from tasks.shared.errors import UserError
-from tasks.shared.items import store_folder
-from tasks.shared.workspace.worktree import Worktree, worktree
+from tasks.shared.execution.items import store_folder
+from tasks.shared.execution.worktree import Worktree, worktree
+from tasks.shared.runtime.errors import UserError
 
 PREFIX = "reeltrace-reproduce-"
 TRACKING = "sqlite:///mlflow.db"  # below the worktree, as its programs see it

@@ -14,7 +14,7 @@ from tasks.audit.reproduce.scores import SystemScore
 from tasks.audit.reproduce.tree import PREFIX
 from tasks.audit.show import console, plain, short, table
 from tasks.shared.artifacts.scores import HEADLINE
-from tasks.shared.workspace.worktree import left_over
+from tasks.shared.execution.worktree import left_over
 
 MOST = 20  # differing files of a stage that are shown; JSON has all
 

@@ -17,8 +17,8 @@ from tasks.shared.artifacts import exposures, scores
 from tasks.shared.artifacts.corpus import Query, read_judgments, read_queries
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.scores import HEADLINE, RUNS, SYSTEMS, read_per_query, read_ranking, read_scores
-from tasks.shared.errors import UserError
-from tasks.shared.files import read_json
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import read_json
 
 RETRIEVER = RESULTS / "mine" / "retriever.json"
 CUTOFF = 10  # of the headline measure

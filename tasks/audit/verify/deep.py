@@ -24,8 +24,8 @@ from tasks.shared.artifacts.corpus import Qrels, positives_of, read_qrels, read_
 from tasks.shared.artifacts.fusion import run_name
 from tasks.shared.artifacts.scores import HEADLINE, METRICS, PER_QUERY, RUNS, Run, read_per_query, read_run
 from tasks.shared.artifacts.vectors import VIEWS
-from tasks.shared.errors import UserError
-from tasks.shared.files import read_json
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import read_json
 
 CLOSE = 1e-9  # another machine adds in another order
 

@@ -9,8 +9,8 @@ from tasks.audit.verify.answer import Answer
 from tasks.audit.verify.hashing import Digest
 from tasks.audit.verify.state import State
 from tasks.shared.artifacts.publish import FILES, FILES_SCHEMA, MANIFEST, RESULTS
-from tasks.shared.errors import UserError
-from tasks.shared.files import read_parquet
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import read_parquet
 
 Outputs = dict[str, dict[str, Any]]  # {"sha256": ..., "bytes": ...} by path
 

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.shared.files import CHUNK
-from tasks.shared.progress import progress
+from tasks.shared.runtime.files import CHUNK
+from tasks.shared.runtime.progress import progress
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,6 @@ def digest(path: Path) -> Digest | Unread:
 
 
 def dir_hash(md5s: Mapping[str, str]) -> str:
-    """DVC's md5 of a folder, from the md5 of its files by their path in it (`tasks.shared.pipeline.dvc_hash`)."""
+    """DVC's md5 of a folder, from the md5 of its files by their path in it (`pipeline.dvc_hash`)."""
     entries = [{"md5": md5s[name], "relpath": name} for name in sorted(md5s)]
     return hashlib.md5(json.dumps(entries, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"

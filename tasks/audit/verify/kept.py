@@ -14,7 +14,7 @@ from tasks.audit.verify.records import Record
 from tasks.audit.verify.state import State
 from tasks.audit.verify.trusted import local
 from tasks.shared.artifacts.publish import MANIFEST, RESULTS
-from tasks.shared.tracking import REGISTERED_MODEL, SEAL
+from tasks.shared.execution.tracking import REGISTERED_MODEL, SEAL
 
 KEPT: dict[str, Sequence[str]] = {  # names in results/<stage>/ of which a run keeps copies, where they are there
     "mine": ("negatives.jsonl",),

@@ -15,9 +15,9 @@ from tasks.audit.verify.hashing import Digest, dir_hash
 from tasks.audit.verify.state import DIR, State
 from tasks.audit.verify.trusted import Runs, out_hash
 from tasks.shared.artifacts.publish import MANIFEST, RESULTS
-from tasks.shared.files import canonical_json, files_under
-from tasks.shared.params import as_read
-from tasks.shared.tracking import flat
+from tasks.shared.execution.params import as_read
+from tasks.shared.execution.tracking import flat
+from tasks.shared.runtime.files import canonical_json, files_under
 
 References = dict[str, Manifest]
 ANOTHER = "or the results are another revision's: `dvc checkout` brings those of this one"

@@ -12,9 +12,9 @@ from tasks.audit.verify.answer import Answer
 from tasks.audit.verify.state import State
 from tasks.shared.artifacts import losses, scores
 from tasks.shared.artifacts.publish import MANIFEST, RESULTS
-from tasks.shared.errors import UserError
-from tasks.shared.files import read_json
-from tasks.shared.tracking import metric_name
+from tasks.shared.execution.tracking import metric_name
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import read_json
 
 
 @dataclass(frozen=True)

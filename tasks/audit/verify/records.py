@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import unquote, urlparse
 
 from tasks.audit.executions import SQLITE
-from tasks.shared.tracking import REGISTERED_MODEL
+from tasks.shared.execution.tracking import REGISTERED_MODEL
 
 AT_ONCE = 500  # runs in one query: SQLite bounds the number of its marks
 

@@ -29,8 +29,8 @@ from tasks.shared.artifacts.index import (
 from tasks.shared.artifacts.index import MANIFEST as CONTENT
 from tasks.shared.artifacts.indexed import TABLE as DOCUMENTS
 from tasks.shared.artifacts.indexed import read_indexed
-from tasks.shared.errors import UserError
-from tasks.shared.files import sha256_json
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import sha256_json
 
 WHERE = (FOLDER / DATABASE).as_posix()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from tasks.shared.tracking import seal
+from tasks.shared.execution.tracking import seal
 
 Entry = tuple[str, int, float]
 TRIES = 20_000  # what the search may cost: a second or two

@@ -16,9 +16,9 @@ from tasks.audit.verify.locked import canonical, dep_hash
 from tasks.audit.verify.state import State
 from tasks.shared.artifacts.corpus import read_videos
 from tasks.shared.artifacts.publish import MANIFEST, RESULTS
-from tasks.shared.errors import UserError
-from tasks.shared.params import as_read
-from tasks.shared.tracking import flat
+from tasks.shared.execution.params import as_read
+from tasks.shared.execution.tracking import flat
+from tasks.shared.runtime.errors import UserError
 
 References = dict[str, Manifest]
 VIDEOS = "results/corpus/manifest.parquet"

@@ -20,11 +20,11 @@ from tasks.audit.snapshot import LOCK, PARAMS, revision
 from tasks.audit.verify.answer import Answer
 from tasks.audit.verify.hashing import Digest, Digests
 from tasks.audit.verify.places import Tree, walked
-from tasks.shared import git
 from tasks.shared.artifacts.publish import MANIFEST, RESULTS
-from tasks.shared.errors import UserError
-from tasks.shared.files import link_or_copy
-from tasks.shared.pipeline import DVC_FILE, StageSpec, stages_of
+from tasks.shared.execution.pipeline import DVC_FILE, StageSpec, stages_of
+from tasks.shared.runtime import git
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import link_or_copy
 
 DIR = ".dir"
 

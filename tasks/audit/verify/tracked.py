@@ -16,7 +16,7 @@ from tasks.audit.verify.seals import Entry, explain, sealed
 from tasks.audit.verify.state import State
 from tasks.audit.verify.trusted import out_hash
 from tasks.shared.artifacts.publish import MANIFEST, RESULTS
-from tasks.shared.tracking import SEAL, TAG_LIMIT, flat
+from tasks.shared.execution.tracking import SEAL, TAG_LIMIT, flat
 
 BY_SEAL = f"the run's tag {SEAL}"
 STORED = {  # metrics that no artifact states: how many items came from the store, and how many did not

@@ -20,7 +20,7 @@ from tasks.audit.verify.files import outputs_hold
 from tasks.audit.verify.hashing import dir_hash
 from tasks.audit.verify.state import DIR, State
 from tasks.shared.artifacts.publish import MANIFEST, RESULTS
-from tasks.shared.errors import UserError
+from tasks.shared.runtime.errors import UserError
 
 
 @dataclass

@@ -19,7 +19,7 @@ from tasks.audit.verify.state import State, of_revision, workspace
 from tasks.audit.verify.tracked import check_run
 from tasks.audit.verify.trusted import Runs, references, runs_of
 from tasks.shared.artifacts.publish import RESULTS
-from tasks.shared.tracking import SEAL
+from tasks.shared.execution.tracking import SEAL
 
 
 def verify(rev: str | None = None, deep: bool = False) -> Answer:

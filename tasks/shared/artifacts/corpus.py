@@ -14,8 +14,8 @@ from typing import Literal
 
 import pyarrow as pa
 
-from tasks.shared.errors import UserError
-from tasks.shared.files import lines_starting, read_parquet, write_parquet, write_text
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import lines_starting, read_parquet, write_parquet, write_text
 
 Split = Literal["train", "test"]
 SPLITS: tuple[Split, ...] = ("train", "test")

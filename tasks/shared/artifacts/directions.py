@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.vectors import SYSTEMS
-from tasks.shared.files import read_parquet, write_parquet
+from tasks.shared.runtime.files import read_parquet, write_parquet
 
 FOLDER = RESULTS / "evaluate"
 TABLE = "directions.parquet"

@@ -15,8 +15,8 @@ from typing import Literal
 import pyarrow as pa
 
 from tasks.shared.artifacts.publish import RESULTS
-from tasks.shared.files import read_parquet, write_parquet
-from tasks.shared.params import Modality
+from tasks.shared.execution.params import Modality
+from tasks.shared.runtime.files import read_parquet, write_parquet
 
 FOLDER = RESULTS / "train"
 TABLE = "exposures.parquet"

@@ -21,8 +21,8 @@ from tasks.shared.artifacts.corpus import Video
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.transcripts import Transcript
 from tasks.shared.artifacts.vectors import Vectors
-from tasks.shared.errors import UserError
-from tasks.shared.files import read_json, sha256_json, write_json
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import read_json, sha256_json, write_json
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from tasks.shared.artifacts.publish import RESULTS
-from tasks.shared.files import read_parquet, write_parquet
+from tasks.shared.runtime.files import read_parquet, write_parquet
 
 FOLDER = RESULTS / "encode"
 TABLE = "documents.parquet"

@@ -11,8 +11,8 @@ from io import StringIO
 from pathlib import Path
 
 from tasks.shared.artifacts.publish import RESULTS
-from tasks.shared.errors import UserError
-from tasks.shared.files import write_text
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import write_text
 
 FOLDER = RESULTS / "train"
 TABLE = "loss.csv"

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from tasks.shared.artifacts.publish import RESULTS
-from tasks.shared.errors import UserError
-from tasks.shared.files import read_parquet, write_parquet
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import read_parquet, write_parquet
 
 if TYPE_CHECKING:
     import numpy as np

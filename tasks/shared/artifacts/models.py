@@ -13,10 +13,10 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from tasks.shared.artifacts.publish import RESULTS
-from tasks.shared.errors import UserError
-from tasks.shared.files import read_json, sha256_json, write_json
-from tasks.shared.models import Model
-from tasks.shared.params import Base
+from tasks.shared.execution.params import Base
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import read_json, sha256_json, write_json
+from tasks.shared.runtime.models import Model
 
 MODEL = "model.json"
 TRAINED = "trained.json"

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from tasks.shared.artifacts.publish import RESULTS
-from tasks.shared.errors import UserError
-from tasks.shared.files import read_jsonl, write_jsonl
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import read_jsonl, write_jsonl
 
 FILE = RESULTS / "mine" / "negatives.jsonl"
 

@@ -20,8 +20,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from tasks.shared.files import files_under, read_json, read_parquet, sha256_file, write_json, write_parquet
-from tasks.shared.progress import progress
+from tasks.shared.runtime.files import files_under, read_json, read_parquet, sha256_file, write_json, write_parquet
+from tasks.shared.runtime.progress import progress
 
 RESULTS = Path("results")
 MANIFEST = "manifest.json"

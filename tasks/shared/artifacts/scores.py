@@ -21,8 +21,8 @@ from tasks.shared.artifacts import fusion as side_by_side
 from tasks.shared.artifacts.directions import Directions
 from tasks.shared.artifacts.fusion import Fusion
 from tasks.shared.artifacts.publish import RESULTS
-from tasks.shared.errors import UserError
-from tasks.shared.files import lines_starting, read_json, read_parquet, write_json, write_parquet, write_text
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import lines_starting, read_json, read_parquet, write_json, write_parquet, write_text
 
 FOLDER = RESULTS / "evaluate"
 RUNS = "runs"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from tasks.shared.artifacts.publish import RESULTS
-from tasks.shared.files import parquet_rows, write_parquet
+from tasks.shared.runtime.files import parquet_rows, write_parquet
 
 TABLE = "shipped.parquet"
 PATH = RESULTS / "corpus" / TABLE

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Literal
 import pyarrow as pa
 
 from tasks.shared.artifacts.publish import RESULTS
-from tasks.shared.files import read_parquet, write_parquet
-from tasks.shared.params import MODALITIES, Modality
+from tasks.shared.execution.params import MODALITIES, Modality
+from tasks.shared.runtime.files import read_parquet, write_parquet
 
 if TYPE_CHECKING:
     import numpy as np

@@ -16,8 +16,8 @@ import numpy as np
 import regex
 
 from tasks.shared.artifacts.scores import Run
-from tasks.shared.progress import progress
 from tasks.shared.retrieval.search import ranked
+from tasks.shared.runtime.progress import progress
 
 K1, B = 1.2, 0.75
 CJK = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}ー"

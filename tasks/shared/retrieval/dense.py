@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tasks.shared.artifacts.vectors import Vectors
-from tasks.shared.gpu import visible_gpus
-from tasks.shared.items import ItemStore, code_digest
-from tasks.shared.models import resolve_model
-from tasks.shared.params import Retriever
-from tasks.shared.progress import Bar
+from tasks.shared.execution.items import ItemStore, code_digest
+from tasks.shared.execution.params import Retriever
 from tasks.shared.retrieval import text_encoder
 from tasks.shared.retrieval.remote_code import check_code, commit_of
+from tasks.shared.runtime.gpu import visible_gpus
+from tasks.shared.runtime.models import resolve_model
+from tasks.shared.runtime.progress import Bar
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -21,8 +21,8 @@ import numpy as np
 
 from tasks.shared.artifacts.scores import Run
 from tasks.shared.artifacts.vectors import Vectors
-from tasks.shared.progress import progress
 from tasks.shared.retrieval.search import CHUNK, check, products, ranked
+from tasks.shared.runtime.progress import progress
 
 K = 60  # of reciprocal rank fusion
 BLOCK = 64  # queries whose scores of all videos are held at once

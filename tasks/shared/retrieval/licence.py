@@ -6,8 +6,8 @@ import re
 
 import yaml
 
-from tasks.shared.hub import fetch
-from tasks.shared.models import Model
+from tasks.shared.runtime.hub import fetch
+from tasks.shared.runtime.models import Model
 
 CARD = "README.md"
 FRONT = re.compile(r"\A\ufeff?---\s*\n(.*?)\n---\s*(\n|\Z)", re.DOTALL)

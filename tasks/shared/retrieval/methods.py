@@ -7,9 +7,9 @@ from pathlib import Path
 
 from tasks.shared.artifacts.corpus import Qrels
 from tasks.shared.artifacts.vectors import Kind, Vectors, read_vectors
-from tasks.shared.errors import UserError
 from tasks.shared.retrieval.fusion import Fuse, Weigh, by_entropy, by_rank, fixed, weighted
 from tasks.shared.retrieval.routing import LEAST, learn, targets
+from tasks.shared.runtime.errors import UserError
 
 
 def read_modalities(system: str, kind: Kind, modalities: Sequence[str], folder: Path) -> dict[str, Vectors]:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tasks.shared.errors import UserError
-from tasks.shared.files import read_json
-from tasks.shared.hub import fetch
-from tasks.shared.models import Model
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import read_json
+from tasks.shared.runtime.hub import fetch
+from tasks.shared.runtime.models import Model
 
 MODULES = "modules.json"  # of sentence-transformers: the classes that a retriever consists of
 CONFIGS = (

@@ -12,8 +12,8 @@ import numpy as np
 
 from tasks.shared.artifacts.scores import Run
 from tasks.shared.artifacts.vectors import Vectors
-from tasks.shared.errors import UserError
-from tasks.shared.progress import progress
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.progress import progress
 
 CHUNK = 1 << 22  # numbers of documents' vectors held as float64 at once: 32 MiB
 QUERIES = 512  # scored at once

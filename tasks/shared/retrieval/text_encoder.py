@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tasks.shared.errors import UserError
-from tasks.shared.models import Model, loading
-from tasks.shared.params import Retriever
-from tasks.shared.progress import Bar, watched
+from tasks.shared.execution.params import Retriever
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.models import Model, loading
+from tasks.shared.runtime.progress import Bar, watched
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from tasks.shared.params import Modality, Train
+from tasks.shared.execution.params import Modality, Train
 from tasks.train.losses import Losses
 from tasks.train.losses.alignment import alignment
 from tasks.train.losses.infonce import InfoNCE

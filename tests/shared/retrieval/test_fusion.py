@@ -8,10 +8,10 @@ from scipy import special, stats
 from sklearn.linear_model import RidgeCV
 
 from tasks.shared.artifacts.vectors import Vectors
-from tasks.shared.errors import UserError
 from tasks.shared.retrieval.fusion import by_entropy, by_rank, fixed, fused, weighted, weights_of
 from tasks.shared.retrieval.routing import LEAST, PENALTIES, learn, targets
 from tasks.shared.retrieval.search import search
+from tasks.shared.runtime.errors import UserError
 
 MODALITIES = ["text", "video", "audio"]
 GIVEN = {"text": 3.0, "video": 0.0, "audio": 1.0}

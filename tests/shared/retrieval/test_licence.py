@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.shared.models import Model, resolve_model
 from tasks.shared.retrieval.licence import licence_of, said
+from tasks.shared.runtime.models import Model, resolve_model
 
 CARDS = {
     "---\nlicense: cc-by-nc-4.0\nlanguage: en\n---\n# A model\n": "cc-by-nc-4.0",

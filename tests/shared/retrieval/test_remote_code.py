@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.shared.errors import UserError
-from tasks.shared.models import Model
-from tasks.shared.params import Retriever
+from tasks.shared.execution.params import Retriever
 from tasks.shared.retrieval.dense import DenseRetriever
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.models import Model
 from tests.shared.retrieval.drama import CLASS, CODE, HIDDEN, LIMIT, MARK, WORDS, by_hand, make
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -103,8 +103,8 @@ def test_weights_of_16_bits_leave_means_lengths_and_vectors_in_32(drama: Path) -
 
 PROGRAM = """
 import sys
-from tasks.shared.errors import UserError
-from tasks.shared.params import Retriever
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.execution.params import Retriever
 from tasks.shared.retrieval.dense import DenseRetriever
 try:
     found = DenseRetriever(Retriever.model_validate_json(sys.argv[1]), 2, lambda: None)

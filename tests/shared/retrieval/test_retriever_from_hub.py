@@ -14,13 +14,13 @@ from tests.conftest import Workspace
 from tests.mine.small_corpus import publish, query, video
 from tests.shared.retrieval.drama import CLASS, MARK, by_hand, make
 from tests.shared.retrieval.local_hub import AWAY, COMMIT, FORBIDDEN, GATED, local_hub
-from tests.shared.test_hub_errors import IMPATIENT, environment
+from tests.shared.runtime.test_hub_errors import IMPATIENT, environment
 
 NAME = "owner/drama"
 PROGRAM = """
 import json, sys
-from tasks.shared.errors import UserError
-from tasks.shared.params import Retriever
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.execution.params import Retriever
 from tasks.shared.retrieval.dense import DenseRetriever
 from tasks.shared.retrieval.licence import licence_of
 for params in json.loads(sys.argv[1]):

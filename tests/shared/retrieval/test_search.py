@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from tasks.shared.artifacts.vectors import Vectors
-from tasks.shared.errors import UserError
 from tasks.shared.retrieval.search import ranked, search, similarities
+from tasks.shared.runtime.errors import UserError
 
 
 def named(prefix: str, values: np.ndarray) -> Vectors:

@@ -1,0 +1,89 @@
+"""The item store: finished work on single items, kept across runs, outside DVC and git.
+
+An entry is a folder of files keyed by what decides them: the step, the digest of the item's content, the params
+that matter, the model's revision and the step's code. It is written to a temporary name and renamed; `entry.json`
+holds the sha256 of its files, and an entry whose files do not match is dropped and made again, never believed.
+Two workspaces share a store when the environment's REELTRACE_STORE names the same folder.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from tasks.shared.artifacts.publish import digests
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import files_under, read_json, sha256_file, sha256_json, write_json
+
+ENTRY = "entry.json"
+
+
+def store_folder() -> Path:
+    """Where items are kept: $REELTRACE_STORE, else `.reeltrace` in the workspace."""
+    return Path(os.environ.get("REELTRACE_STORE", ".reeltrace"))
+
+
+def code_digest(*modules: ModuleType) -> str:
+    """sha256 over the source of modules: the code version of a step."""
+    return sha256_json([sha256_file(Path(str(module.__file__))) for module in modules])
+
+
+class ItemStore:
+    """Finished items of one step.
+
+    Args:
+        step: the step's name, a folder of the store.
+        decides: everything but the item's own content that decides an entry's bytes: params, model revision,
+            code digest, component versions.
+    """
+
+    def __init__(self, step: str, decides: Mapping[str, Any], root: Path | None = None) -> None:
+        self.folder = (root or store_folder()) / "items" / step
+        self.decides = sha256_json(dict(decides))
+
+    def key(self, *content: str) -> str:
+        """The key of an item with these content digests."""
+        return sha256_json([self.decides, *content])
+
+    def get(self, key: str) -> Path | None:
+        """The folder of a finished item, or None; a damaged entry is removed and counts as absent."""
+        entry = self._entry(key)
+        if not entry.exists():
+            return None
+        try:
+            files = read_json(entry / ENTRY)["files"]
+            whole = bool(files) and all(sha256_file(entry / name) == one["sha256"] for name, one in files.items())
+        except (UserError, OSError, KeyError, TypeError, AttributeError):
+            whole = False
+        if not whole:
+            shutil.rmtree(entry, ignore_errors=True)
+            return None
+        return entry
+
+    def put(self, key: str, write: Callable[[Path], None]) -> Path:
+        """Have `write` fill a folder with at least one file, and keep it under the key."""
+        entry = self._entry(key)
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=entry.parent, prefix=f".{key[:8]}."))
+        try:
+            write(temporary)
+            paths = files_under(temporary)
+            named = {path: path.relative_to(temporary).as_posix() for path in paths}
+            write_json(temporary / ENTRY, {"files": digests(paths, named)})
+            temporary.chmod(0o755)
+            try:
+                temporary.rename(entry)
+            except OSError:  # another process finished the same item first: its bytes are the same
+                if self.get(key) is None:  # no, what was there is damaged, and removed by now
+                    temporary.rename(entry)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        return entry
+
+    def _entry(self, key: str) -> Path:
+        return self.folder / key[:2] / key

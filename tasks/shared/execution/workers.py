@@ -1,0 +1,188 @@
+"""Tasks worked off one after the other, by this process or by several, of which any may die.
+
+What a task needs is loaded by threads while those before are worked on. Every process has a pipe of its own, so that
+whose death it was is known, and ends with the process that started it, however that one ends.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.connection import Connection, wait
+from typing import Any, Generic, TypeVar
+
+from tasks.shared.runtime.errors import UserError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+SPAWN = multiprocessing.get_context("spawn")  # a fork would copy locks that threads hold, and CUDA does not survive it
+STARTED = "started"
+
+
+@dataclass(frozen=True)
+class Work(Generic[T, R]):
+    """What is done with every task. Where there are several processes it is sent to them: functions of modules, or
+    methods of an object that can be sent, which is then one object in each process.
+
+    Attributes:
+        start: called in each process before its first task, with its number from 0.
+        load: what a task needs. It is called by several threads.
+        answer: for a task, given a function that returns what was loaded, or raises what loading raised.
+        ahead: tasks that are being loaded, each by a thread, or lie loaded, while one is worked on. With 0: no threads.
+    """
+
+    start: Callable[[int], object]
+    load: Callable[[T], Any]
+    answer: Callable[[T, Callable[[], Any]], R]
+    ahead: int = 0
+
+    def begin(self, task: T, loader: ThreadPoolExecutor) -> tuple[T, Callable[[], Any]]:
+        """The task, and the function that returns what was loaded for it."""
+        return task, loader.submit(self.load, task).result if self.ahead else partial(self.load, task)
+
+
+class Died:
+    """The answer where the process died that worked on this task alone."""
+
+
+def in_turn(tasks: Sequence[T], work: Work[T, R]) -> Iterator[tuple[T, R]]:
+    """Every task with its answer, worked on in this process. Raises what `work` raises."""
+    work.start(0)
+    with ThreadPoolExecutor(work.ahead or 1) as loader:
+        begun: deque[tuple[T, Callable[[], Any]]] = deque()
+        for task in tasks:
+            begun.append(work.begin(task, loader))
+            if len(begun) > work.ahead:
+                yield begun[0][0], work.answer(*begun.popleft())
+        while begun:
+            yield begun[0][0], work.answer(*begun.popleft())
+
+
+def side_by_side(tasks: Sequence[T], work: Work[T, R], count: int) -> Iterator[tuple[T, R | Died]]:
+    """Every task with its answer, in the order in which they are finished by so many processes.
+
+    What a process was given when it died is tried again, each task alone in its process, so that only the one that
+    kills it is lost.
+
+    Raises what `work` raises. UserError where a process dies before it has started.
+    """
+    waiting, suspects = deque(tasks), deque[T]()
+    workers = [_Worker(number, work) for number in range(min(count, len(tasks)))]
+    try:
+        while waiting or suspects or any(worker.given for worker in workers):
+            _give_out(workers, waiting, suspects, work.ahead)
+            busy = {worker.pipe: worker for worker in workers if worker.pipe and worker.given}
+            for pipe in wait(list(busy)):
+                yield from busy[pipe].hear(suspects)  # type: ignore[index]
+    finally:
+        for worker in workers:
+            worker.end()
+
+
+def _give_out(workers: list[_Worker[T, R]], waiting: deque[T], suspects: deque[T], ahead: int) -> None:
+    for held in range(1 + ahead):  # one to each before any has two
+        for worker in workers:
+            if held == 0 and suspects and not worker.given:
+                worker.give(suspects.popleft(), alone=True)
+            elif waiting and not suspects and len(worker.given) == held and not (held and worker.alone):
+                worker.give(waiting.popleft())
+
+
+class _Worker(Generic[T, R]):
+    """A process, begun with its first task, and the tasks that it has not answered, oldest first."""
+
+    def __init__(self, number: int, work: Work[T, R]) -> None:
+        self.number, self.work = number, work
+        self.given: deque[T] = deque()
+        self.alone = False  # whether all it has is a suspect
+        self.pipe: Connection | None = None
+
+    def give(self, task: T, *, alone: bool = False) -> None:
+        if self.pipe is None:
+            self._begin()
+        self.given.append(task)
+        self.alone = alone
+        self._send(task)
+
+    def _begin(self) -> None:
+        self.started = False
+        self.pipe, theirs = SPAWN.Pipe()
+        self.process = SPAWN.Process(target=_serve, args=(theirs, self.number), daemon=True)
+        self.process.start()
+        theirs.close()  # the process has the only other end: its death closes the pipe
+        self._send(self.work)
+
+    def hear(self, suspects: deque[T]) -> Iterator[tuple[T, R | Died]]:
+        """What it has to say: an answer, or nothing. What a dead one held becomes suspects."""
+        assert self.pipe is not None
+        try:
+            said = self.pipe.recv()
+        except (EOFError, OSError):
+            self.end()
+            if not self.started:
+                code = self.process.exitcode
+                raise UserError(
+                    f"a process died before its first item (exit code {code}); free memory, or start fewer processes"
+                ) from None
+            given, self.given = self.given, deque()
+            if self.alone:
+                yield given[0], Died()
+            else:
+                suspects += given
+            return
+        if isinstance(said, BaseException):
+            raise said
+        if said == STARTED:
+            self.started = True
+            return
+        yield self.given.popleft(), said[0]
+
+    def end(self) -> None:
+        """Nothing is left of the process."""
+        if self.pipe is not None:
+            self.process.kill()
+            self.process.join()
+            self.pipe.close()
+            self.pipe = None
+
+    def _send(self, what: object) -> None:
+        assert self.pipe is not None
+        with suppress(BrokenPipeError, ConnectionResetError):  # it died: the next look at the pipe tells
+            self.pipe.send(what)
+
+
+def _serve(pipe: Connection, number: int) -> None:
+    """What a process does: start, say so, and answer until the pipe is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ctrl-c reaches every process: this one goes at once, in silence
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        work: Work[Any, Any] = pipe.recv()
+        work.start(number)
+        pipe.send(STARTED)
+        with ThreadPoolExecutor(work.ahead or 1) as loader:
+            begun: deque[tuple[Any, Callable[[], Any]]] = deque()
+            while True:
+                while not begun or pipe.poll():
+                    begun.append(work.begin(pipe.recv(), loader))
+                pipe.send((work.answer(*begun.popleft()),))
+    except EOFError:
+        return
+    except Exception as error:
+        known = isinstance(error, UserError | OSError)  # of others not all can be sent
+        pipe.send(error if known else RuntimeError(f"in a process beside: {type(error).__name__}: {error}"))
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

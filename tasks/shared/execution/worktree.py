@@ -1,0 +1,147 @@
+"""A git worktree of the project to run the pipeline in, which goes when its work is done, unless it is kept."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.locks import take
+
+LOCK = "dvc.lock"
+RUNNING = "running"  # the file whose lock says that somebody works in the worktree
+
+
+@dataclass
+class Worktree:
+    """A checkout of a commit.
+
+    Attributes:
+        folder: all that belongs to it.
+        checkout: what git calls the worktree.
+        root: the project in it; another folder than the checkout where the project is a folder of the repository.
+        lock: the open file that says that somebody works in it.
+        kept: whether it stays.
+    """
+
+    folder: Path
+    checkout: Path
+    root: Path
+    lock: int
+    kept: bool = False
+
+    def removal(self) -> str:
+        """The command that removes it."""
+        return f"git worktree remove --force '{self.checkout}' && rm -r '{self.folder}'"
+
+
+@contextmanager
+def worktree(
+    commit: str, place: Path, prefix: str, dvc_config: str, *, climbs: int = 0, workspace: Path = Path()
+) -> Iterator[Worktree]:
+    """A clean checkout of a commit without its dvc.lock; it is removed when the block ends, unless it is to be kept.
+
+    Args:
+        place: the folder to make it in, under a name that begins with `prefix`.
+        dvc_config: what DVC is to be configured with in it, over what the commit says; paths are as seen from .dvc/.
+        climbs: how many folders above the project its relative paths reach; they stay inside.
+
+    Raises UserError where git refuses.
+    """
+    _git(workspace, "worktree", "prune")
+    below = _git(workspace, "rev-parse", "--show-prefix").strip()
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
+    checkout = folder.joinpath(*["above"] * climbs, folder.name)
+    lock = take(folder / RUNNING, prefix)
+    assert lock is not None, "nobody else knows the folder"
+    tree = Worktree(folder, checkout, checkout / below, lock)
+    try:
+        checkout.parent.mkdir(parents=True, exist_ok=True)
+        # hooks off: the one that `dvc install` makes would check recorded results out
+        _git(workspace, "-c", "core.hooksPath=/dev/null", "worktree", "add", "--detach", str(checkout), commit)
+        (tree.root / LOCK).unlink(missing_ok=True)
+        (tree.root / ".dvc").mkdir(exist_ok=True)
+        (tree.root / ".dvc" / "config.local").write_text(dvc_config, encoding="utf-8")
+        yield tree
+    finally:
+        os.close(lock)
+        if tree.kept:
+            (folder / RUNNING).unlink(missing_ok=True)
+        else:
+            _remove(checkout, folder, workspace)
+
+
+def left_over(prefix: str, workspace: Path = Path()) -> list[Path]:
+    """Checkouts in which nobody works: kept, or left by one that was killed."""
+    listing = _git(workspace, "worktree", "list", "--porcelain")
+    paths = [Path(line.removeprefix("worktree ")) for line in listing.splitlines() if line.startswith("worktree ")]
+    return [path for path in paths if path.name.startswith(prefix) and path.is_dir() and not _running(path)]
+
+
+def clear_left_over(prefix: str, workspace: Path = Path()) -> None:
+    """Remove the checkouts in which nobody works."""
+    for checkout in left_over(prefix, workspace):
+        _remove(checkout, _folder(checkout), workspace)
+
+
+def _folder(checkout: Path) -> Path:
+    return next(one for one in reversed([checkout, *checkout.parents]) if one.name == checkout.name)
+
+
+def _running(checkout: Path) -> bool:
+    """Whether somebody still works in a worktree."""
+    path = _folder(checkout) / RUNNING
+    if not path.exists():
+        return False
+    try:
+        lock = take(path, "a look")
+    except PermissionError:  # another user's
+        return True
+    if lock is not None:
+        os.close(lock)
+    return lock is None
+
+
+def _remove(checkout: Path, folder: Path, workspace: Path) -> None:
+    with _undisturbed():
+        _run(workspace, "worktree", "remove", "--force", "--force", str(checkout))
+        shutil.rmtree(folder, ignore_errors=True)
+        _run(workspace, "worktree", "prune")
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let no second Ctrl-C leave half of it; threads never get one."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    kept = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, kept)
+
+
+def _git(workspace: Path, *arguments: str) -> str:
+    done = _run(workspace, *arguments)
+    if done.returncode:
+        reason = " ".join(done.stderr.split())[:300]
+        raise UserError(f"a clean worktree cannot be made, git says: {reason}")
+    return done.stdout
+
+
+def _run(workspace: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run git as from a shell: not with the index of a hook that this may be called from, nor interrupted with it."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    return subprocess.run(
+        ["git", *arguments],
+        cwd=workspace, env=environment, capture_output=True, text=True, check=False, start_new_session=True,
+    )  # fmt: skip

@@ -1,0 +1,151 @@
+"""One stage at a time on a GPU, by locks of the operating system.
+
+The locks lie in the machine's directory for temporary files, one for each GPU, and are shared by its users; processes
+whose TMPDIR differs do not meet. GPUs are those that nvidia-smi lists; where there is none, nothing is locked.
+
+To ask CUDA anything fixes which GPUs a process sees, so nobody may before a GPU is taken: whether there is one is told
+by `visible_gpus`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.locks import holder_of, take
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+LIST = ("nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader")
+LIST_SECONDS = 60.0  # a driver that is not kept loaded takes several
+LOOK = 0.5  # seconds between two looks at GPUs that others hold
+SHARED = 0o666  # a lock's mode: any user of the machine may hold it
+
+TURN = "several"  # names the lock of who gathers several GPUs: one at a time, so that no two wait for each other's
+
+_held: set[int] = set()
+
+
+def _let_go() -> None:
+    """A forked child must not keep the locks of its parent when that one dies; programs it starts never get them."""
+    for descriptor in _held:
+        os.close(descriptor)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_let_go)
+
+
+def visible_gpus() -> list[str]:
+    """UUIDs of the GPUs that this process may use, in order: all, or those that CUDA_VISIBLE_DEVICES names.
+
+    It names them by index in nvidia-smi's order or by UUID, of a GPU (or the beginning of one) or of a MIG instance; as
+    with CUDA, what follows a name that is none is not seen.
+    """
+    try:
+        listed = subprocess.run(LIST, capture_output=True, text=True, check=False, timeout=LIST_SECONDS).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    there = [line.strip() for line in listed.splitlines() if line.startswith("GPU-")]
+    named = os.environ.get(VISIBLE)
+    if named is None or not there:
+        return there
+    found: list[str] = []
+    for name in (one.strip() for one in named.split(",")):
+        if name.startswith("MIG-"):
+            found.append(name)
+        elif name.isdecimal() and int(name) < len(there):
+            found.append(there[int(name)])
+        elif len(same := [one for one in there if name.startswith("GPU-") and one.startswith(name)]) == 1:
+            found += same
+        else:
+            break
+    return list(dict.fromkeys(found))
+
+
+@contextmanager
+def gpus(what: str, count: int = 1) -> Iterator[list[str]]:
+    """Hold so many GPUs, they alone visible to CUDA, until the block is left; wait while others hold too many.
+
+    Yields their UUIDs in the order in which they were visible. Without a GPU it does nothing and yields none. A
+    holder's death, however it came, frees its GPUs at once.
+
+    Args:
+        what: the stage that takes them; for the line on standard error that says who is waited for, and for others'.
+        count: one for each of the stage's processes that compute.
+
+    Raises UserError where there are GPUs, but fewer, and where a lock's file is not one.
+    """
+    there = visible_gpus()
+    if not there:
+        yield []
+        return
+    if len(there) < count:
+        raise UserError(
+            f"{count} processes want {count} GPUs and {len(there)} can be seen; set {what}.processes to at most "
+            f"{len(there)}, or let {VISIBLE} name more"
+        )
+    named = os.environ.get(VISIBLE)
+    with ExitStack() as held:
+        with ExitStack() as turn:
+            if count > 1:
+                _hold_first_free([TURN], what, turn)
+            taken: set[str] = set()
+            while len(taken) < count:
+                taken.add(_hold_first_free([gpu for gpu in there if gpu not in taken], what, held))
+        chosen = [gpu for gpu in there if gpu in taken]
+        os.environ[VISIBLE] = ",".join(chosen)
+        try:
+            yield chosen
+        finally:
+            if named is None:
+                del os.environ[VISIBLE]
+            else:
+                os.environ[VISIBLE] = named
+
+
+def _hold_first_free(names: Sequence[str], what: str, until: ExitStack) -> str:
+    """The name of the first lock that is free, held until the stack is closed."""
+    said = False
+    while True:
+        for name in names:
+            if (descriptor := _take(name, what)) is not None:
+                _held.add(descriptor)
+                until.callback(_release, descriptor)
+                return name
+        if not said:
+            print(f"{what}: waits for {', or '.join(_who(name) for name in names)}", file=sys.stderr, flush=True)
+            said = True
+        time.sleep(LOOK)
+
+
+def _release(descriptor: int) -> None:
+    _held.discard(descriptor)
+    os.close(descriptor)
+
+
+def _take(name: str, what: str) -> int | None:
+    path = lock_of(name)
+    try:
+        return take(path, f"{what} in {Path.cwd()}", SHARED)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UserError(f"the lock {path} cannot be opened ({reason}); remove it, or have it removed") from None
+
+
+def _who(name: str) -> str:
+    """A lock and its holder, without the control characters that another user could have put in the note."""
+    said = str(holder_of(lock_of(name)) or "a process that does not say which")
+    lock = "its turn to take several GPUs" if name == TURN else f"GPU {name[:12]}…"
+    return f"{lock}, held by {''.join(one if one.isprintable() else '?' for one in said)}"
+
+
+def lock_of(name: str) -> Path:
+    """The file that is locked by who holds a GPU."""
+    return Path(tempfile.gettempdir()) / f"reeltrace-{name.replace('/', '_')}.lock"

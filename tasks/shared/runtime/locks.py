@@ -1,0 +1,126 @@
+"""Locks of the operating system, with a note that says who holds them.
+
+The lock is the truth: it is gone with its holder, however that one ended. The note is for people.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from tasks.shared.runtime.errors import UserError
+
+PAUSE = 0.2  # seconds between two looks at a lock that is waited for
+WORKSPACE = Path(".dvc/tmp/reeltrace-pipeline.lock")
+NOTE = 1 << 16  # bytes of a note that are read
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock: what it does, its process, and since when (local time, to the second)."""
+
+    what: str
+    pid: int
+    since: str
+
+    def __str__(self) -> str:
+        return f"{self.what} (process {self.pid}, since {self.since})"
+
+
+def take(path: Path, what: str, mode: int = 0o644) -> int | None:
+    """Take a lock: the open file that holds it until it is closed everywhere, or None where another has it.
+
+    Args:
+        path: of the lock's file, which is made where it is missing, and stays.
+        what: the holder does, for its note.
+        mode: of a file that is made; with 0o666 all users of a machine can share it.
+
+    Raises OSError where the file cannot be opened, or is a link or anything but a file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        descriptor = _opened(path, mode)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EINVAL, "not a file", str(path))
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_still(path, descriptor):  # and was not removed and made again by others meanwhile
+                break
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+    holder = Holder(what, os.getpid(), datetime.now().astimezone().isoformat(" ", "seconds"))
+    with suppress(OSError):  # a full disk, or another user's file that can only be read: it is locked all the same
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(asdict(holder)).encode(), 0)
+    return descriptor
+
+
+def _opened(path: Path, mode: int) -> int:
+    """Open a lock's file. Not simply with O_CREAT: in /tmp Linux may refuse that for the files of other users."""
+    flags = os.O_NOFOLLOW | os.O_NONBLOCK
+    while True:
+        with suppress(FileNotFoundError):
+            try:
+                return os.open(path, flags | os.O_RDWR)
+            except PermissionError:
+                return os.open(path, flags | os.O_RDONLY)
+        with suppress(FileExistsError):
+            descriptor = os.open(path, flags | os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+            os.fchmod(descriptor, mode)  # whatever the umask
+            return descriptor
+
+
+def _is_still(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.lstat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def holder_of(path: Path) -> Holder | None:
+    """What the note says of the last holder; None where there is no readable one."""
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as stream:
+            return Holder(**json.loads(stream.read(NOTE)))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+@contextmanager
+def workspace_held(root: Path, what: str) -> Iterator[int]:
+    """Hold a workspace for one pipeline; yields the lock's open file. Raises UserError that names who has it."""
+    path = root / WORKSPACE
+    if (descriptor := take(path, what)) is None:
+        raise UserError(
+            f"another pipeline has the workspace {root.absolute()}: {holder_of(path) or 'it does not say which'}; wait "
+            "for it, cancel it, or give overrides or a rev, which run in a worktree of their own"
+        )
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def waiting_for(path: Path, what: str) -> Iterator[None]:
+    """Hold a lock for a short while, as soon as nobody else does."""
+    while (descriptor := take(path, what)) is None:
+        time.sleep(PAUSE)
+    try:
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,135 @@
+"""Models by the name that params give them: in an installed package, in a directory, or on the Hugging Face hub."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.shared.runtime.errors import TransientError, UserError, disk_full
+from tasks.shared.runtime.files import files_under, sha256_file, sha256_json
+
+PACKAGE = "package:"
+PATH_MARKS = ("/", "./", "../", "~")
+BUSY = (408, 429)  # HTTP: timeout, too many requests; and all from 500 on
+# by name, of the classes above an error: the hub's client has changed its HTTP library twice, and they name them alike
+OUT_OF_REACH = {"ConnectionError", "TimeoutError", "NetworkError", "TimeoutException", "RemoteProtocolError"}
+LASTING = {"OfflineModeIsEnabled", "SSLCertVerificationError"}
+
+
+@dataclass(frozen=True)
+class Model:
+    """Where a model is to be loaded from.
+
+    Attributes:
+        name: as params have it; for messages.
+        location: a directory, or a hub id.
+        revision: of a hub id; None for a directory, whose files are what they are.
+    """
+
+    name: str
+    location: str
+    revision: str | None
+
+    def digest(self) -> str:
+        """What decides its weights: for a directory the sha256 over its files' names and bytes, for a hub id its
+        name and revision (nothing is downloaded to know it)."""
+        folder = Path(self.location)
+        if self.revision is not None:
+            return f"{self.location}@{self.revision}"
+        files = {path.relative_to(folder).as_posix(): sha256_file(path) for path in files_under(folder)}
+        return sha256_json(files)
+
+
+def resolve_model(name: str, revision: str | None, section: str) -> Model:
+    """Where the model named in params is.
+
+    Args:
+        name: `package:NAME` (the folder `model` of an installed package), a directory, or a hub id.
+        revision: commit, tag or branch of a hub id.
+        section: of params.yaml, for messages: `transcribe`, `retriever`, ...
+
+    Raises UserError for a package that is not installed, a path that is no directory, and a hub id without a
+    revision: what it stands for could change between two runs, and neither would know.
+    """
+    if name.startswith(PACKAGE):
+        return Model(name, str(_in_package(name.removeprefix(PACKAGE), section)), None)
+    if name and Path(name).is_dir():
+        return Model(name, name, None)
+    if not name or name.startswith(PATH_MARKS) or name in (".", ".."):
+        raise UserError(f"{section}.model: no model at {name!r}; give a directory, a hub id or {PACKAGE}NAME")
+    if revision is None:
+        raise UserError(
+            f"{section}.model: {name} is no directory here, so it is on the hub: set {section}.revision to the commit "
+            "to use"
+        )
+    return Model(name, name, revision)
+
+
+def hub_commit(name: str, param: str) -> str:
+    """The commit that a hub repository's main branch is at now.
+
+    Raises UserError where there is no such repository or it is not for everybody, TransientError where the hub is out
+    of reach; `param` names it in messages.
+    """
+    from huggingface_hub import HfApi
+
+    with loading(Model(name, name, None), param):
+        return str(HfApi().model_info(name).sha)
+
+
+@contextmanager
+def loading(model: Model, param: str) -> Iterator[None]:
+    """Turn what a library raises while it loads a model into one clear line that begins with the param that names it:
+    a TransientError where it may pass, else a UserError. A full disk stays what it is."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        transient = passing(error)
+        known = transient or isinstance(error, (OSError, ValueError, RuntimeError, ImportError, KeyError))
+        known |= type(error) is Exception or type(error).__name__ == "SafetensorError"  # tokenizers, weights
+        if disk_full(error) or not known:
+            raise
+        at = f" at revision {model.revision}" if model.revision else ""
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        message = f"{param}: {model.name}{at} cannot be loaded: {reason}"
+        raise TransientError(f"{message}; try again later") if transient else UserError(message) from error
+
+
+def passing(error: BaseException) -> bool:
+    """Whether what the hub's client raised may pass: no connection, a timeout, HTTP 408, 429 or 5xx.
+
+    Libraries wrap each other's errors, so the outermost that says anything decides. Offline mode does not pass, nor
+    does a certificate that is not trusted.
+    """
+    chain: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        chain.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    classes = [{base.__name__ for base in type(one).__mro__} for one in chain]
+    if any(names & LASTING for names in classes):
+        return False
+    for one, names in zip(chain, classes, strict=True):
+        status = getattr(getattr(one, "response", None), "status_code", None)
+        if isinstance(status, int):
+            return status in BUSY or status >= 500
+        if names & OUT_OF_REACH:
+            return True
+    return False
+
+
+def _in_package(package: str, section: str) -> Path:
+    spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError(
+            f"{section}.model: the package {package} is not installed; run `pip install {package.replace('_', '-')}`"
+        )
+    folder = Path(spec.submodule_search_locations[0]) / "model"
+    if not folder.is_dir():
+        raise UserError(f"{section}.model: the package {package} has no folder `model`; name another")
+    return folder

@@ -1,0 +1,146 @@
+"""Events: new combinations of known components.
+
+An event's four combinations (what and where, what is seen, what is asked for, what the sign says) are each unique
+in a list of events, so every query has one right event, while each component alone occurs in many.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tasks.shared.runtime.errors import UserError
+from tasks.synthetic.chance import rng_for
+from tasks.synthetic.lexicon import (
+    COLOURS,
+    KINDS,
+    LANDMARKS,
+    LANGUAGES,
+    OBJECTS,
+    PLACES,
+    ROLES,
+    SIGN_WORDS,
+    SOUNDS,
+    THINGS,
+)
+
+Combo = tuple[str, ...]
+
+TOPICS: tuple[Sequence[str], ...] = (tuple(KINDS), tuple(PLACES))
+SCENES: tuple[Sequence[str], ...] = (tuple(COLOURS), tuple(OBJECTS), tuple(LANDMARKS))
+SPEECHES: tuple[Sequence[str], ...] = (tuple(ROLES), tuple(THINGS))
+SIGNS: tuple[Sequence[str], ...] = (SIGN_WORDS, SIGN_WORDS)
+MAX_EVENTS = 150  # of the 160 pairs of a role and a thing; the scarcest combination
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happened, what is seen and heard there, and what is said and written."""
+
+    event_id: str
+    kind: str
+    place: str
+    colour: str
+    object: str
+    landmark: str
+    sound: str
+    role: str
+    thing: str
+    sign: tuple[str, str]
+    language: str
+
+    def combos(self) -> tuple[Combo, ...]:
+        """The four combinations that tell this event from every other; a sign counts in either order."""
+        return (
+            ("topic", self.kind, self.place),
+            ("scene", self.colour, self.object, self.landmark),
+            ("speech", self.role, self.thing),
+            ("sign", *sorted(self.sign)),
+        )
+
+
+def taken_by(events: Iterable[Event]) -> frozenset[Combo]:
+    """All combinations of some events, for `random_event` to keep away from."""
+    return frozenset(combo for event in events for combo in event.combos())
+
+
+def make_events(seed: int, count: int) -> list[Event]:
+    """`count` events without a shared combination, every component about equally often, in any prefix too.
+
+    Raises UserError where there are not that many combinations.
+    """
+    if count > MAX_EVENTS:
+        raise UserError(f"{count} demo events asked for, at most {MAX_EVENTS} exist; lower train_events or test_events")
+    rng = rng_for(seed, "events")
+    topics = _spread(rng, TOPICS, count)
+    scenes = _spread(rng, SCENES, count)
+    speeches = _spread(rng, SPEECHES, count)
+    signs = _spread(rng, SIGNS, count)
+    sounds = _spread(rng, (tuple(SOUNDS),), count, unique=False)
+    languages = _spread(rng, (LANGUAGES,), count, unique=False)
+    parts = zip(topics, scenes, sounds, speeches, signs, languages, strict=True)
+    return [_event(*(name for part in event for name in part)) for event in parts]
+
+
+def random_event(rng: np.random.Generator, taken: frozenset[Combo] = frozenset()) -> Event:
+    """An event none of whose four combinations is taken (see `taken_by`)."""
+
+    def draw(label: str, tables: Sequence[Sequence[str]]) -> list[str]:
+        while True:
+            names = [table[int(rng.integers(len(table)))] for table in tables]
+            key = sorted(names) if label == "sign" else names
+            if len(set(names)) == len(names) and (label, *key) not in taken:
+                return names
+
+    topic, scene = draw("topic", TOPICS), draw("scene", SCENES)
+    speech, sign = draw("speech", SPEECHES), draw("sign", SIGNS)
+    sound, language = draw("sound", (tuple(SOUNDS),)), draw("language", (LANGUAGES,))
+    return _event(*topic, *scene, *sound, *speech, *sign, *language)
+
+
+def _event(*names: str) -> Event:
+    kind, place, colour, thing_seen, landmark, sound, role, thing, upper, lower, language = names
+    return Event(
+        event_id=f"{kind}_{place}",
+        kind=kind,
+        place=place,
+        colour=colour,
+        object=thing_seen,
+        landmark=landmark,
+        sound=sound,
+        role=role,
+        thing=thing,
+        sign=(upper, lower),
+        language=language,
+    )
+
+
+def _spread(
+    rng: np.random.Generator, tables: Sequence[Sequence[str]], count: int, unique: bool = True
+) -> list[tuple[str, ...]]:
+    """`count` tuples, one name of each table, names of a table used about equally often.
+
+    Takes the least used names; after a clash it looks a little further afield.
+    """
+    uses: list[Counter[str]] = [Counter() for _ in tables]
+    seen: set[tuple[str, ...]] = set()
+    chosen: list[tuple[str, ...]] = []
+    while len(chosen) < count:
+        patience = 1.0
+        while True:
+            names = tuple(
+                table[int(np.argmin([used[name] for name in table] + patience * rng.random(len(table))))]
+                for table, used in zip(tables, uses, strict=True)
+            )
+            key = tuple(sorted(names)) if tables is SIGNS else names
+            if len(set(names)) == len(names) and not (unique and key in seen):
+                break
+            patience += 0.2
+        seen.add(key)
+        chosen.append(names)
+        for used, name in zip(uses, names, strict=True):
+            used[name] += 1
+    return chosen

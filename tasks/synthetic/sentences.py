@@ -1,0 +1,112 @@
+"""What is said and written about an event, in any of the six languages.
+
+Four things are kept apart, because each is to be found by one modality only: kind and place (metadata and speech),
+the scene and its sound (picture and audio), the payload (speech), the sign (picture).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from tasks.synthetic.events import Event
+from tasks.synthetic.lexicon import COLOURS, KINDS, LANDMARKS, OBJECTS, PLACES, ROLES, SOUNDS, THINGS
+from tasks.synthetic.templates import (
+    BASE_QUERIES,
+    CAPTIONS,
+    DESCRIPTION_LEADS,
+    DESCRIPTION_TAILS,
+    INTROS,
+    OCR_QUERIES,
+    PAYLOADS,
+    SCENE_QUERIES,
+    SCENES_HEARD,
+    SIGN_TEXTS,
+    SOUND_TEXTS,
+    SPEECH_QUERIES,
+    TITLES,
+    Templates,
+)
+
+QueryType = Literal["base", "description", "speech", "ocr"]
+QUERY_TYPES: tuple[QueryType, ...] = ("base", "description", "speech", "ocr")
+
+
+def title(event: Event, language: str, rng: np.random.Generator) -> str:
+    """A headline: kind and place."""
+    text = _fill(TITLES, event, language, rng)
+    return text[0].upper() + text[1:]
+
+
+def description(event: Event, language: str, rng: np.random.Generator) -> str:
+    """What a channel writes below its video: kind, place and filler."""
+    gap = "" if language == "zh" else " "
+    return gap.join(_fill(part, event, language, rng) for part in (DESCRIPTION_LEADS, DESCRIPTION_TAILS))
+
+
+def caption(event: Event, language: str, rng: np.random.Generator) -> str:
+    """A short neutral caption: kind and place."""
+    return _fill(CAPTIONS, event, language, rng)
+
+
+def intro(event: Event, language: str, rng: np.random.Generator) -> str:
+    """A spoken sentence of kind and place."""
+    return _fill(INTROS, event, language, rng)
+
+
+def speech_text(event: Event, language: str, rng: np.random.Generator) -> str:
+    """The payload as it is spoken: who asks for what."""
+    return _fill(PAYLOADS, event, language, rng)
+
+
+def narration(event: Event, language: str, rng: np.random.Generator) -> str:
+    """All that a narrator says: intro, then payload."""
+    return f"{intro(event, language, rng)} {speech_text(event, language, rng)}"
+
+
+def scene_text(event: Event, language: str, rng: np.random.Generator) -> str:
+    """What is seen: a coloured object beside a landmark."""
+    return _fill(SCENE_QUERIES, event, language, rng)
+
+
+def sound_text(event: Event, language: str, rng: np.random.Generator) -> str:
+    """What is heard besides speech."""
+    return _fill(SOUND_TEXTS, event, language, rng)
+
+
+def sign_text(event: Event, language: str, rng: np.random.Generator) -> str:
+    """What is written in the picture."""
+    return _fill(SIGN_TEXTS, event, language, rng)
+
+
+def query(event: Event, type: QueryType, language: str, rng: np.random.Generator) -> str:
+    """A query that only the modality of its type answers; half the descriptions name the sound as well."""
+    if type == "description":
+        return _fill(SCENES_HEARD if rng.random() < 0.5 else SCENE_QUERIES, event, language, rng)
+    templates = {"base": BASE_QUERIES, "speech": SPEECH_QUERIES, "ocr": OCR_QUERIES}[type]
+    return _fill(templates, event, language, rng)
+
+
+def _fill(templates: Templates, event: Event, language: str, rng: np.random.Generator) -> str:
+    choices = templates[language]
+    words = {
+        "kind": KINDS[event.kind][language],
+        "place": PLACES[event.place][language],
+        "colour": COLOURS[event.colour][language],
+        "object": OBJECTS[event.object][language],
+        "landmark": LANDMARKS[event.landmark][language],
+        "sound": SOUNDS[event.sound][language],
+        "role": ROLES[event.role][language],
+        "thing": THINGS[event.thing][language],
+        "sign": " ".join(event.sign),
+    }
+    if language == "ko":
+        words["role"] += _after(words["role"], "이", "가")
+        words["thing"] += _after(words["thing"], "을", "를")
+    return choices[int(rng.integers(len(choices)))].format(**words)
+
+
+def _after(word: str, closed: str, open_: str) -> str:
+    """The Korean particle after a word, by whether its last syllable ends in a consonant."""
+    return closed if (ord(word[-1]) - 0xAC00) % 28 else open_
