@@ -160,7 +160,7 @@ def _told(failure: Failure) -> Failure:
 
 
 def _vectors(entries: Mapping[str, tuple[str, Path]], dimension: int) -> Vectors:
-    """Finished items, by id with the digest of what they were made from, in id order; (0, dimension) where there is none."""
+    """Vectors of finished items in id order, (0, dimension) of none; `entries` have the digest of each one's source."""
     if not entries:
         return Vectors([], np.zeros((0, dimension), np.float32))
     ids = sorted(entries)

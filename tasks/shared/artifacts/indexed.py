@@ -33,8 +33,8 @@ class IndexedDocument:
         modalities: those of text, video and audio that it has and the params admit.
         text: as the model read it, cut to the limit of tokens; None without text.
         text_tokens: how many tokens the whole text has.
-        text_sha256: of the whole text; transcript_sha256: of the transcript's words (`Transcript.digest`) where there are
-            any beside the video. None without text.
+        text_sha256: of the whole text; None without text.
+        transcript_sha256: `Transcript.digest`; None where there is no transcript, or no text.
         frames: how many; 0 without picture.
         frames_sha256, audio_sha256: of the extracted files that were read; None where none was.
         vector_sha256: of the row's float32 little-endian vector.
