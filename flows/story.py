@@ -16,8 +16,9 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 from flows.stage import Done
 from tasks.audit.executions import Execution, Executions
 from tasks.lineage.picture.stages import counted
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import MANIFEST
 from tasks.shared.artifacts.scores import HEADLINE, MEASURES, Scores
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.reused import read_reused
 from tasks.shared.runtime.files import read_json, sha256_file
 

@@ -12,7 +12,8 @@ from tasks.audit.links import Link, links
 from tasks.audit.lock import LockedStage
 from tasks.audit.manifest import Manifest
 from tasks.audit.snapshot import Snapshot
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.params import as_read
 from tasks.shared.execution.pipeline import dvc_hash, upstream_of
 from tasks.shared.runtime.files import sha256_file

@@ -20,7 +20,8 @@ from tasks.audit.links import broken, links
 from tasks.audit.lock import LockedStage, parse_lock
 from tasks.audit.manifest import Manifest, parse_manifest, read_manifest_file
 from tasks.audit.objects import FOLDER, Objects
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.items import store_folder
 from tasks.shared.execution.pipeline import DVC_FILE, StageSpec, stages_of, upstream_of
 from tasks.shared.runtime import git

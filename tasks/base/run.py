@@ -16,7 +16,7 @@ import csv
 from io import StringIO
 
 from tasks.shared.artifacts.models import BaseModel, named_base, write_base
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.stage import StageRun
 from tasks.shared.runtime.files import write_text
 

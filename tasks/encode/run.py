@@ -13,14 +13,15 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from tasks.encode.views import Taught, documents_of, taught_by, views
-from tasks.omni.documents import Document, read_documents
+from tasks.omni.document import Document
+from tasks.omni.documents import read_documents
 from tasks.omni.encoder import Encoded, Encoder, TextRead
 from tasks.shared.artifacts.corpus import read_queries, read_videos
 from tasks.shared.artifacts.index import DATABASE, MANIFEST, Encoding, RowDigests, write_index
 from tasks.shared.artifacts.indexed import IndexedDocument, write_indexed
 from tasks.shared.artifacts.models import systems
-from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.transcripts import Transcript, read_transcripts
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.artifacts.vectors import rows_of, write_vectors
 from tasks.shared.execution.failures import Failure, refuse_too_many, write_failures
 from tasks.shared.execution.reused import Reused

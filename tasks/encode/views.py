@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from tasks.omni.documents import Document, read_documents
+from tasks.omni.document import Document
+from tasks.omni.documents import read_documents
 from tasks.shared.artifacts.corpus import Video, read_queries, read_videos
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.artifacts.vectors import VIEWS
 from tasks.shared.execution.params import Params
 

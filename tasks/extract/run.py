@@ -7,21 +7,18 @@ from pathlib import Path
 import av
 import PIL
 
-from tasks.extract import item, sound
 from tasks.extract.item import Source, assemble, extract
-from tasks.shared.artifacts import media
 from tasks.shared.artifacts.corpus import read_videos
 from tasks.shared.artifacts.media import write_media
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.engine import Job, process
 from tasks.shared.execution.failures import refuse_too_many, write_failures
-from tasks.shared.execution.items import ItemStore, code_digest
+from tasks.shared.execution.items import ItemStore
 from tasks.shared.execution.params import Extract
 from tasks.shared.execution.reused import Reused
 from tasks.shared.execution.stage import StageRun
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.progress import progress
-from tasks.video import container, picture
 
 JPEG_WIDEST = 65_500  # pixels, libjpeg's limit
 
@@ -33,10 +30,10 @@ def run(stage: StageRun) -> None:
     videos = read_videos(RESULTS / "corpus" / "manifest.parquet")
     store = ItemStore(
         "extract",
+        "tasks.extract.item",
         {
             "params": params.model_dump(),
             "versions": [av.__version__, av.ffmpeg_version_info, PIL.__version__],
-            "code": code_digest(container, item, picture, sound, media),
         },
     )
     jobs = [

@@ -18,10 +18,10 @@ from tasks.shared.artifacts.corpus import Query, Video, positives_of, read_qrels
 from tasks.shared.artifacts.media import mismatched as media_mismatched
 from tasks.shared.artifacts.media import read_media
 from tasks.shared.artifacts.negatives import FILE, MinedQuery, write_negatives
-from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.rows import refuse
 from tasks.shared.artifacts.transcripts import mismatched as transcripts_mismatched
 from tasks.shared.artifacts.transcripts import read_transcripts
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.failures import refuse_too_many, write_failures
 from tasks.shared.execution.stage import StageRun
 from tasks.shared.runtime.errors import UserError

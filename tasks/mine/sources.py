@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tasks.shared.artifacts.corpus import Video
-from tasks.shared.artifacts.scores import Run
+from tasks.shared.artifacts.types import Run
 from tasks.shared.execution.failures import Failure
 from tasks.shared.execution.params import Params
 from tasks.shared.execution.reused import Reused

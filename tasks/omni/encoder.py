@@ -10,8 +10,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from tasks.omni import documents as room
-from tasks.omni.documents import Document
+from tasks.omni.document import Document
 from tasks.omni.prompt import QUERY_PREFIX
 from tasks.omni.work import Encode, TextRead, read_text, read_vector
 from tasks.shared.artifacts.index import Encoding
@@ -21,7 +20,7 @@ from tasks.shared.execution.engine import Job, process
 from tasks.shared.execution.failures import Failure
 from tasks.shared.execution.items import ItemStore
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import files_under, sha256_file, sha256_text
+from tasks.shared.runtime.files import sha256_text
 from tasks.shared.runtime.gpu import visible_gpus
 from tasks.shared.runtime.progress import progress
 
@@ -74,6 +73,7 @@ class Encoder:
         self.take_gpus = take_gpus
         self.store = ItemStore(
             "encode",
+            "tasks.omni.work",
             {
                 "weights": encoding.checkpoint,
                 "dtype": encoding.dtype,
@@ -81,8 +81,6 @@ class Encoder:
                 "threads": threads,
                 "device": "cuda" if visible_gpus() else "cpu",
                 "versions": [version(name) for name in ("torch", "transformers", "av", "pillow")],
-                # the whole room: what decides a vector is spread over it, and a new file cannot be forgotten
-                "code": [sha256_file(file) for file in files_under(Path(room.__file__).parent) if file.suffix == ".py"],
             },
         )
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from tasks.lineage.picture.stages import flat
 from tasks.report.evidence import Evidence
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.files import sha256_json
 
 LISTED = 12  # outputs; of more, their number and size

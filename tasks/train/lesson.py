@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from tasks.shared.artifacts.corpus import read_queries, read_videos
 from tasks.shared.artifacts.models import base_system
 from tasks.shared.artifacts.negatives import MinedQuery, mismatched
-from tasks.shared.artifacts.publish import RESULTS, digests
 from tasks.shared.artifacts.rows import refuse
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.items import ItemStore, store_folder
 from tasks.shared.execution.params import Params
 from tasks.shared.execution.pipeline import StageSpec
@@ -23,7 +23,7 @@ from tasks.train.rows import Row, training_rows
 from tasks.train.views import Views
 
 if TYPE_CHECKING:
-    from tasks.omni.documents import Document
+    from tasks.omni.document import Document
 
 COMPONENTS = ("peft", "sentence-transformers", "torch", "transformers")
 CORPUS = RESULTS / "corpus"
@@ -110,13 +110,12 @@ def trainings(params: Params, spec: StageSpec, ranks: int) -> ItemStore:
     base = base_system()
     decides = {
         "params": {key: params.section(key) for key in spec.params},
-        "code": {path: one["sha256"] for path, one in digests(spec.code).items()},
         "versions": {name: version(name) for name in COMPONENTS},
         "device": "cuda" if visible_gpus() else "cpu",
         "ranks": ranks,
         "base": [base.digest(), base.model, base.revision],  # the adapter names its base
     }
-    return ItemStore("train", decides)
+    return ItemStore("train", "tasks.train.learn", decides)
 
 
 def checkpoints(key: str) -> Path:

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from tasks.shared.artifacts.corpus import read_videos
 from tasks.shared.artifacts.media import mismatched, read_media
-from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.rows import refuse
 from tasks.shared.artifacts.transcripts import Transcript, write_transcripts
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.failures import write_failures
 from tasks.shared.execution.reused import Reused
 from tasks.shared.execution.stage import StageRun

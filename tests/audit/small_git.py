@@ -13,6 +13,7 @@ from tasks.audit.executions import Execution
 from tasks.audit.score import Score
 from tasks.audit.snapshot import workspace
 from tasks.shared.artifacts.publish import write_manifest
+from tasks.shared.runtime.files import sha256_file
 from tests.project import GIT
 
 DVC_YAML = """\
@@ -95,7 +96,10 @@ class SmallGit:
                 self.root / "results" / stage,
                 stage,
                 params={stage: params[stage], "run.seed": params["run"]["seed"]},
-                code=sorted(path.relative_to(self.root) for path in (self.root / "tasks" / stage).rglob("*.py")),
+                code={
+                    path.relative_to(self.root).as_posix(): sha256_file(path)
+                    for path in sorted((self.root / "tasks" / stage).rglob("*.py"))
+                },
                 components=["numpy"],
                 inputs=inputs,
                 counts={"files": 1},

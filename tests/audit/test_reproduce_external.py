@@ -78,7 +78,7 @@ def of_a_folder(workspace: Workspace) -> Snapshot:
         out,
         "corpus",
         params={"corpus": {"source": "folder", "path": "videos"}},
-        code=[],
+        code={},
         components=[],
         inputs=[Path("videos/metadata.jsonl")],
         counts={},

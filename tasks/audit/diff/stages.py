@@ -18,7 +18,8 @@ from tasks.audit.diff.pair import Pair
 from tasks.audit.executions import Execution
 from tasks.audit.manifest import Manifest
 from tasks.audit.snapshot import Snapshot
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.tracking import flat
 
 Kind = Literal["same", "parts", "inherited", "unknown"]  # unknown: not to be had in A or B

@@ -16,7 +16,8 @@ from tasks.audit.export.names import Name, Names
 from tasks.audit.links import Held, Link
 from tasks.audit.manifest import Manifest
 from tasks.shared.artifacts import index, models
-from tasks.shared.artifacts.publish import FILES, MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import FILES, MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.files import sha256_json
 
 Kind = Literal["FILE", "FOLDER", "MODEL", "TABLE", "STAGE"]

@@ -12,7 +12,7 @@ from tasks.audit.export.records import Records
 from tasks.audit.links import Link
 from tasks.audit.manifest import Manifest
 from tasks.shared.artifacts import models, scores, transcripts
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.files import read_parquet
 
 VIDEOS = RESULTS / "corpus" / "manifest.parquet"

@@ -17,8 +17,8 @@ from tasks.audit.trace.trace import trace_score
 from tasks.lineage.picture.graph import Graph, Mark, Node
 from tasks.lineage.picture.stages import Marked, Recorded, score_node, short, stage_graph
 from tasks.shared.artifacts import transcripts
-from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.scores import METRICS, read_scores
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.pipeline import downstream_of, upstream_of
 from tasks.shared.runtime.errors import UserError
 

@@ -12,7 +12,7 @@ from tasks.audit.impact.change import Share, StageForecast
 from tasks.audit.impact.checkpoints import Checkpoint
 from tasks.audit.show import console, plain, short, shortened, size, table
 from tasks.shared.artifacts.exposures import Exposure
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.params import as_read
 
 if TYPE_CHECKING:

@@ -76,7 +76,7 @@ def hashes_of(media: Iterable[Media], folder: Path, workers: int) -> tuple[dict[
         workers: processes.
     """
     strips = {one.frames_sha256: one for one in media if one.frames is not None and one.frames_sha256 is not None}
-    store = ItemStore(STEP, {"version": 1, "rule": [FRAMES, BITS, LIGHTER, CONTRAST]})
+    store = ItemStore(STEP, "tasks.shared.artifacts.media", {"version": 1, "rule": [FRAMES, BITS, LIGHTER, CONTRAST]})
     jobs = [
         Job(sha256, store.key(sha256), (folder / str(one.frames), len(one.times))) for sha256, one in strips.items()
     ]

@@ -13,7 +13,8 @@ from tasks.audit.reproduce.amounts import Amount, amount
 from tasks.audit.reproduce.recorded import listed, recorded_file, recorded_outputs
 from tasks.audit.snapshot import Snapshot
 from tasks.shared.artifacts.index import DATABASE, TABLE, describe, read_index_manifest
-from tasks.shared.artifacts.publish import FILES, MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import FILES, MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import files_under, sha256_file
 from tasks.shared.runtime.progress import progress

@@ -15,8 +15,8 @@ from tasks.audit.snapshot import FINAL, Snapshot
 from tasks.audit.trace.answers import Ancestry, Neighbour, PairTrace, Place, QueryTrace, Ranked, ScoreTrace
 from tasks.shared.artifacts import exposures, scores
 from tasks.shared.artifacts.corpus import Query, read_judgments, read_queries
-from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.scores import HEADLINE, RUNS, SYSTEMS, read_per_query, read_ranking, read_scores
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_json
 

@@ -20,7 +20,8 @@ from tasks.audit.snapshot import LOCK, PARAMS, revision
 from tasks.audit.verify.answer import Answer
 from tasks.audit.verify.hashing import Digest, Digests
 from tasks.audit.verify.places import Tree, walked
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.pipeline import DVC_FILE, StageSpec, stages_of
 from tasks.shared.runtime import git
 from tasks.shared.runtime.errors import UserError

@@ -15,7 +15,8 @@ from tasks.audit.verify.records import Record
 from tasks.audit.verify.seals import Entry, explain, sealed
 from tasks.audit.verify.state import State
 from tasks.audit.verify.trusted import out_hash
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.tracking import SEAL, TAG_LIMIT, flat
 
 BY_SEAL = f"the run's tag {SEAL}"

@@ -18,7 +18,7 @@ from tasks.audit.verify.since import check_links, check_videos, note_changes, vi
 from tasks.audit.verify.state import State, of_revision, workspace
 from tasks.audit.verify.tracked import check_run
 from tasks.audit.verify.trusted import Runs, references, runs_of
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.tracking import SEAL
 
 

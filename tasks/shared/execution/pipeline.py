@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.params import Params
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import CHUNK, files_under

@@ -17,7 +17,9 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from tasks.shared.artifacts.publish import RESULTS, input_files, publishing, write_manifest
+from tasks.shared.artifacts.publish import input_files, publishing, write_manifest
+from tasks.shared.artifacts.types import RESULTS
+from tasks.shared.execution.code import code_of
 from tasks.shared.execution.params import Params, load_params
 from tasks.shared.execution.pipeline import StageSpec, dvc_hash, read_stages
 from tasks.shared.execution.profiles import deviations
@@ -102,7 +104,7 @@ def run_stage(stage: str, work: Callable[[StageRun], None], components: Iterable
                     out,
                     stage,
                     params=settings,
-                    code=spec.code,
+                    code=code_of(f"tasks.{stage}.__main__"),
                     components=[*components, *run.components],
                     inputs=inputs,
                     counts=run.counts,

@@ -52,7 +52,7 @@ def jobs(store: ItemStore, *payloads: str) -> list[Job[str]]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> ItemStore:
-    return ItemStore("step", {}, tmp_path)
+    return ItemStore("step", "tasks", {}, tmp_path)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -220,7 +220,7 @@ from tasks.shared.execution.items import ItemStore
 from tests.shared.execution.test_engine import sleeps
 
 if __name__ == "__main__":
-    store = ItemStore("step", {}, Path(sys.argv[1]))
+    store = ItemStore("step", "tasks", {}, Path(sys.argv[1]))
     process("step", store, [Job(str(n), store.key(str(n)), sys.argv[1]) for n in range(6)], sleeps, workers=3)
 """
 

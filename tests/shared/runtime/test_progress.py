@@ -153,7 +153,7 @@ def tells(place: str, folder: Path) -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_only_the_parent_tells(tmp_path: Path, place: Path, workers: int) -> None:
-    store = ItemStore("step", {}, tmp_path / "store")
+    store = ItemStore("step", "tasks", {}, tmp_path / "store")
     jobs = [Job(f"v{number}", store.key(str(number)), str(place)) for number in range(4)]
     done = process("step", store, jobs, tells, workers=workers).done
     told = {line for entry in done.values() for line in (entry / "told.txt").read_text().split()}
@@ -162,7 +162,7 @@ def test_only_the_parent_tells(tmp_path: Path, place: Path, workers: int) -> Non
 
 
 def test_items_of_the_store_count_as_done(tmp_path: Path, told: list[Progress]) -> None:
-    store = ItemStore("step", {}, tmp_path / "store")
+    store = ItemStore("step", "tasks", {}, tmp_path / "store")
     jobs = [Job(f"v{number}", store.key(str(number)), str(number)) for number in range(5)]
 
     def work(payload: str, folder: Path) -> None:
