@@ -23,16 +23,29 @@ from pathlib import Path
 from tasks.shared.artifacts import exposures, losses
 from tasks.shared.artifacts.losses import as_metrics, read_losses
 from tasks.shared.artifacts.models import ADAPTER, Training, write_training
-from tasks.shared.artifacts.negatives import MinedQuery, read_negatives
+from tasks.shared.artifacts.negatives import FILE, MinedQuery, read_negatives
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.items import ENTRY, ItemStore
+from tasks.shared.execution.params import Params
+from tasks.shared.execution.pipeline import read_stages
+from tasks.shared.execution.plan import Item, Plan
 from tasks.shared.execution.reused import Reused
 from tasks.shared.execution.stage import StageRun
 from tasks.shared.runtime.files import files_under, link_or_copy
-from tasks.train.account import account
 from tasks.train.lesson import COMPONENTS, Lesson, checkpoints, read_lesson, trainings
 from tasks.train.ranks import Ranks
 
 __all__ = ["COMPONENTS", "run"]
+
+
+def plan(params: Params, root: Path = RESULTS) -> list[Plan[Lesson]]:
+    """The training that the tables of a results folder ask for; nothing where no training query has a positive."""
+    mined = read_negatives(root / "mine" / FILE.name)
+    if not any(one.positives for one in mined):
+        return []
+    lesson = read_lesson(params, mined, root)
+    store = trainings(params, read_stages(params)["train"].params, params.train.processes, root)
+    return [Plan(store, [Item("adapter", store.key(lesson.digest()), lesson)], "training")]
 
 
 def run(stage: StageRun) -> None:
@@ -50,9 +63,11 @@ def run(stage: StageRun) -> None:
 
 
 def _train(stage: StageRun, mined: list[MinedQuery], ranks: Ranks) -> None:
+    from tasks.train.account import account  # imports torch, which `plan` can do without
+
     lesson = read_lesson(stage.params, mined)
     views = account(lesson, stage.params)
-    store = trainings(stage.params, stage.spec, ranks.count)
+    store = trainings(stage.params, stage.spec.params, ranks.count)
     key = store.key(lesson.digest())
     finished = store.get(key)
     stage.reused = Reused(int(finished is not None), 1, "training")

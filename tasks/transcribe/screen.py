@@ -12,9 +12,10 @@ from tasks.shared.artifacts.media import Media
 from tasks.shared.artifacts.shipped import read_shipped
 from tasks.shared.artifacts.transcripts import Transcript
 from tasks.shared.artifacts.types import RESULTS
-from tasks.shared.execution.engine import Job, process
+from tasks.shared.execution.engine import process
 from tasks.shared.execution.failures import refuse_too_many
 from tasks.shared.execution.items import ItemStore
+from tasks.shared.execution.plan import Item, Plan
 from tasks.shared.execution.stage import StageRun
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_json
@@ -24,29 +25,29 @@ from tasks.transcribe.lines import distinct_lines
 from tasks.transcribe.part import Part
 
 
+def plan(media: Mapping[str, Media], root: Path = RESULTS) -> Plan[reader.Source]:
+    """The videos with a picture, whose on-screen text is read. Raises UserError where the reader is not installed."""
+    versions = [*reader.check_installed(), av.__version__, av.ffmpeg_version_info]
+    store = ItemStore("ocr", "tasks.transcribe.reader", {"versions": versions})
+    frames = {video_id: len(one.times) for video_id, one in media.items() if one.frames is not None}
+    items = [
+        Item(
+            one.video_id,
+            store.key(one.sha256, str(frames[one.video_id])),
+            reader.Source(Path(one.path), one.sha256, one.bytes, frames[one.video_id]),
+        )
+        for one in read_videos(root / "corpus" / "manifest.parquet")
+        if one.video_id in frames
+    ]
+    return Plan(store, items)
+
+
 def read_screens(stage: StageRun, media: Mapping[str, Media]) -> Part[Transcript]:
     """Read every video that has a picture; what was read before is taken from the item store."""
-    versions = reader.check_installed()
+    planned = plan(media)
     stage.components += reader.PACKAGES
-    store = ItemStore(
-        "ocr",
-        "tasks.transcribe.reader",
-        {
-            "versions": [*versions, av.__version__, av.ffmpeg_version_info],
-        },
-    )
-    seen = {video_id: len(one.times) for video_id, one in media.items() if one.frames is not None}
-    jobs = [
-        Job(
-            one.video_id,
-            store.key(one.sha256, str(seen[one.video_id])),
-            reader.Source(Path(one.path), one.sha256, one.bytes, seen[one.video_id]),
-        )
-        for one in read_videos(RESULTS / "corpus" / "manifest.parquet")
-        if one.video_id in seen
-    ]
-    outcome = process("ocr", store, jobs, reader.read_video, workers=stage.params.run.workers, prepare=reader.load)
-    refuse_too_many(outcome.failures, len(jobs), stage.params.run.max_failed_fraction, "ocr")
+    outcome = process("ocr", planned, reader.read_video, workers=stage.params.run.workers, prepare=reader.load)
+    refuse_too_many(outcome.failures, planned.size, stage.params.run.max_failed_fraction, "ocr")
     entries = progress(outcome.done.items(), "collect")
     found = {
         video_id: _transcript(
@@ -56,7 +57,7 @@ def read_screens(stage: StageRun, media: Mapping[str, Media]) -> Part[Transcript
     }
     stage.counts |= {**_counts(found), "not_read": len(outcome.failures)}
     stage.metrics |= {"items/read": len(found) - outcome.reused}
-    return Part(found, outcome.failures, outcome.reused, len(jobs))
+    return Part(found, outcome.failures, outcome.reused, planned.size)
 
 
 def take_shipped(stage: StageRun, media: Mapping[str, Media]) -> Part[Transcript]:

@@ -9,9 +9,11 @@ from pathlib import Path
 from tasks.shared.artifacts.media import Media
 from tasks.shared.artifacts.shipped import read_shipped
 from tasks.shared.artifacts.transcripts import Transcript
-from tasks.shared.execution.engine import Job, process
+from tasks.shared.execution.engine import process
 from tasks.shared.execution.failures import refuse_too_many
 from tasks.shared.execution.items import ItemStore
+from tasks.shared.execution.params import Params
+from tasks.shared.execution.plan import Item, Plan
 from tasks.shared.execution.stage import StageRun
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import write_json
@@ -24,24 +26,29 @@ from tasks.transcribe.recogniser import Recogniser, read_transcript
 MODEL = "model.json"
 
 
-def hear(stage: StageRun, media: Mapping[str, Media]) -> Part[Transcript]:
-    """Transcribe every audio track; what was heard before by the same model is taken from the item store."""
-    params, threads = stage.params.transcribe, stage.params.run.threads
-    model = resolve_model(params.model, params.revision, "transcribe")
-    digest = model.digest()
+def plan(params: Params, media: Mapping[str, Media]) -> Plan[Media]:
+    """The audio tracks that are transcribed."""
+    settings = params.transcribe
     store = ItemStore(
         "transcribe",
         "tasks.transcribe.recogniser",
         {
-            "params": params.model_dump(include={"language", "compute_type", "beam_size"}),
-            "model": digest,
-            "threads": threads,
+            "params": settings.model_dump(include={"language", "compute_type", "beam_size"}),
+            "model": resolve_model(settings.model, settings.revision, "transcribe").digest(),
+            "threads": params.run.threads,
             "device": "cuda" if visible_gpus() else "cpu",
             "versions": [version(name) for name in ("faster-whisper", "ctranslate2", "onnxruntime", "tokenizers")],
         },
     )
     tracks = [one for one in media.values() if one.audio is not None]
-    jobs = [Job(one.video_id, store.key(str(one.audio_sha256)), one) for one in tracks]
+    return Plan(store, [Item(one.video_id, store.key(str(one.audio_sha256)), one) for one in tracks], "track")
+
+
+def hear(stage: StageRun, media: Mapping[str, Media]) -> Part[Transcript]:
+    """Transcribe every audio track; what was heard before by the same model is taken from the item store."""
+    params, threads = stage.params.transcribe, stage.params.run.threads
+    model = resolve_model(params.model, params.revision, "transcribe")
+    planned = plan(stage.params, media)
     whisper: Recogniser | None = None
 
     def load() -> None:
@@ -54,19 +61,19 @@ def hear(stage: StageRun, media: Mapping[str, Media]) -> Part[Transcript]:
         assert whisper is not None
         whisper.transcribe(one, folder)
 
-    outcome = process("transcribe", store, jobs, transcribe, workers=1, prepare=load, unit="track")
-    refuse_too_many(outcome.failures, len(tracks), stage.params.run.max_failed_fraction, "transcribe")
+    outcome = process("transcribe", planned, transcribe, workers=1, prepare=load)
+    refuse_too_many(outcome.failures, planned.size, stage.params.run.max_failed_fraction, "transcribe")
     entries = progress(outcome.done.items(), "collect", unit="track")
     heard = {video_id: read_transcript(media[video_id], entry) for video_id, entry in entries}
-    write_json(stage.out / MODEL, {"model": params.model, "revision": params.revision, "digest": digest})
+    write_json(stage.out / MODEL, {"model": params.model, "revision": params.revision, "digest": model.digest()})
     stage.counts |= {
-        "tracks": len(tracks),
+        "tracks": planned.size,
         "transcribed": len(heard),
         "without_speech": sum(not one.text for one in heard.values()),
         "failed": len(outcome.failures),
     }
     stage.metrics |= {"items/heard": len(heard) - outcome.reused}
-    return Part(heard, outcome.failures, outcome.reused, len(tracks))
+    return Part(heard, outcome.failures, outcome.reused, planned.size)
 
 
 def take_shipped(stage: StageRun, media: Mapping[str, Media]) -> Part[Transcript]:

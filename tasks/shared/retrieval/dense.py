@@ -83,8 +83,13 @@ class DenseRetriever:
         """Documents by id to normalised vectors, with the document prompt before each."""
         return self._encode(texts, self.params.document_prompt, "encode texts")
 
-    def plan(self, texts: Iterable[str], prompt: str) -> Plan[list[str]]:
-        """Chunks of texts, each text once, that are encoded with this prompt. No model is loaded."""
+    def plans(self, queries: Mapping[str, str], documents: Mapping[str, str]) -> list[Plan[list[str]]]:
+        """What it takes to encode queries and documents. No model is loaded."""
+        prompts = self.params.query_prompt, self.params.document_prompt
+        return [self._plan(texts.values(), prompt) for texts, prompt in zip((queries, documents), prompts, strict=True)]
+
+    def _plan(self, texts: Iterable[str], prompt: str) -> Plan[list[str]]:
+        """Chunks of texts, each text once, that are encoded with this prompt."""
         chunks = chunks_of(texts)
         items = [Item(sha256_text(chunk[0]), self._store.key(prompt, *chunk), chunk, len(chunk)) for chunk in chunks]
         return Plan(self._store, items, "vector")
@@ -92,7 +97,7 @@ class DenseRetriever:
     def _encode(self, texts: Mapping[str, str], prompt: str, what: str) -> Vectors:
         if not texts:
             return Vectors([], np.empty((0, 0), np.float32))
-        plan = self.plan(texts.values(), prompt)
+        plan = self._plan(texts.values(), prompt)
         vectors: dict[str, np.ndarray] = {}
         with Bar(what, plan.size, "text") as bar:
             for item in plan.items:

@@ -122,7 +122,8 @@ def test_what_decides_a_vector_decides_which_is_taken(other: dict[str, object]) 
 
 
 def test_one_more_text_changes_one_chunk() -> None:
-    texts = [f"{word} {number} {'and rain ' * (number % 5)}" for number in range(400) for word in ("storm", "flood", "parade")]
+    words = ("storm", "flood", "parade")
+    texts = [f"{word} {number} {'and rain ' * (number % 5)}" for number in range(400) for word in words]
     chunks = chunks_of(texts)
     assert sorted(text for chunk in chunks for text in chunk) == sorted({*texts})
     assert chunks_of(reversed([*texts, texts[0]])) == chunks, "neither order nor a text that is there twice matters"
