@@ -18,7 +18,7 @@ import yaml
 
 from tasks.audit.export import command
 from tasks.audit.export.events import export
-from tasks.audit.snapshot import revision, workspace
+from tasks.lineage.open import revision, workspace
 from tasks.shared.artifacts.negatives import read_negatives
 from tests.audit.openlineage_reader import FACETS, Graph, as_json, parse, triple
 from tests.project import Project

@@ -15,7 +15,7 @@ import pytest
 from tasks.audit.export import command
 from tasks.audit.export.events import Export, export
 from tasks.audit.export.runs import UNKNOWN
-from tasks.audit.snapshot import workspace
+from tasks.lineage.open import workspace
 from tasks.shared.runtime.errors import UserError
 from tests.audit.openlineage_reader import Graph, parse
 from tests.project import Project
@@ -107,7 +107,7 @@ def test_of_an_altered_table_no_columns_are_told(here: Project) -> None:
     shutil.copy(here.root / "results/corpus/queries.parquet", here.root / "results/evaluate/per_query.parquet")
     (here.root / "results/evaluate/metrics.json").write_text("{}", encoding="utf-8")
     answer, done = told()
-    recorded = here.manifest("evaluate")["outputs"]["results/evaluate/per_query.parquet"]
+    recorded = here.execution("evaluate")["outputs"]["results/evaluate/per_query.parquet"]
     found = dataset(done["evaluate"], "outputs", "results/evaluate/per_query.parquet")
     assert found["facets"]["version"]["datasetVersion"] == recorded["sha256"]
     assert "schema" not in found["facets"]

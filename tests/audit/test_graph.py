@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.audit.graph import command, items
-from tasks.audit.score import resolve
-from tasks.audit.show import as_json
+from tasks.audit.text import as_json
+from tasks.lineage.score import resolve
 from tasks.shared.artifacts.corpus import read_queries, read_videos
 from tasks.shared.artifacts.exposures import read_exposures
 from tasks.shared.artifacts.scores import read_run, read_scores

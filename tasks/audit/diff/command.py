@@ -19,8 +19,8 @@ def run(chosen: argparse.Namespace) -> int:
     from tasks.audit.diff.answer import compare
     from tasks.audit.diff.pair import Pair
     from tasks.audit.diff.tables import print_difference
-    from tasks.audit.score import state
-    from tasks.audit.show import as_json
+    from tasks.audit.text import as_json
+    from tasks.lineage.score import state
 
     found = compare((chosen.a, chosen.b), Pair(state(chosen.a), state(chosen.b)))
     if chosen.json:

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.audit.score import RUN_ID, add_state, resolve
-from tasks.audit.show import as_json, console, plain, short, table
+from tasks.audit.text import as_json, plain, short, show, table
+from tasks.lineage.score import RUN_ID, add_state, resolve
 
 if TYPE_CHECKING:
     from tasks.audit.export.events import Export
@@ -35,7 +35,7 @@ def run(chosen: argparse.Namespace) -> int:
 
     score = resolve(chosen.score, chosen.rev)
     named = chosen.score if chosen.score and RUN_ID.fullmatch(chosen.score) else None
-    answer = export(score.snapshot, score.stage, chosen.namespace, named)
+    answer = export(score.lineage, score.stage, chosen.namespace, named)
     text = as_json(answer) + "\n" if chosen.json else as_lines(answer)
     for remark in answer.remarks:
         print(f"audit: {plain(remark)}", file=sys.stderr)
@@ -46,7 +46,7 @@ def run(chosen: argparse.Namespace) -> int:
         write_text(chosen.output, text)
     except OSError as error:
         raise UserError(f"{chosen.output} cannot be written ({error.strerror}); name another file") from None
-    show(answer)
+    show_events(answer)
     return 0
 
 
@@ -57,7 +57,7 @@ def as_lines(answer: Export) -> str:
     return "".join(json.dumps(event, allow_nan=False) + "\n" for event in answer.events)
 
 
-def show(answer: Export) -> None:
+def show_events(answer: Export) -> None:
     """A table of the runs."""
     rows = [
         (
@@ -73,4 +73,4 @@ def show(answer: Export) -> None:
     ]
     title = f"OpenLineage: {len(answer.events)} events of {answer.state}, namespace {answer.namespace}"
     columns = ("stage", "run", "completed", "inputs", "outputs", "version")
-    console().print(table(title, columns, rows, right=("inputs", "outputs")))
+    show(table(title, columns, rows, right=("inputs", "outputs")))

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.audit.score import Score, add_state, resolve
-from tasks.audit.show import as_json
+from tasks.audit.text import as_json
+from tasks.lineage.score import Score, add_state, resolve
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import write_text
 

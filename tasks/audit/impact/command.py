@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tasks.audit.show import as_json
+from tasks.audit.text import as_json
 from tasks.shared.runtime.errors import UserError
 
 
@@ -27,7 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(chosen: argparse.Namespace) -> int:
     """Print what follows. Raises UserError where nothing is named, or something that there is not."""
     from tasks.audit.impact.impact import impact
-    from tasks.audit.impact.view import show
+    from tasks.audit.impact.view import show_impact
 
     if not (chosen.videos or chosen.query or chosen.param):
         raise UserError("name a VIDEO, --query QUERY or --param KEY[=VALUE]; `reeltrace audit impact --help` says more")
@@ -35,5 +35,5 @@ def run(chosen: argparse.Namespace) -> int:
     if chosen.json:
         print(as_json(answer))
     else:
-        show(answer)
+        show_impact(answer)
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tasks.audit.score import positive, state
+from tasks.lineage.score import positive, state
 
 PER_STRATUM = 10
 
@@ -28,24 +28,24 @@ def run(chosen: argparse.Namespace) -> int:
     from tasks.audit.negatives.judged import read_judged
     from tasks.audit.negatives.query import audit_query
     from tasks.audit.negatives.sample import write_sample
-    from tasks.audit.show import as_json
+    from tasks.audit.text import as_json
     from tasks.shared.runtime.errors import UserError
 
     if sum(map(bool, (chosen.query, chosen.sample, chosen.judged))) > 1:
         raise UserError("QUERY, --sample and --judged ask for different things; give one of them")
     if chosen.per_stratum and not chosen.sample:
         raise UserError("--per-stratum says how large --sample is; give both")
-    snapshot = state(chosen.rev)
+    lineage = state(chosen.rev)
     if chosen.query:
-        one = audit_query(snapshot, chosen.query)
+        one = audit_query(lineage, chosen.query)
         print(as_json(one)) if chosen.json else view_query.show_query(one)
     elif chosen.sample:
-        sample = write_sample(*audit.sampled(snapshot), chosen.sample, chosen.per_stratum or PER_STRATUM)
+        sample = write_sample(*audit.sampled(lineage), chosen.sample, chosen.per_stratum or PER_STRATUM)
         print(as_json(sample)) if chosen.json else view_sample.show_sample(sample)
     elif chosen.judged:
-        judged = read_judged(*audit.sampled(snapshot), chosen.judged)
+        judged = read_judged(*audit.sampled(lineage), chosen.judged)
         print(as_json(judged)) if chosen.json else view_sample.show_judged(judged)
     else:
-        whole = audit.audit(snapshot)
+        whole = audit.audit(lineage)
         print(as_json(whole)) if chosen.json else view.show_audit(whole)
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tasks.audit.score import add_state
+from tasks.lineage.score import add_state
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,8 +28,8 @@ def run(chosen: argparse.Namespace) -> int:
     from tasks.audit.reproduce.plan import make_plan
     from tasks.audit.reproduce.reproduce import reproduce
     from tasks.audit.reproduce.view import show_answer, show_plan
-    from tasks.audit.score import resolve
-    from tasks.audit.show import as_json
+    from tasks.audit.text import as_json
+    from tasks.lineage.score import resolve
 
     plan = make_plan(resolve(chosen.score, chosen.rev), chosen.first)
     show_plan(plan)

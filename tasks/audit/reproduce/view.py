@@ -12,7 +12,7 @@ from tasks.audit.reproduce.environment import Difference
 from tasks.audit.reproduce.plan import Plan
 from tasks.audit.reproduce.scores import SystemScore
 from tasks.audit.reproduce.tree import PREFIX
-from tasks.audit.show import console, plain, short, table
+from tasks.audit.text import plain, short, show, table
 from tasks.shared.artifacts.scores import HEADLINE
 from tasks.shared.execution.worktree import left_over
 
@@ -21,9 +21,9 @@ MOST = 20  # differing files of a stage that are shown; JSON has all
 
 def show_plan(plan: Plan) -> None:
     """What is about to be done, on standard error."""
-    print(f"reproduce: {plan.snapshot.name} at commit {plan.found.commit} ({plan.found.why})", file=sys.stderr)
+    print(f"reproduce: {plan.lineage.name} at commit {plan.found.commit} ({plan.found.why})", file=sys.stderr)
     print(f"reproduce: running {', '.join(plan.again)}", file=sys.stderr)
-    taken = [stage for stage in plan.manifests if stage not in plan.again]
+    taken = [stage for stage in plan.executions if stage not in plan.again]
     if taken:
         print(f"reproduce: as recorded: {', '.join(taken)}", file=sys.stderr)
     for line in [*_params(plan.params_changed), *_environment(plan.environment), *plan.notes]:
@@ -37,13 +37,12 @@ def show_plan(plan: Plan) -> None:
 
 def show_answer(answer: Reproduction) -> None:
     """What came of it, on standard output."""
-    out = console()
 
     def section(
         title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], right: Iterable[str] = ()
     ) -> None:
-        out.print(plain(title), soft_wrap=True)  # not the table's own title, which would be broken at its width
-        out.print(table("", columns, rows, right))
+        show(plain(title))  # not the table's own title, which would be broken at its width
+        show(table("", columns, rows, right))
 
     section(
         f"{answer.state} made again at commit {answer.commit} ({answer.why})",
@@ -79,8 +78,8 @@ def show_answer(answer: Reproduction) -> None:
     if answer.worktree:
         lines += [f"the worktree is kept: {answer.worktree}", f"to remove it: {answer.removal}"]
     for line in lines:
-        out.print(plain(line), soft_wrap=True)
-    out.print(f"{headline(answer)} ({answer.seconds:.0f} s)", soft_wrap=True)
+        show(line)
+    show(f"{headline(answer)} ({answer.seconds:.0f} s)")
 
 
 def headline(answer: Reproduction) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from tasks.audit.score import add_state, positive, resolve
-from tasks.audit.show import as_json
+from tasks.audit.text import as_json
+from tasks.lineage.score import add_state, positive, resolve
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

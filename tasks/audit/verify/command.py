@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tasks.audit.show import as_json
+from tasks.audit.text import as_json
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,5 +23,5 @@ def run(chosen: argparse.Namespace) -> int:
     from tasks.audit.verify.verify import verify
 
     answer = verify(chosen.rev, chosen.deep)
-    print(as_json(answer)) if chosen.json else view.show(answer)
+    print(as_json(answer)) if chosen.json else view.show_verified(answer)
     return 0 if answer.intact else 1
