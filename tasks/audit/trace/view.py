@@ -116,7 +116,7 @@ def item_tree(lineage: VideoLineage) -> Tree:
         root = tree("not in the index" + (f": {why}" if why else ""))
     else:
         root = tree(f"index row: vector {short(document.vector_sha256)}, payload {short(document.payload_sha256)}")
-        words = f"text, {document.text_tokens} tokens: “{shortened(document.text, WORDS)}”"
+        words = f"text, {document.text_tokens} tokens: “{shortened(document.text or '', WORDS)}”"
         read = f"document {short(document.document_sha256)}: {', '.join(document.modalities)}"
         root.add(read, [words] if document.text else [])
     if said is not None:
@@ -131,6 +131,8 @@ def item_tree(lineage: VideoLineage) -> Tree:
     if made is not None and made.audio is not None:
         where = file_of(media.FOLDER, made.audio)
         root.add(f"audio {short(made.audio_sha256)}: {made.audio_seconds:.2f} s, {where}")
+    for line in lineage.mismatches:
+        root.add(f"broken: {line}", style="bold red")
     for failure in lineage.failures:
         root.add(f"failed in {failure.step}: {failure.error}: {failure.message}")
     root.add(f"video file {video.path}: sha256 {video.sha256}, {size(video.bytes)}")

@@ -34,7 +34,7 @@ def check_links(state: State, answer: Answer, references: References) -> None:
         own = (RESULTS / stage / MANIFEST).as_posix()
         for path, entry in manifest.used.items():
             answer.count("links between stages")
-            expected = f"sha256 {entry['sha256']}"
+            expected = f"sha256 {entry.sha256}"
             if not path.startswith(f"{RESULTS}/"):
                 if not state.revision:
                     _compare(answer, path, own, expected, state.digests.of(state.home / path))
