@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tasks.audit.text import plain, short, show, size, table
+import argparse
+
+from tasks.audit.text import as_json, plain, short, show, size, table
 from tasks.audit.verify.answer import Answer, Finding
 
 
@@ -42,3 +44,15 @@ def _cut(text: str | None) -> str:
         return "-"
     shown = plain(text)
     return shown if len(shown) <= 24 else f"{shown[:23]}…"
+
+
+def answer(chosen: argparse.Namespace) -> int:
+    """Print what was checked and found; 0 where all is intact, 1 where anything is missing, altered or extra.
+
+    Raises UserError where there is nothing to verify.
+    """
+    from tasks.audit.verify.verify import verify
+
+    answer = verify(chosen.rev, chosen.deep)
+    print(as_json(answer)) if chosen.json else show_verified(answer)
+    return 0 if answer.intact else 1
