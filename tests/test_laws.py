@@ -88,6 +88,13 @@ def test_params_that_stages_depend_on_exist() -> None:
             params.section(key)
 
 
+def test_what_stages_say_of_themselves_is_true() -> None:
+    for stage in read_stages(load_params(ROOT / "params.yaml"), ROOT / "dvc.yaml").values():
+        read = {key for key in stage.key_params if any(key == one or key.startswith(f"{one}.") for one in stage.params)}
+        assert read == set(stage.key_params), f"{stage.name} does not depend on these params"
+        assert stage.description and stage.key_params
+
+
 def test_a_stage_depends_on_the_code_that_it_imports_and_on_no_other() -> None:
     assert outdated() == {}, "run make deps"
     for stage, spec in read_stages(load_params(ROOT / "params.yaml"), ROOT / "dvc.yaml").items():

@@ -46,7 +46,6 @@ def run(stage: StageRun) -> None:
     for entry in history:
         stage.tracker.metrics({f"base/loss/{entry['modality']}": float(entry["loss"])}, step=int(entry["step"]))
     stage.counts = {"steps": len(history), "examples": len(history) * params.batch_size}
-    stage.artifacts = ["loss.csv"]
 
 
 def _make_tiny(stage: StageRun) -> list[dict[str, float | str]]:

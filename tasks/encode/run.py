@@ -19,7 +19,7 @@ from tasks.omni.document import Document
 from tasks.omni.documents import Documents, read_documents
 from tasks.omni.plan import plan_encoding
 from tasks.shared.artifacts.corpus import Video, read_queries, read_videos
-from tasks.shared.artifacts.index import DATABASE, MANIFEST, Encoding, RowDigests, write_index
+from tasks.shared.artifacts.index import DATABASE, Encoding, RowDigests, write_index
 from tasks.shared.artifacts.indexed import IndexedDocument, write_indexed
 from tasks.shared.artifacts.models import System, systems
 from tasks.shared.artifacts.transcripts import Transcript, read_transcripts
@@ -137,7 +137,6 @@ def run(stage: StageRun) -> None:
     write_indexed(stage.out, indexed)
     write_failures(stage.out, failures)
     stage.derived = [DATABASE]
-    stage.artifacts = [MANIFEST, "failures.jsonl"]
     stage.counts = {
         "videos": len(videos),
         "not_extracted": len(read.not_extracted),

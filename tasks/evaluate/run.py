@@ -25,10 +25,8 @@ from tasks.shared.artifacts.directions import Ranked, write_ranked
 from tasks.shared.artifacts.fusion import FusedQuery, run_name, write_fused
 from tasks.shared.artifacts.scores import (
     HEADLINE,
-    METRICS,
     RUNS,
     SYSTEMS,
-    SYSTEMS_TABLE,
     QueryScores,
     Run,
     Scores,
@@ -114,7 +112,6 @@ def run(stage: StageRun) -> None:
         print(f"\n{fusion_table(scores.fusion)}")
     if scores.queries_without_positives and scores.systems:
         print(f"left out: {scores.queries_without_positives} queries without a relevant video")
-    stage.artifacts = [METRICS, SYSTEMS_TABLE, RUNS]
     stage.counts = {
         "videos": len(videos),
         "queries": len(queries),

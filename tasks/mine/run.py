@@ -88,7 +88,6 @@ def run(stage: StageRun) -> None:
     write_json(stage.out / "retriever.json", candidates.retriever)
     write_failures(stage.out, candidates.failures)
     stage.reused = candidates.reused
-    stage.artifacts = [FILE.name]
     stage.counts = _counts(found, wanted, videos, params.keep) | {
         "without_positives": unjudged,
         "without_threshold": _unscored(candidates, judged) if params.relative_margin is not None else 0,

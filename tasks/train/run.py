@@ -20,7 +20,6 @@ import shutil
 from functools import partial
 from pathlib import Path
 
-from tasks.shared.artifacts import exposures, losses
 from tasks.shared.artifacts.losses import as_metrics, read_losses
 from tasks.shared.artifacts.models import ADAPTER, Training, write_training
 from tasks.shared.artifacts.negatives import FILE, MinedQuery, read_negatives
@@ -95,9 +94,6 @@ def _train(stage: StageRun, mined: list[MinedQuery], ranks: Ranks) -> None:
         **views,
     }
     stage.metrics = {"train/final_loss": history[-1]["loss"]}
-    stage.artifacts = [ADAPTER, losses.TABLE, exposures.TABLE]
-    if (stage.out / exposures.ALTERED).exists():
-        stage.artifacts.append(exposures.ALTERED)
     stage.registered = ADAPTER
 
 
