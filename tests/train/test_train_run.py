@@ -28,7 +28,7 @@ from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.gpu import VISIBLE, lock_of
 from tasks.shared.runtime.locks import take
 from tasks.shared.runtime.progress import Progress
-from tasks.train.run import run
+from tasks.train.run import plan, run
 from tests.conftest import Workspace
 from tests.encode.archive import TEXTS, VIDEOS, publish_media, sign, weights
 
@@ -93,6 +93,7 @@ def test_an_adapter_that_plain_peft_and_plain_sentence_transformers_open(
     publish()
     manifest = small.run("train", run)
     assert "train: 0 of 1 trainings reused from the store\n" in capsys.readouterr().out
+    assert [one.missing() for one in plan(load_params())] == [[]]
     steps = [one for one in told if one.unit == "step"]
     assert (steps[0].done, steps[-1].done) == (0, len(losses()))
     assert {(one.what, one.total) for one in steps} == {("train", len(losses()))}
