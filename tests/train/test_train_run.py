@@ -24,6 +24,7 @@ from tasks.shared.artifacts.negatives import MinedQuery, Negative, write_negativ
 from tasks.shared.artifacts.transcripts import Transcript, write_transcripts
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.items import store_folder
+from tasks.shared.execution.params import load_params
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.gpu import VISIBLE, lock_of
 from tasks.shared.runtime.locks import take
