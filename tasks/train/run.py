@@ -34,7 +34,7 @@ from tasks.shared.runtime.files import files_under, link_or_copy
 from tasks.train.lesson import COMPONENTS, Lesson, checkpoints, read_lesson, trainings
 from tasks.train.ranks import Ranks
 
-__all__ = ["COMPONENTS", "run"]
+__all__ = ["COMPONENTS", "plan", "run"]
 
 
 def plan(params: Params, root: Path = RESULTS) -> list[Plan[Lesson]]:
