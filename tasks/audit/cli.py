@@ -1,6 +1,7 @@
 """`reeltrace audit`: what produced a score, whether it is intact, and whether it can be had again.
 
-Every command is a folder here with a `command.py`, which has `arguments(parser)` and `run(chosen)`, the exit code.
+Every command is a folder here (`negatives` is a room of its own) with a `command.py`, which has `arguments(parser)` and
+`run(chosen)`, the exit code.
 """
 
 from __future__ import annotations
@@ -60,4 +61,5 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def _command(name: str) -> ModuleType:
-    return import_module(f"tasks.audit.{name}.command")
+    room = "tasks.negatives" if name == "negatives" else f"tasks.audit.{name}"
+    return import_module(f"{room}.command")

@@ -24,11 +24,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """Print the answer. Raises UserError for a wrong name, file or combination."""
-    from tasks.audit.negatives import audit, view, view_query, view_sample
-    from tasks.audit.negatives.judged import read_judged
-    from tasks.audit.negatives.query import audit_query
-    from tasks.audit.negatives.sample import write_sample
     from tasks.audit.show import as_json
+    from tasks.negatives import view
+    from tasks.negatives.audit import audit_negatives
+    from tasks.negatives.data import read_data
+    from tasks.negatives.facts import facts_of
+    from tasks.negatives.judgments import read_judgments
+    from tasks.negatives.query import audit_query
+    from tasks.negatives.sample import write_sample
     from tasks.shared.runtime.errors import UserError
 
     if sum(map(bool, (chosen.query, chosen.sample, chosen.judged))) > 1:
@@ -38,14 +41,17 @@ def run(chosen: argparse.Namespace) -> int:
     snapshot = state(chosen.rev)
     if chosen.query:
         one = audit_query(snapshot, chosen.query)
-        print(as_json(one)) if chosen.json else view_query.show_query(one)
-    elif chosen.sample:
-        sample = write_sample(*audit.sampled(snapshot), chosen.sample, chosen.per_stratum or PER_STRATUM)
-        print(as_json(sample)) if chosen.json else view_sample.show_sample(sample)
-    elif chosen.judged:
-        judged = read_judged(*audit.sampled(snapshot), chosen.judged)
-        print(as_json(judged)) if chosen.json else view_sample.show_judged(judged)
+        print(as_json(one)) if chosen.json else view.show_query(one)
+    elif chosen.sample or chosen.judged:
+        data = read_data(snapshot)
+        facts = facts_of(data, data.mined, compared=False)
+        if chosen.sample:
+            sample = write_sample(data, facts, chosen.sample, chosen.per_stratum or PER_STRATUM)
+            print(as_json(sample)) if chosen.json else view.show_sample(sample)
+        else:
+            judged = read_judgments(data, facts, chosen.judged)
+            print(as_json(judged)) if chosen.json else view.show_judgments(judged)
     else:
-        whole = audit.audit(snapshot)
+        whole = audit_negatives(snapshot)
         print(as_json(whole)) if chosen.json else view.show_audit(whole)
     return 0

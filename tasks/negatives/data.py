@@ -1,0 +1,206 @@
+"""What the audit of negatives reads of a state. Corpus and mine are needed; whatever else is missing becomes a note."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tasks.audit.chain import unlike_lock
+from tasks.audit.links import broken, links
+from tasks.audit.snapshot import Snapshot
+from tasks.shared.artifacts import exposures, media, negatives, scores, transcripts
+from tasks.shared.artifacts.corpus import Qrels, Query, Video, read_qrels, read_queries, read_videos
+from tasks.shared.artifacts.exposures import Exposure, read_exposures
+from tasks.shared.artifacts.media import Media, read_media
+from tasks.shared.artifacts.negatives import MinedQuery, read_negatives
+from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.scores import QueryScores, read_per_query
+from tasks.shared.artifacts.transcripts import read_transcripts
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import sha256_file
+
+CORPUS = RESULTS / "corpus"
+CHUNK = 20_000  # videos whose transcripts are held at once, with all their segments
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What identifies the negatives: `mine` is the sha256 of mine's manifest, `dvc` DVC's md5 of results/mine, `runs`
+    are the ids of the MLflow runs that published it, the oldest first, and `params` are those of mine."""
+
+    state: str
+    commit: str | None
+    changed_files: list[str]
+    mine: str
+    dvc: str | None
+    runs: list[str]
+    params: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class NegativesData:
+    """What was read.
+
+    Attributes:
+        mined: training queries with their negatives.
+        videos, queries: of the training split, by id.
+        media: of training videos; None where extract is missing.
+        texts: transcripts of training videos with speech; None where transcribe is missing.
+        exposures: what training showed; None where train is missing, or was trained with other negatives.
+        scores: of test queries; None where they are missing, or of a model trained with other negatives.
+        notes: what could not be read, and why.
+    """
+
+    snapshot: Snapshot
+    origin: Origin
+    mined: list[MinedQuery]
+    videos: dict[str, Video]
+    queries: dict[str, Query]
+    test_queries: list[Query]
+    qrels: Qrels
+    media: dict[str, Media] | None
+    texts: dict[str, str] | None
+    exposures: list[Exposure] | None
+    scores: list[QueryScores] | None
+    notes: list[str]
+
+    def param(self, name: str) -> Any:
+        """A param that mine obeyed, such as `mine.keep`."""
+        return self.snapshot.manifest("mine").param(name)
+
+    @property
+    def has_scores(self) -> bool:
+        """Whether negatives were ranked by a score, not drawn at random."""
+        return bool(self.param("mine.source") != "random")
+
+    def location(self, path: str) -> str:
+        """Where a file can be opened: results of another state than the workspace are fetched from DVC's cache."""
+        if self.snapshot.objects is None or RESULTS not in Path(path).parents:
+            return path
+        try:
+            return str(self.snapshot.need(path))
+        except UserError:
+            return path
+
+
+def read_data(snapshot: Snapshot, *, scored: bool = False) -> NegativesData:
+    """Read a state, with the test scores where `scored`. Raises UserError where corpus or mine are missing, or do not
+    belong together."""
+    notes: list[str] = []
+
+    def optional(what: str, read: Callable[[], T]) -> T | None:
+        try:
+            return read()
+        except UserError as error:
+            notes.append(f"{what} cannot be told: {error}")
+            return None
+
+    origin = _origin(snapshot, notes)
+    different = optional("whether mine is what dvc.lock records", lambda: unlike_lock(snapshot, "mine"))
+    videos = {one.video_id: one for one in read_videos(snapshot.need(CORPUS / "manifest.parquet"), "train")}
+    queries = read_queries(snapshot.need(CORPUS / "queries.parquet"))
+    data = NegativesData(
+        snapshot=snapshot,
+        origin=origin,
+        mined=read_negatives(snapshot.need(negatives.FILE)),
+        videos=videos,
+        queries={one.query_id: one for one in queries if one.split == "train"},
+        test_queries=[one for one in queries if one.split == "test"],
+        qrels=read_qrels(snapshot.need(CORPUS / "qrels.train.trec")),
+        media=optional("pictures and sound", lambda: _media(snapshot, videos)),
+        texts=optional("transcripts", lambda: _texts(snapshot, videos)),
+        exposures=optional("what training showed", lambda: _exposures(snapshot, origin.mine)),
+        scores=optional("the effect on scores", lambda: _scores(snapshot, origin.mine)) if scored else None,
+        notes=notes,
+    )
+    _check_ids(data)
+    notes += [different] if different else []
+    notes += _changed_files(snapshot)
+    return data
+
+
+def _origin(snapshot: Snapshot, notes: list[str]) -> Origin:
+    manifest = snapshot.manifest("mine")
+    runs = snapshot.runs_of("mine")
+    if snapshot.executions.problem:
+        notes.append(snapshot.executions.problem)
+    elif not runs:
+        notes.append(f"MLflow has no run that published mine {manifest.digest[:12]}")
+    return Origin(
+        state=snapshot.name,
+        commit=snapshot.commit,
+        changed_files=snapshot.dirty,
+        mine=manifest.digest,
+        dvc=snapshot.outs.get("results/mine"),
+        runs=[one.run_id for one in runs],
+        params=manifest.params,
+    )
+
+
+def _media(snapshot: Snapshot, videos: dict[str, Video]) -> dict[str, Media]:
+    return read_media(snapshot.need(media.FOLDER / media.TABLE).parent, videos)
+
+
+def _texts(snapshot: Snapshot, videos: Iterable[str]) -> dict[str, str]:
+    folder = snapshot.need(transcripts.FOLDER / transcripts.TABLE).parent
+    ordered = sorted(videos)
+    texts: dict[str, str] = {}
+    for start in range(0, len(ordered), CHUNK):
+        for video_id, one in read_transcripts(folder, ordered[start : start + CHUNK]).items():
+            if text := " ".join(one.text.split()):
+                texts[video_id] = text
+    return texts
+
+
+def _exposures(snapshot: Snapshot, mine: str) -> list[Exposure]:
+    _check_trained_with(snapshot, mine)
+    return read_exposures(snapshot.need(exposures.FOLDER / exposures.TABLE).parent)
+
+
+def _scores(snapshot: Snapshot, mine: str) -> list[QueryScores]:
+    _check_trained_with(snapshot, mine)
+    for link in broken(links(snapshot)):
+        if (link.stage, link.maker) in (("encode", "train"), ("evaluate", "encode")):
+            read = f"{RESULTS / link.stage} was made from another {RESULTS / str(link.maker)}"
+            raise UserError(f"{read}; `dvc checkout` or `dvc repro`")
+    return read_per_query(snapshot.need(scores.FOLDER / scores.PER_QUERY).parent)
+
+
+def _check_trained_with(snapshot: Snapshot, mine: str) -> None:
+    read = snapshot.manifest("train").inputs
+    used = next((one["sha256"] for path, one in read.items() if Path(path).parent == RESULTS / "mine"), None)
+    if used != mine:
+        raise UserError(
+            f"the checkpoint was trained with other negatives (mine {str(used)[:12]}, here is {mine[:12]}); "
+            "`dvc repro train` trains it with these"
+        )
+
+
+def _check_ids(data: NegativesData) -> None:
+    for mined in data.mined:
+        named = [one.video_id for one in mined.negatives] + [one.video_id for one in mined.dropped]
+        unknown = [f"video {one}" for one in named if one not in data.videos]
+        unknown += [] if mined.query_id in data.queries else [f"query {mined.query_id}"]
+        if unknown:
+            raise UserError(
+                f"{negatives.FILE} names {unknown[0]}, which is not in the corpus's training split: they are of "
+                "different runs; `dvc checkout` or `dvc repro mine`"
+            )
+
+
+def _changed_files(snapshot: Snapshot) -> list[str]:
+    """Files that are not as a manifest records them."""
+    changed = [
+        f"{path} is not the file that its manifest names: it was changed; `reeltrace audit verify`"
+        for name, path in (("mine", negatives.FILE), ("corpus", CORPUS / "manifest.parquet"))
+        if snapshot.manifest(name).outputs.get(path.as_posix(), {}).get("sha256") != sha256_file(snapshot.root / path)
+    ]
+    return changed + [
+        f"mine read another {one.path} than lies here; `dvc checkout` or `dvc repro`"
+        for one in broken(links(snapshot))
+        if one.stage == "mine"
+    ]
