@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tasks.audit.score import positive, state
 
@@ -39,19 +41,19 @@ def run(chosen: argparse.Namespace) -> int:
     if chosen.per_stratum and not chosen.sample:
         raise UserError("--per-stratum says how large --sample is; give both")
     snapshot = state(chosen.rev)
+    answer: Any
+    show: Callable[[Any], None]
     if chosen.query:
-        one = audit_query(snapshot, chosen.query)
-        print(as_json(one)) if chosen.json else view.show_query(one)
+        answer, show = audit_query(snapshot, chosen.query), view.show_query
     elif chosen.sample or chosen.judged:
         data = read_data(snapshot)
         facts = facts_of(data, data.mined, compared=False)
         if chosen.sample:
-            sample = write_sample(data, facts, chosen.sample, chosen.per_stratum or PER_STRATUM)
-            print(as_json(sample)) if chosen.json else view.show_sample(sample)
+            answer = write_sample(data, facts, chosen.sample, chosen.per_stratum or PER_STRATUM)
+            show = view.show_sample
         else:
-            judged = read_judgments(data, facts, chosen.judged)
-            print(as_json(judged)) if chosen.json else view.show_judgments(judged)
+            answer, show = read_judgments(data, facts, chosen.judged), view.show_judgments
     else:
-        whole = audit_negatives(snapshot)
-        print(as_json(whole)) if chosen.json else view.show_audit(whole)
+        answer, show = audit_negatives(snapshot), view.show_audit
+    print(as_json(answer)) if chosen.json else show(answer)
     return 0

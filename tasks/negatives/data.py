@@ -79,10 +79,9 @@ class NegativesData:
 
     def location(self, path: str) -> str:
         """Where a file can be opened: results of another state than the workspace are fetched from DVC's cache."""
-        if self.snapshot.objects is None or RESULTS not in Path(path).parents:
-            return path
+        elsewhere = self.snapshot.objects is not None and RESULTS in Path(path).parents
         try:
-            return str(self.snapshot.need(path))
+            return str(self.snapshot.need(path)) if elsewhere else path
         except UserError:
             return path
 
@@ -111,7 +110,9 @@ def read_data(snapshot: Snapshot, *, scored: bool = False) -> NegativesData:
         queries={one.query_id: one for one in queries if one.split == "train"},
         test_queries=[one for one in queries if one.split == "test"],
         qrels=read_qrels(snapshot.need(CORPUS / "qrels.train.trec")),
-        media=optional("pictures and sound", lambda: _media(snapshot, videos)),
+        media=optional(
+            "pictures and sound", lambda: read_media(snapshot.need(media.FOLDER / media.TABLE).parent, videos)
+        ),
         texts=optional("transcripts", lambda: _texts(snapshot, videos)),
         exposures=optional("what training showed", lambda: _exposures(snapshot, origin.mine)),
         scores=optional("the effect on scores", lambda: _scores(snapshot, origin.mine)) if scored else None,
@@ -139,10 +140,6 @@ def _origin(snapshot: Snapshot, notes: list[str]) -> Origin:
         runs=[one.run_id for one in runs],
         params=manifest.params,
     )
-
-
-def _media(snapshot: Snapshot, videos: dict[str, Video]) -> dict[str, Media]:
-    return read_media(snapshot.need(media.FOLDER / media.TABLE).parent, videos)
 
 
 def _texts(snapshot: Snapshot, videos: Iterable[str]) -> dict[str, str]:
@@ -182,8 +179,8 @@ def _check_trained_with(snapshot: Snapshot, mine: str) -> None:
 
 def _check_ids(data: NegativesData) -> None:
     for mined in data.mined:
-        named = [one.video_id for one in mined.negatives] + [one.video_id for one in mined.dropped]
-        unknown = [f"video {one}" for one in named if one not in data.videos]
+        named = {one.video_id for one in mined.negatives} | {one.video_id for one in mined.dropped}
+        unknown = [f"video {one}" for one in sorted(named - data.videos.keys())]
         unknown += [] if mined.query_id in data.queries else [f"query {mined.query_id}"]
         if unknown:
             raise UserError(
@@ -194,13 +191,9 @@ def _check_ids(data: NegativesData) -> None:
 
 def _changed_files(snapshot: Snapshot) -> list[str]:
     """Files that are not as a manifest records them."""
-    changed = [
-        f"{path} is not the file that its manifest names: it was changed; `reeltrace audit verify`"
-        for name, path in (("mine", negatives.FILE), ("corpus", CORPUS / "manifest.parquet"))
-        if snapshot.manifest(name).outputs.get(path.as_posix(), {}).get("sha256") != sha256_file(snapshot.root / path)
-    ]
-    return changed + [
-        f"mine read another {one.path} than lies here; `dvc checkout` or `dvc repro`"
-        for one in broken(links(snapshot))
-        if one.stage == "mine"
-    ]
+    changed = [f"mine read another {one.path} than lies here" for one in broken(links(snapshot)) if one.stage == "mine"]
+    for stage, path in (("mine", negatives.FILE), ("corpus", CORPUS / "manifest.parquet")):
+        recorded = snapshot.manifest(stage).outputs.get(path.as_posix(), {}).get("sha256")
+        if recorded != sha256_file(snapshot.root / path):
+            changed.append(f"{path} is not the file that its manifest names: it was changed")
+    return [f"{one}; `reeltrace audit verify` says more, `dvc checkout` or `dvc repro` mends it" for one in changed]

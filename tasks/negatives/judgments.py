@@ -40,14 +40,6 @@ class Rate:
 
 
 @dataclass(frozen=True)
-class RelevantNegative:
-    """A negative that was judged relevant, and the line of the file that says so."""
-
-    line: int
-    fact: Fact
-
-
-@dataclass(frozen=True)
 class Judgments:
     """What the file says of these negatives.
 
@@ -56,6 +48,7 @@ class Judgments:
             as the weights leave, `effective` = (sum of weights)^2 / sum of weight^2 / judged (Kish 1965).
         covered: share of all negatives that are in strata with a judgment: the rate says nothing of the rest.
         empty: rows without an answer.
+        relevant: negatives judged relevant, by the line of the file that says so.
     """
 
     path: str
@@ -65,7 +58,7 @@ class Judgments:
     covered: float
     empty: int
     strata: list[Rate]
-    relevant: list[RelevantNegative]
+    relevant: dict[int, Fact]
 
 
 def read_judgments(data: NegativesData, facts: Sequence[Fact], path: Path) -> Judgments:
@@ -92,7 +85,7 @@ def read_judgments(data: NegativesData, facts: Sequence[Fact], path: Path) -> Ju
         covered=sum(one.size for one in strata if one.rate is not None) / max(1, len(facts)),
         empty=len(rows) - len(answers),
         strata=strata,
-        relevant=[RelevantNegative(line, fact) for line, fact, answer in answers if answer == "yes"],
+        relevant={line: fact for line, fact, answer in answers if answer == "yes"},
     )
 
 
@@ -107,9 +100,7 @@ def wilson(rate: float, count: float) -> tuple[float, float]:
 def weighted(strata: Sequence[Rate]) -> tuple[Rate, float]:
     """The rate over all strata that have one, and the effective number of judgments; see `Judgments.overall`."""
     rated = [(one.size, one.yes + one.no, one.rate) for one in strata if one.rate is not None]
-    unsure = sum(one.unsure for one in strata)
-    yes, no = sum(one.yes for one in strata), sum(one.no for one in strata)
-    size = sum(one.size for one in strata)
+    size, yes, no, unsure = (sum(getattr(one, name) for one in strata) for name in ("size", "yes", "no", "unsure"))
     if not rated:
         return Rate("all", size, yes, no, unsure, None, None, None), 0.0
     total = sum(weight for weight, _, _ in rated)

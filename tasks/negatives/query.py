@@ -10,7 +10,7 @@ from tasks.negatives.counts import modalities_of
 from tasks.negatives.data import NegativesData, Origin, read_data
 from tasks.negatives.effectiveness import neighbours
 from tasks.negatives.facts import Fact, facts_of
-from tasks.shared.artifacts.corpus import Query
+from tasks.shared.artifacts.corpus import Query, Video
 from tasks.shared.artifacts.negatives import Dropped
 from tasks.shared.runtime.errors import UserError
 
@@ -29,14 +29,9 @@ class QueryVideo:
         fact: what is known of a mined negative.
     """
 
-    video_id: str
-    title: str | None
-    language: str | None
-    video_type: str | None
-    event: str | None
+    video: Video
     modalities: dict[str, bool | None]
     transcript: str | None
-    sha256: str
     training: dict[str, int] | None
     relevance: int | None
     score: float | None
@@ -73,16 +68,10 @@ def audit_query(snapshot: Snapshot, query_id: str) -> QueryAudit:
             shown.setdefault(exposure.video_id, {})[exposure.role] = len(exposure.steps)
 
     def described(video_id: str) -> QueryVideo:
-        video = data.videos[video_id]
         return QueryVideo(
-            video_id=video_id,
-            title=video.title,
-            language=video.language,
-            video_type=video.video_type,
-            event=video.event,
+            video=data.videos[video_id],
             modalities=modalities_of(data, video_id),
             transcript=(data.texts or {}).get(video_id),
-            sha256=video.sha256,
             training=shown.get(video_id, {}) if data.exposures is not None else None,
             relevance=data.qrels.get(query_id, {}).get(video_id),
             score=scores.get(video_id),
@@ -96,7 +85,7 @@ def audit_query(snapshot: Snapshot, query_id: str) -> QueryAudit:
         origin=data.origin,
         query=data.queries[query_id],
         wanted=data.param("mine.keep"),
-        positives=sorted(positives, key=lambda one: (one.score is None, -(one.score or 0.0), one.video_id)),
+        positives=sorted(positives, key=lambda one: (one.score is None, -(one.score or 0.0), one.video.video_id)),
         negatives=[described(video_id) for video_id in facts],
         drawn=[described(video_id) for video_id in drawn],
         dropped=mined.dropped,

@@ -36,24 +36,21 @@ BOM = "\ufeff"
 
 
 @dataclass(frozen=True)
-class Stratum:
-    """A stratum by name, its size and how many of it were drawn."""
-
-    name: str
-    size: int
-    drawn: int
-
-
-@dataclass(frozen=True)
 class Sample:
-    """A sample that was written, of the negatives with this sha256 of mine's manifest; `next_step` says how to read it
-    back."""
+    """A sample that was written.
+
+    Attributes:
+        mine: sha256 of mine's manifest, which the file names in every row.
+        strata: how many negatives each stratum has, by name; drawn: how many of them the sample has.
+        next_step: how to read it back.
+    """
 
     path: str
     mine: str
     seed: int
     rows: int
-    strata: list[Stratum]
+    strata: dict[str, int]
+    drawn: dict[str, int]
     next_step: str
 
 
@@ -97,7 +94,8 @@ def write_sample(data: NegativesData, facts: Sequence[Fact], path: Path, per_str
         mine=data.origin.mine,
         seed=seed,
         rows=len(rows),
-        strata=[Stratum(name, len(found), len(drawn[name])) for name, found in strata.items()],
+        strata={name: len(found) for name, found in strata.items()},
+        drawn={name: len(found) for name, found in drawn.items()},
         next_step=f"write yes, no or unsure in column `relevant`, then: reeltrace audit negatives --judged {path}",
     )
 

@@ -65,21 +65,18 @@ def show_query(audit: QueryAudit) -> None:
     """A query's positives, its negatives one by one, and what was dropped."""
     out = console()
     query = audit.query
-    facts = [query.language, query.type, query.event and f"event {query.event}"]
-    known = ", ".join(filter(None, facts)) or "nothing else known"
-    out.print(plain(f"query {query.query_id}: “{query.text}” ({known})"))
+    known = ", ".join(filter(None, [query.language, query.type, query.event and f"event {query.event}"]))
+    out.print(plain(f"query {query.query_id}: “{query.text}” ({known or 'nothing else known'})"))
     _show_origin(out, audit.origin)
     numbers = ["score", "rank", "gap", "relevance"]
-    rows: list[list[Any]] = [[v.video_id, v.score, v.rank, v.relevance, *_about(v)] for v in audit.positives]
+    rows: list[list[Any]] = [[v.video.video_id, v.score, v.rank, v.relevance, *_about(v)] for v in audit.positives]
     out.print(table("Positives", ["video", "score", "rank", "relevance", *ABOUT], rows, right=numbers))
-    rows = [
-        [v.video_id, v.rank, v.score, v.fact and v.fact.gap, v.fact and _why(v.fact), *_about(v)]
-        for v in audit.negatives
-    ]
+    facts = [(one, one.fact) for one in audit.negatives if one.fact]
+    rows = [[f.video_id, f.rank, f.score, f.gap, _why(f), *_about(one)] for one, f in facts]
     title = f"Negatives: {len(rows)} of {audit.wanted} wanted; gap: the weakest scored positive's score less its own"
     out.print(table(title, ["video", "rank", "score", "gap", "suspect", *ABOUT], rows, right=numbers))
     if audit.drawn:
-        rows = [[one.video_id, *_about(one)] for one in audit.drawn]
+        rows = [[one.video.video_id, *_about(one)] for one in audit.drawn]
         out.print(table("Drawn at random in training", ["video", *ABOUT], rows))
     if audit.dropped:
         rows = [[one.rank, one.video_id, one.score, one.reason] for one in audit.dropped[:NAMED]]
@@ -93,7 +90,8 @@ def show_sample(sample: Sample) -> None:
     out = console()
     out.print(plain(f"{sample.rows} negatives of mine {short(sample.mine)} in {sample.path} (seed {sample.seed})"))
     columns = ["score band, language, event", "negatives", "drawn"]
-    out.print(table("Strata", columns, [[one.name, one.size, one.drawn] for one in sample.strata], right=columns[1:]))
+    rows = [[name, size, sample.drawn[name]] for name, size in sample.strata.items()]
+    out.print(table("Strata", columns, rows, right=columns[1:]))
     out.print(plain(sample.next_step), soft_wrap=True)
 
 
@@ -118,10 +116,7 @@ def show_judgments(judged: Judgments) -> None:
     ]
     out.print(table("By stratum", columns, rows, right=columns[1:]))
     if judged.relevant:
-        rows = [
-            [each.line, each.fact.query_id, each.fact.video_id, each.fact.rank, each.fact.score]
-            for each in judged.relevant
-        ]
+        rows = [[line, f.query_id, f.video_id, f.rank, f.score] for line, f in judged.relevant.items()]
         title = "Judged relevant: add them to the training qrels, then `dvc repro`"
         out.print(table(title, ["line", "query", "video", "rank", "score"], rows, right=["line", "rank", "score"]))
 
@@ -179,7 +174,7 @@ def _about(video: QueryVideo) -> list[Any]:
     if video.training is not None:
         times = ", ".join(f"{role} {count}" for role, count in video.training.items()) or "never"
     text = shortened(video.transcript, WORDS) if video.transcript else None
-    return [video.language, ", ".join(lacks) or None, times, shortened(video.title or "-", TITLE), text]
+    return [video.video.language, ", ".join(lacks) or None, times, shortened(video.video.title or "-", TITLE), text]
 
 
 def _percents(one: Rate) -> list[str | None]:

@@ -83,12 +83,12 @@ def test_a_revision_is_told_when_the_workspace_has_other_negatives(finished: Pro
 def test_one_query(project: Project, ask: Ask) -> None:
     row = next(row for row in lines(project) if row["negatives"])
     found = json.loads(ask(project.root, row["query_id"], "--json"))
-    assert [one["video_id"] for one in found["negatives"]] == [one["video_id"] for one in row["negatives"]]
+    assert [one["video"]["video_id"] for one in found["negatives"]] == [one["video_id"] for one in row["negatives"]]
     assert [one["fact"]["score"] for one in found["negatives"]] == [one["score"] for one in row["negatives"]]
     weakest = min(row["positive_scores"].values(), default=None)
     for one in found["negatives"]:
         assert one["fact"]["gap"] == (None if weakest is None else pytest.approx(weakest - one["fact"]["score"]))
-    assert {one["video_id"] for one in found["positives"]} == set(row["positives"])
+    assert {one["video"]["video_id"] for one in found["positives"]} == set(row["positives"])
     assert found["dropped"] == row["dropped"]
     shown = [one["training"] for one in found["negatives"]]
     assert "mined" in shown[0] and not any(shown[1:])  # train.negatives is 1
@@ -111,7 +111,7 @@ def test_queries_without_negatives(project: Project, ask: Ask) -> None:
 def test_a_sample_there_and_back(project: Project, ask: Ask, tmp_path: Path) -> None:
     path = tmp_path / "s.csv"
     written = json.loads(ask(project.root, "--sample", str(path), "--per-stratum", "2", "--json"))
-    assert written["rows"] == sum(one["drawn"] for one in written["strata"])
+    assert written["rows"] == sum(written["drawn"].values())
     content = path.read_text(encoding="utf-8")
     strips = {line.split('","')[6] for line in content.splitlines()[1:]} - {""}
     assert strips and all((project.root / name).is_file() for name in strips)

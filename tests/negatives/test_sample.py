@@ -132,7 +132,7 @@ def test_rates_weighted_by_strata(here: Path, delimiter: str) -> None:
     assert found.effective == pytest.approx(24**2 / (4**2 / 3 + 20**2 / 3))
     assert (found.overall.low, found.overall.high) == wilson(found.overall.rate or 0, found.effective)
     assert (found.covered, found.empty) == (1, 1)
-    assert {one.fact.video_id for one in found.relevant} == {
+    assert {one.video_id for one in found.relevant.values()} == {
         unguarded(rows[place]["video_id"]) for place in (0, 1, 7)
     }  # fmt: skip
 
