@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tasks.audit.snapshot import Snapshot
+from tasks.lineage.lineage import Lineage
 from tasks.negatives import counts
 from tasks.negatives.counts import Count, Mix, Quantiles, UsedVideo
 from tasks.negatives.data import NegativesData, Origin, read_data
@@ -42,9 +42,9 @@ class NegativesAudit:
     notes: list[str]
 
 
-def audit_negatives(snapshot: Snapshot) -> NegativesAudit:
+def audit_negatives(lineage: Lineage) -> NegativesAudit:
     """Audit a state's negatives. Raises UserError where mine or corpus are missing."""
-    data = read_data(snapshot, scored=True)
+    data = read_data(lineage, scored=True)
     facts = facts_of(data, data.mined)
     suspects = [one for one in facts if one.suspect]
     false, scores = counts.likely_false(data, facts), counts.scores_of(data, facts)

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tasks.audit.chain import unlike_lock
-from tasks.audit.links import broken, links
-from tasks.audit.snapshot import Snapshot
+from tasks.lineage.lineage import Lineage
 from tasks.shared.artifacts import exposures, media, negatives, scores, transcripts
 from tasks.shared.artifacts.corpus import Qrels, Query, Video, read_qrels, read_queries, read_videos
 from tasks.shared.artifacts.exposures import Exposure, read_exposures
@@ -55,7 +53,7 @@ class NegativesData:
         notes: what could not be read, and why.
     """
 
-    snapshot: Snapshot
+    lineage: Lineage
     origin: Origin
     mined: list[MinedQuery]
     videos: dict[str, Video]
@@ -70,7 +68,7 @@ class NegativesData:
 
     def param(self, name: str) -> Any:
         """A param that mine obeyed, such as `mine.keep`."""
-        return self.snapshot.manifest("mine").param(name)
+        return self.lineage.execution("mine").param(name)
 
     @property
     def has_scores(self) -> bool:
@@ -79,14 +77,14 @@ class NegativesData:
 
     def location(self, path: str) -> str:
         """Where a file can be opened: results of another state than the workspace are fetched from DVC's cache."""
-        elsewhere = self.snapshot.objects is not None and RESULTS in Path(path).parents
+        elsewhere = self.lineage.objects is not None and RESULTS in Path(path).parents
         try:
-            return str(self.snapshot.need(path)) if elsewhere else path
+            return str(self.lineage.need(path)) if elsewhere else path
         except UserError:
             return path
 
 
-def read_data(snapshot: Snapshot, *, scored: bool = False) -> NegativesData:
+def read_data(lineage: Lineage, *, scored: bool = False) -> NegativesData:
     """Read a state, with the test scores where `scored`. Raises UserError where corpus or mine are missing, or do not
     belong together."""
     notes: list[str] = []
@@ -98,52 +96,52 @@ def read_data(snapshot: Snapshot, *, scored: bool = False) -> NegativesData:
             notes.append(f"{what} cannot be told: {error}")
             return None
 
-    origin = _origin(snapshot, notes)
-    different = optional("whether mine is what dvc.lock records", lambda: unlike_lock(snapshot, "mine"))
-    videos = {one.video_id: one for one in read_videos(snapshot.need(CORPUS / "manifest.parquet"), "train")}
-    queries = read_queries(snapshot.need(CORPUS / "queries.parquet"))
+    origin = _origin(lineage, notes)
+    different = optional("whether mine is what dvc.lock records", lambda: lineage.unlike_lock("mine"))
+    videos = {one.video_id: one for one in read_videos(lineage.need(CORPUS / "manifest.parquet"), "train")}
+    queries = read_queries(lineage.need(CORPUS / "queries.parquet"))
     data = NegativesData(
-        snapshot=snapshot,
+        lineage=lineage,
         origin=origin,
-        mined=read_negatives(snapshot.need(negatives.FILE)),
+        mined=read_negatives(lineage.need(negatives.FILE)),
         videos=videos,
         queries={one.query_id: one for one in queries if one.split == "train"},
         test_queries=[one for one in queries if one.split == "test"],
-        qrels=read_qrels(snapshot.need(CORPUS / "qrels.train.trec")),
+        qrels=read_qrels(lineage.need(CORPUS / "qrels.train.trec")),
         media=optional(
-            "pictures and sound", lambda: read_media(snapshot.need(media.FOLDER / media.TABLE).parent, videos)
+            "pictures and sound", lambda: read_media(lineage.need(media.FOLDER / media.TABLE).parent, videos)
         ),
-        texts=optional("transcripts", lambda: _texts(snapshot, videos)),
-        exposures=optional("what training showed", lambda: _exposures(snapshot, origin.mine)),
-        scores=optional("the effect on scores", lambda: _scores(snapshot, origin.mine)) if scored else None,
+        texts=optional("transcripts", lambda: _texts(lineage, videos)),
+        exposures=optional("what training showed", lambda: _exposures(lineage, origin.mine)),
+        scores=optional("the effect on scores", lambda: _scores(lineage, origin.mine)) if scored else None,
         notes=notes,
     )
     _check_ids(data)
     notes += [different] if different else []
-    notes += _changed_files(snapshot)
+    notes += _changed_files(lineage)
     return data
 
 
-def _origin(snapshot: Snapshot, notes: list[str]) -> Origin:
-    manifest = snapshot.manifest("mine")
-    runs = snapshot.runs_of("mine")
-    if snapshot.executions.problem:
-        notes.append(snapshot.executions.problem)
+def _origin(lineage: Lineage, notes: list[str]) -> Origin:
+    manifest = lineage.execution("mine")
+    runs = lineage.runs_of("mine")
+    if lineage.tracking.problem:
+        notes.append(lineage.tracking.problem)
     elif not runs:
         notes.append(f"MLflow has no run that published mine {manifest.digest[:12]}")
     return Origin(
-        state=snapshot.name,
-        commit=snapshot.commit,
-        changed_files=snapshot.dirty,
+        state=lineage.name,
+        commit=lineage.commit,
+        changed_files=lineage.dirty,
         mine=manifest.digest,
-        dvc=snapshot.outs.get("results/mine"),
+        dvc=lineage.outs.get("results/mine"),
         runs=[one.run_id for one in runs],
         params=manifest.params,
     )
 
 
-def _texts(snapshot: Snapshot, videos: Iterable[str]) -> dict[str, str]:
-    folder = snapshot.need(transcripts.FOLDER / transcripts.TABLE).parent
+def _texts(lineage: Lineage, videos: Iterable[str]) -> dict[str, str]:
+    folder = lineage.need(transcripts.FOLDER / transcripts.TABLE).parent
     ordered = sorted(videos)
     texts: dict[str, str] = {}
     for start in range(0, len(ordered), CHUNK):
@@ -153,23 +151,23 @@ def _texts(snapshot: Snapshot, videos: Iterable[str]) -> dict[str, str]:
     return texts
 
 
-def _exposures(snapshot: Snapshot, mine: str) -> list[Exposure]:
-    _check_trained_with(snapshot, mine)
-    return read_exposures(snapshot.need(exposures.FOLDER / exposures.TABLE).parent)
+def _exposures(lineage: Lineage, mine: str) -> list[Exposure]:
+    _check_trained_with(lineage, mine)
+    return read_exposures(lineage.need(exposures.FOLDER / exposures.TABLE).parent)
 
 
-def _scores(snapshot: Snapshot, mine: str) -> list[QueryScores]:
-    _check_trained_with(snapshot, mine)
-    for link in broken(links(snapshot)):
-        if (link.stage, link.maker) in (("encode", "train"), ("evaluate", "encode")):
-            read = f"{RESULTS / link.stage} was made from another {RESULTS / str(link.maker)}"
+def _scores(lineage: Lineage, mine: str) -> list[QueryScores]:
+    _check_trained_with(lineage, mine)
+    for link in lineage.broken("encode", "evaluate"):
+        if (link.reader, link.maker) in (("encode", "train"), ("evaluate", "encode")):
+            read = f"{RESULTS / link.reader} was made from another {RESULTS / str(link.maker)}"
             raise UserError(f"{read}; `dvc checkout` or `dvc repro`")
-    return read_per_query(snapshot.need(scores.FOLDER / scores.PER_QUERY).parent)
+    return read_per_query(lineage.need(scores.FOLDER / scores.PER_QUERY).parent)
 
 
-def _check_trained_with(snapshot: Snapshot, mine: str) -> None:
-    read = snapshot.manifest("train").inputs
-    used = next((one["sha256"] for path, one in read.items() if Path(path).parent == RESULTS / "mine"), None)
+def _check_trained_with(lineage: Lineage, mine: str) -> None:
+    read = lineage.execution("train").used
+    used = next((one.sha256 for path, one in read.items() if Path(path).parent == RESULTS / "mine"), None)
     if used != mine:
         raise UserError(
             f"the checkpoint was trained with other negatives (mine {str(used)[:12]}, here is {mine[:12]}); "
@@ -189,11 +187,10 @@ def _check_ids(data: NegativesData) -> None:
             )
 
 
-def _changed_files(snapshot: Snapshot) -> list[str]:
+def _changed_files(lineage: Lineage) -> list[str]:
     """Files that are not as a manifest records them."""
-    changed = [f"mine read another {one.path} than lies here" for one in broken(links(snapshot)) if one.stage == "mine"]
+    changed = [f"mine read another {one.artifact.path} than lies here" for one in lineage.broken("mine")]
     for stage, path in (("mine", negatives.FILE), ("corpus", CORPUS / "manifest.parquet")):
-        recorded = snapshot.manifest(stage).outputs.get(path.as_posix(), {}).get("sha256")
-        if recorded != sha256_file(snapshot.root / path):
+        if lineage.execution(stage).digest_of(path) != sha256_file(lineage.root / path):
             changed.append(f"{path} is not the file that its manifest names: it was changed")
     return [f"{one}; `reeltrace audit verify` says more, `dvc checkout` or `dvc repro` mends it" for one in changed]

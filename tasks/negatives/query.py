@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from tasks.audit.snapshot import Snapshot
+from tasks.lineage.lineage import Lineage
 from tasks.negatives.counts import modalities_of
 from tasks.negatives.data import NegativesData, Origin, read_data
 from tasks.negatives.effectiveness import neighbours
@@ -53,9 +53,9 @@ class QueryAudit:
     notes: list[str]
 
 
-def audit_query(snapshot: Snapshot, query_id: str) -> QueryAudit:
+def audit_query(lineage: Lineage, query_id: str) -> QueryAudit:
     """Audit one query. Raises UserError where nothing was mined for it."""
-    data = read_data(snapshot)
+    data = read_data(lineage)
     mined = next((one for one in data.mined if one.query_id == query_id), None)
     if mined is None:
         raise UserError(_why_none(data, query_id))

@@ -128,11 +128,11 @@ def _hashes(data: NegativesData, wanted: Iterable[str]) -> dict[str, PictureHash
     if not shown:
         return {}
     try:
-        data.snapshot.need(media_artifact.FOLDER / "frames")
+        data.lineage.need(media_artifact.FOLDER / "frames")
     except UserError as error:
         data.notes.append(f"near-equal pictures cannot be told: {error}")
         return {}
-    folder = data.snapshot.root / media_artifact.FOLDER
+    folder = data.lineage.root / media_artifact.FOLDER
 
     def hashed(one: Media) -> PictureHash | Exception:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tasks.audit.show import console, plain, short, shortened, table
+from tasks.audit.text import lines, short, shortened, show, table
 from tasks.negatives.audit import share
 from tasks.negatives.counts import POINTS
 from tasks.negatives.effectiveness import EFFECTS, QUALITIES
@@ -12,8 +12,6 @@ from tasks.negatives.similarity import WAYS
 from tasks.shared.artifacts.scores import HEADLINE
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from tasks.negatives.audit import NegativesAudit
     from tasks.negatives.counts import Count
     from tasks.negatives.data import Origin
@@ -30,101 +28,96 @@ ABOUT = ("language", "lacks", "in training", "title", "transcript")  # columns o
 
 def show_audit(audit: NegativesAudit) -> None:
     """All tables, and what to do first."""
-    out = console()
     params = ", ".join(f"{key} {value}" for key, value in audit.origin.params["mine"].items())
-    out.print(plain(f"{audit.negatives} mined negatives of {audit.queries} training queries ({params})"))
-    _show_origin(out, audit.origin)
-    _show_lines(out, "What to do", audit.advice or ["nothing stands out; a --sample judged by people says more"])
-    _show_lines(out, "Notes", audit.notes)
-    _show_counts(out, "Likely false negatives", "negatives that are", audit.likely_false)
+    show(f"{audit.negatives} mined negatives of {audit.queries} training queries ({params})")
+    _show_origin(audit.origin)
+    show(lines("What to do", audit.advice or ["nothing stands out; a --sample judged by people says more"]))
+    show(lines("Notes", audit.notes))
+    _show_counts("Likely false negatives", "negatives that are", audit.likely_false)
     if audit.suspects:
         columns = ["query", "video", "rank", "score", "gap", "why"]
         rows: list[list[Any]] = [
             [one.query_id, one.video_id, one.rank, one.score, one.gap, _why(one)] for one in audit.suspects[:NAMED]
         ]
         title = f"Suspects: {len(rows)} of {audit.suspected}, highest scores first"
-        out.print(table(title, columns, rows, right=["rank", "score", "gap"]))
+        show(table(title, columns, rows, right=["rank", "score", "gap"]))
     rows = [[name, *found.values()] for name, found in audit.scores.items() if found]
-    out.print(table("By the retriever that mined them", ["", "count", *POINTS], rows, right=["count", *POINTS]))
+    show(table("By the retriever that mined them", ["", "count", *POINTS], rows, right=["count", *POINTS]))
     if audit.effectiveness is not None:
-        _show_effectiveness(out, audit.effectiveness)
-    _show_counts(out, "Use", "", audit.usage)
+        _show_effectiveness(audit.effectiveness)
+    _show_counts("Use", "", audit.usage)
     if audit.training is not None:
         columns = ["shown in training as", *next(iter(audit.training.values()))]
         rows = [[role, *numbers.values()] for role, numbers in audit.training.items()]
-        out.print(table("", columns, rows, right=columns[1:]))
+        show(table("", columns, rows, right=columns[1:]))
     if audit.most_used:
         rows = [[one.video_id, one.queries, shortened(one.title or "-", WORDS)] for one in audit.most_used]
-        out.print(table("The most used videos", ["video", "queries", "title"], rows, right=["queries"]))
+        show(table("The most used videos", ["video", "queries", "title"], rows, right=["queries"]))
     names = dict.fromkeys(name for mix in audit.mixes.values() for name in mix)
     rows = [[name, *(mix.get(name, 0) for mix in audit.mixes.values())] for name in names]
-    out.print(table("Videos, each as often as it serves", ["", *audit.mixes], rows, right=audit.mixes))
+    show(table("Videos, each as often as it serves", ["", *audit.mixes], rows, right=audit.mixes))
 
 
 def show_query(audit: QueryAudit) -> None:
     """A query's positives, its negatives one by one, and what was dropped."""
-    out = console()
     query = audit.query
     known = ", ".join(filter(None, [query.language, query.type, query.event and f"event {query.event}"]))
-    out.print(plain(f"query {query.query_id}: “{query.text}” ({known or 'nothing else known'})"))
-    _show_origin(out, audit.origin)
+    show(f"query {query.query_id}: “{query.text}” ({known or 'nothing else known'})")
+    _show_origin(audit.origin)
     numbers = ["score", "rank", "gap", "relevance"]
     rows: list[list[Any]] = [[v.video.video_id, v.score, v.rank, v.relevance, *_about(v)] for v in audit.positives]
-    out.print(table("Positives", ["video", "score", "rank", "relevance", *ABOUT], rows, right=numbers))
+    show(table("Positives", ["video", "score", "rank", "relevance", *ABOUT], rows, right=numbers))
     facts = [(one, one.fact) for one in audit.negatives if one.fact]
     rows = [[f.video_id, f.rank, f.score, f.gap, _why(f), *_about(one)] for one, f in facts]
     title = f"Negatives: {len(rows)} of {audit.wanted} wanted; gap: the weakest scored positive's score less its own"
-    out.print(table(title, ["video", "rank", "score", "gap", "suspect", *ABOUT], rows, right=numbers))
+    show(table(title, ["video", "rank", "score", "gap", "suspect", *ABOUT], rows, right=numbers))
     if audit.drawn:
         rows = [[one.video.video_id, *_about(one)] for one in audit.drawn]
-        out.print(table("Drawn at random in training", ["video", *ABOUT], rows))
+        show(table("Drawn at random in training", ["video", *ABOUT], rows))
     if audit.dropped:
         rows = [[one.rank, one.video_id, one.score, one.reason] for one in audit.dropped[:NAMED]]
         title = f"Dropped: {len(rows)} of {len(audit.dropped)}, by rank"
-        out.print(table(title, ["rank", "video", "score", "reason"], rows, right=numbers))
-    _show_lines(out, "Notes", audit.notes)
+        show(table(title, ["rank", "video", "score", "reason"], rows, right=numbers))
+    show(lines("Notes", audit.notes))
 
 
 def show_sample(sample: Sample) -> None:
     """What was drawn."""
-    out = console()
-    out.print(plain(f"{sample.rows} negatives of mine {short(sample.mine)} in {sample.path} (seed {sample.seed})"))
+    show(f"{sample.rows} negatives of mine {short(sample.mine)} in {sample.path} (seed {sample.seed})")
     columns = ["score band, language, event", "negatives", "drawn"]
     rows = [[name, size, sample.drawn[name]] for name, size in sample.strata.items()]
-    out.print(table("Strata", columns, rows, right=columns[1:]))
-    out.print(plain(sample.next_step), soft_wrap=True)
+    show(table("Strata", columns, rows, right=columns[1:]))
+    show(sample.next_step)
 
 
 def show_judgments(judged: Judgments) -> None:
     """The rate of false negatives."""
-    out = console()
     one = judged.overall
     rate, low, high = _percents(one)
     if rate is None:
-        out.print(plain(f"{judged.path}: no row says yes or no, so there is no rate"))
+        show(f"{judged.path}: no row says yes or no, so there is no rate")
     else:
-        out.print(plain(f"false negatives: {rate} [{low}, {high}] of {one.size} mined negatives"))
+        show(f"false negatives: {rate} [{low}, {high}] of {one.size} mined negatives")
         by = f"{one.yes + one.no} judgments, {one.yes} of them relevant, weighted by the sizes of their strata"
-        out.print(plain(f"  by {by}; 95 % interval of Wilson for {judged.effective:.1f} effective judgments"))
-    out.print(plain(f"  left out: {one.unsure} unsure, {judged.empty} rows without an answer"))
+        show(f"  by {by}; 95 % interval of Wilson for {judged.effective:.1f} effective judgments")
+    show(f"  left out: {one.unsure} unsure, {judged.empty} rows without an answer")
     if judged.covered < 1:
-        out.print(plain(f"  strata that were judged hold {judged.covered:.1%} of the negatives; the rest is unknown"))
-    out.print(plain(f"  of mine {judged.mine}"))
+        show(f"  strata that were judged hold {judged.covered:.1%} of the negatives; the rest is unknown")
+    show(f"  of mine {judged.mine}")
     columns = ["score band, language, event", "negatives", "relevant", "not", "unsure", "rate", "low", "high"]
     rows: list[list[Any]] = [
         [each.stratum, each.size, each.yes, each.no, each.unsure, *_percents(each)] for each in judged.strata
     ]
-    out.print(table("By stratum", columns, rows, right=columns[1:]))
+    show(table("By stratum", columns, rows, right=columns[1:]))
     if judged.relevant:
         rows = [[line, f.query_id, f.video_id, f.rank, f.score] for line, f in judged.relevant.items()]
         title = "Judged relevant: add them to the training qrels, then `dvc repro`"
-        out.print(table(title, ["line", "query", "video", "rank", "score"], rows, right=["line", "rank", "score"]))
+        show(table(title, ["line", "query", "video", "rank", "score"], rows, right=["line", "rank", "score"]))
 
 
-def _show_effectiveness(out: Console, found: Effectiveness) -> None:
-    out.print(plain(f"Quality of negatives and {HEADLINE}: association, which is no proof of a cause"))
-    _show_lines(
-        out,
+def _show_effectiveness(found: Effectiveness) -> None:
+    show(f"Quality of negatives and {HEADLINE}: association, which is no proof of a cause")
+    explained = lines(
         f"{found.queries} test queries, each beside the negatives of the training queries most like it",
         [
             f"training queries beside each: at most {found.neighbours}",
@@ -135,26 +128,19 @@ def _show_effectiveness(out: Console, found: Effectiveness) -> None:
     )
     columns = ["quality", "effect", "queries", "rank correlation", "p", "within", "p within"]
     rows = [[a.quality, a.effect, a.queries, a.rho, a.p, a.rho_within, a.p_within] for a in found.associations]
-    out.print(table("", columns, rows, right=columns[2:]))
+    show(explained, table("", columns, rows, right=columns[2:]))
 
 
-def _show_origin(out: Console, origin: Origin) -> None:
+def _show_origin(origin: Origin) -> None:
     more = f" and {len(origin.runs) - 1} more" if len(origin.runs) > 1 else ""
     run = f"{origin.runs[-1]}{more}" if origin.runs else "-"
     changed = f", {len(origin.changed_files)} changed files" if origin.changed_files else ""
-    out.print(plain(f"{origin.state} at commit {origin.commit or '-'}{changed}"))
-    out.print(plain(f"mine: manifest {origin.mine}, DVC {origin.dvc or '-'}, MLflow run {run}"), soft_wrap=True)
+    show(f"{origin.state} at commit {origin.commit or '-'}{changed}")
+    show(f"mine: manifest {origin.mine}, DVC {origin.dvc or '-'}, MLflow run {run}")
 
 
-def _show_lines(out: Console, title: str, lines: list[str]) -> None:
-    if lines:
-        out.print(plain(f"{title}:"))
-        for line in lines:
-            out.print(plain(f"  {line}"), soft_wrap=True)
-
-
-def _show_counts(out: Console, title: str, what: str, counts: dict[str, Count]) -> None:
-    out.print(table(title, [what, "how many"], [[one.what, share(one.count, one.of)] for one in counts.values()]))
+def _show_counts(title: str, what: str, counts: dict[str, Count]) -> None:
+    show(table(title, [what, "how many"], [[one.what, share(one.count, one.of)] for one in counts.values()]))
 
 
 def _why(fact: Fact) -> str | None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tasks.audit.snapshot import workspace
 from tasks.evaluate.significance import holm
+from tasks.lineage.open import workspace
 from tasks.negatives.audit import audit_negatives
 from tasks.negatives.effectiveness import PERMUTATIONS, neighbours, rank_correlation
 from tests.negatives.small_results import lay, mined, query, scored, video

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.audit.snapshot import workspace
+from tasks.lineage.open import workspace
 from tasks.negatives.audit import NegativesAudit, audit_negatives
 from tasks.negatives.counts import Count, quantiles
 from tasks.negatives.facts import band_of

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
-from tasks.audit.snapshot import workspace
+from tasks.lineage.open import workspace
 from tasks.negatives.data import NegativesData, read_data
 from tasks.negatives.facts import Fact, facts_of
 from tasks.negatives.judgments import Judgments, read_judgments, wilson
@@ -90,7 +90,7 @@ def test_the_file_opens_right(here: Path) -> None:
     assert (first["frames"], first["video"]) == ("results/extract/frames/n.png", "/videos/@near0.mp4")
     assert (first["score"], first["rank"], first["relevant"]) == ("0.900000", "1", "")
     assert first["stratum"] == "above, same language, event unknown"
-    assert {row["mine_manifest"] for row in rows} == {workspace().manifest("mine").digest}
+    assert {row["mine_manifest"] for row in rows} == {workspace().execution("mine").digest}
 
 
 def test_it_is_drawn_alike_and_larger_holds_smaller(here: Path) -> None:

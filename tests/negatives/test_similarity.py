@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tasks.audit.snapshot import workspace
+from tasks.lineage.open import workspace
 from tasks.negatives.audit import audit_negatives
 from tasks.negatives.data import read_data
 from tasks.negatives.similarity import BITS, FRAMES, LIMIT, PictureHash, Similarity, distance, hash_strip

@@ -74,7 +74,7 @@ class DocumentsInPart:
 
     def _old(self, key: str) -> Any:
         try:
-            return self.effects.state.snapshot.param(key)
+            return self.effects.state.lineage.param(key)
         except KeyError:
             return NONE_SHOWN[key]
 
