@@ -79,8 +79,8 @@ def likely_false(data: NegativesData, facts: Sequence[Fact]) -> dict[str, Count]
         "above_own": count("above what mine.relative_margin allows", above_own, checked),
         "unchecked": count("without a scored positive to compare with", (one.band == "unchecked" for one in facts)),
         "same_event": count("of the query's event", (one.event == "same" for one in known), known),
-        **{way: count(f"{WAYS[way]} as a positive", (way in one for one in ways)) for way in WAYS},
-        "duplicates": count("any of these likenesses", ways),
+        **{way: count(f"duplicates of a positive: {WAYS[way]}", (way in one for one in ways)) for way in WAYS},
+        "duplicates": count("duplicates of a positive in any of these ways", ways),
         "judged_relevant": count("judged relevant in the training qrels", (relevance > 0 for relevance in judged)),
         "judged_irrelevant": count("judged not relevant there", (relevance <= 0 for relevance in judged)),
     }
