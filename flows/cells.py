@@ -12,11 +12,11 @@ from pathlib import Path
 from flows.checkout import Checkout, cell, save_experiment
 from flows.grid import Overrides, Unit
 from flows.names import experiment_name
+from flows.params import FlowParams
 from flows.pipeline import scores_in
 from flows.stage import Done, Work, do
 from flows.stopping import Stop
 from tasks.shared.artifacts.scores import Scores
-from tasks.shared.execution.params import Flows
 from tasks.shared.runtime.errors import UserError
 
 
@@ -51,7 +51,9 @@ class Cells:
         units: what is to be done, in an order that does.
     """
 
-    def __init__(self, commit: str, cells: list[Cell], units: list[Unit], patience: Flows, root: Path = Path()) -> None:
+    def __init__(
+        self, commit: str, cells: list[Cell], units: list[Unit], patience: FlowParams, root: Path = Path()
+    ) -> None:
         self.commit, self.cells = commit, cells
         self._units, self._patience, self._root = units, patience, root
         self._finished: set[int] = set()

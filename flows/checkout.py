@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlparse
 
 import yaml
 
+from flows.params import checked_flow_params
 from tasks.shared.execution.items import store_folder
 from tasks.shared.execution.outside import climbs, link, named_paths
 from tasks.shared.execution.params import PARAMS_FILE, checked_params
@@ -66,7 +67,8 @@ def cell(commit: str, overrides: Mapping[str, Any], what: str, root: Path = Path
     if (text := git.file_at(commit, PARAMS_FILE.as_posix(), root)) is None:
         raise UserError(f"commit {commit[:12]} has no {PARAMS_FILE}; name another revision")
     params = overridden(yaml.safe_load(text), overrides)
-    checked_params(params, f"{PARAMS_FILE} with the overrides")
+    for check in (checked_params, checked_flow_params):
+        check(params, f"{PARAMS_FILE} with the overrides")
     outside = named_paths(params)
     with worktree(
         commit, (root / PLACE).absolute(), PREFIX, _shared_cache(root), climbs=climbs(outside), workspace=root

@@ -8,8 +8,8 @@ import sys
 from shlex import quote
 
 from flows.deployments import PrefectFile, read_prefect_file
+from flows.params import load_flow_params
 from flows.register import keep_schedules, prepared, require_server
-from tasks.shared.execution.params import load_params
 from tasks.shared.runtime.errors import UserError
 
 
@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("pool", help="name of the work pool")
     pool = parser.parse_args().pool
     try:
-        asyncio.run(_deploy(read_prefect_file(load_params().flows), pool))
+        asyncio.run(_deploy(read_prefect_file(load_flow_params()), pool))
     except UserError as error:
         print(f"deploy: {error}", file=sys.stderr)
         sys.exit(2)

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tasks.shared.execution.params import Flows
+from flows.params import FlowParams
 from tasks.shared.runtime.errors import UserError
 
 PREFECT_FILE = Path("prefect.yaml")
@@ -55,13 +55,13 @@ class PrefectFile(Stated):
     deployments: list[Deployment]
 
 
-def environment(flows: Flows) -> dict[str, str]:
+def environment(flows: FlowParams) -> dict[str, str]:
     """What prefect.yaml takes from the environment when schedules are registered; without those that are null."""
     values = {"NIGHTLY": flows.nightly, "WEEKLY": flows.weekly, "TIMEZONE": flows.timezone}
     return {f"REELTRACE_{name}": value for name, value in values.items() if value is not None}
 
 
-def read_prefect_file(flows: Flows, path: Path = PREFECT_FILE) -> PrefectFile:
+def read_prefect_file(flows: FlowParams, path: Path = PREFECT_FILE) -> PrefectFile:
     """prefect.yaml with its schedules filled in. Raises UserError where it is missing or wrong."""
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -20,6 +20,7 @@ from prefect.states import Cancelled, Completed, Failed, State
 
 from flows.checkout import Checkout, cell, save_experiment, workspace
 from flows.names import experiment_name, name_of, run_name
+from flows.params import FlowParams, load_flow_params
 from flows.register import require_named_server
 from flows.stage import Work, do
 from flows.stopping import Stop
@@ -60,10 +61,10 @@ def pipeline(
             )
         before = scores_in(Path())
         with _place(overrides, rev, f"pipeline {name}") as checkout:
-            params = load_params(checkout.root / PARAMS_FILE)
+            params, flow_params = (load(checkout.root / PARAMS_FILE) for load in (load_params, load_flow_params))
             tracking = checkout.environment.get("MLFLOW_TRACKING_URI")
-            story = Story(name, checkout.root, params.flows.mlflow_page, overrides or {}, tracking, before)
-            state = _run(checkout, params, stages, force, story)
+            story = Story(name, checkout.root, flow_params.mlflow_page, overrides or {}, tracking, before)
+            state = _run(checkout, params, flow_params, stages, force, story)
             if state.is_completed() and (overrides or rev):
                 story.experiment = experiment_name(name)
                 save_experiment(checkout, story.experiment, name)
@@ -100,7 +101,9 @@ def commit_to_run(rev: str | None) -> str:
     return commit
 
 
-def _run(checkout: Checkout, params: Params, wanted: Sequence[str] | None, force: bool, story: Story) -> State[Any]:
+def _run(
+    checkout: Checkout, params: Params, flow_params: FlowParams, wanted: Sequence[str] | None, force: bool, story: Story
+) -> State[Any]:
     """Bring the stages up to date one after the other, until one fails."""
     specs = read_stages(params, checkout.root / DVC_FILE)
     stop = Stop()
@@ -110,7 +113,7 @@ def _run(checkout: Checkout, params: Params, wanted: Sequence[str] | None, force
     touched: set[str] = set()  # what DVC has done something to: what follows must ask it again
     for stage in chosen(order_of(specs), wanted):
         known = not force and stage not in todo and not touched & set(upstream_of(specs, stage))
-        state, done = do(Work(stage, [stage], checkout, known=known, force=force), params.flows, stop)
+        state, done = do(Work(stage, [stage], checkout, known=known, force=force), flow_params, stop)
         story.done += done
         if not state.is_completed():
             story.failed = state.message

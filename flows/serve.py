@@ -17,8 +17,8 @@ from uuid import UUID
 
 from flows.deployments import Deployment, read_prefect_file
 from flows.leftovers import end_dead, skip_missed
+from flows.params import load_flow_params
 from flows.register import keep_schedules, prepared, require_server
-from tasks.shared.execution.params import load_params
 from tasks.shared.runtime.errors import UserError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def main() -> None:
     """Serve until stopped, which is exit 0; a user's mistake is one line and exit 2."""
     os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", RETRIES)
     try:
-        asyncio.run(_serve(read_prefect_file(load_params().flows).deployments))
+        asyncio.run(_serve(read_prefect_file(load_flow_params()).deployments))
     except UserError as error:
         print(f"serve: {error}", file=sys.stderr)
         sys.exit(2)

@@ -15,9 +15,9 @@ from prefect.client.schemas.objects import StateType, TaskRun
 from prefect.states import Cancelled, Completed, Failed, State
 
 from flows.checkout import Checkout
+from flows.params import FlowParams
 from flows.stopping import Stop, StoppedError
 from flows.watching import Watch
-from tasks.shared.execution.params import Flows
 from tasks.shared.execution.programs import TimeLimitError
 from tasks.shared.execution.repro import Outcome, StageFailedError, repro
 from tasks.shared.runtime.progress import PLACE
@@ -66,7 +66,7 @@ class Work:
     force: bool = False
 
 
-def do(work: Work, patience: Flows, stop: Stop) -> tuple[State[Any], list[Done]]:
+def do(work: Work, patience: FlowParams, stop: Stop) -> tuple[State[Any], list[Done]]:
     """Do it as a task run: its final state, and what came of the stages.
 
     A failure that trying again may mend is tried again after a growing pause. Raises nothing that a stage may cause.
@@ -93,7 +93,7 @@ def _may_pass(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:  #
     return state.name == PASSING
 
 
-def _attempt(work: Work, patience: Flows, stop: Stop, done: list[Done]) -> State[Any]:
+def _attempt(work: Work, patience: FlowParams, stop: Stop, done: list[Done]) -> State[Any]:
     if work.known:
         done += [Done(stage, "unchanged") for stage in work.stages]
         return Completed(name=NAMES["unchanged"], message=TELLS["unchanged"])

@@ -17,8 +17,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from flows.pages import HERE, Page, Running, mlflow_page, prefect_page
+from flows.params import load_flow_params
 from flows.register import api_url
-from tasks.shared.execution.params import load_params
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.locks import holder_of, take
 
@@ -34,7 +34,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     try:
-        configured = urlsplit(load_params().flows.mlflow_page)
+        configured = urlsplit(load_flow_params().mlflow_page)
         port = port or (configured.hostname in HERE and configured.port) or 5000
         pages = [prefect_page(api_url()), mlflow_page(port)]
         sys.exit(show(pages, stop))
