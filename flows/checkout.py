@@ -19,12 +19,11 @@ import yaml
 
 from flows.params import checked_flow_params
 from tasks.shared.execution.items import store_folder
-from tasks.shared.execution.outside import climbs, link, named_paths
 from tasks.shared.execution.params import PARAMS_FILE, checked_params
 from tasks.shared.execution.params_file import change_params, overridden
 from tasks.shared.execution.repro import DVC, stage_environment, stale
 from tasks.shared.execution.tracking import DEFAULT_URI
-from tasks.shared.execution.worktree import clear_left_over, worktree
+from tasks.shared.execution.worktree import clear_left_over, climbs, link, named_paths, worktree
 from tasks.shared.runtime import git
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.locks import waiting_for, workspace_held
