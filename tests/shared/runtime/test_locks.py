@@ -49,7 +49,7 @@ import subprocess, sys
 from pathlib import Path
 from tasks.shared.runtime.locks import take
 lock = take(Path("lock"), "a stage")
-print(subprocess.Popen(["sleep", "300"], pass_fds=[lock], stdout=subprocess.DEVNULL).pid)
+print(subprocess.Popen(["sleep", "300"], pass_fds=[lock], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).pid)
 """
 
 
