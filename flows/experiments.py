@@ -15,14 +15,14 @@ import yaml
 from prefect import flow, get_run_logger
 from prefect.states import Cancelled, Completed, Failed, State
 
-from flows.cells import Cell, Cells
-from flows.comparison import tell
+from flows.cancellation import RunCancelledError
+from flows.cells import Cell, GridRun
+from flows.comparison import publish
 from flows.grid import Overrides, cells_of, units_of
-from flows.names import name_of, run_name, said
+from flows.names import name_of, run_name, value_text
 from flows.params import FlowParams, checked_flow_params
 from flows.pipeline import commit_to_run
-from flows.register import require_named_server
-from flows.stopping import StoppedError
+from flows.server import require_named_server
 from tasks.shared.execution.params import PARAMS_FILE, checked_params
 from tasks.shared.execution.params_file import overridden
 from tasks.shared.execution.pipeline import DVC_FILE, stages_of
@@ -45,11 +45,11 @@ def experiments(grid: dict[str, list[Any]], parallel: int | None = None, rev: st
         planned, params = plan(grid, rev)
         try:
             planned.run(parallel or params.parallel)
-        except StoppedError as error:
+        except RunCancelledError as error:
             return Cancelled(message=str(error))
         except KeyboardInterrupt:
             return Cancelled(message="interrupted")
-        headline = tell(planned.cells, name_of(planned.commit, None), params.mlflow_page)
+        headline = publish(planned.cells, name_of(planned.commit, None), params.mlflow_page)
     except UserError as error:
         get_run_logger().error("%s", error)
         return Failed(message=str(error))
@@ -59,7 +59,7 @@ def experiments(grid: dict[str, list[Any]], parallel: int | None = None, rev: st
     return Completed(message=headline)
 
 
-def plan(grid: dict[str, list[Any]], rev: str | None, root: Path = Path()) -> tuple[Cells, FlowParams]:
+def plan(grid: dict[str, list[Any]], rev: str | None, root: Path = Path()) -> tuple[GridRun, FlowParams]:
     """A grid's cells, and the params that flows obey, before anything runs.
 
     Raises UserError for a key or a value that params.yaml cannot have.
@@ -77,14 +77,14 @@ def plan(grid: dict[str, list[Any]], rev: str | None, root: Path = Path()) -> tu
         checked_flow_params(values, "a cell of the grid")
         cells.append(Cell(label_of(overrides), overrides, name_of(commit, overrides)))
     units = units_of(params, stages_of(dag, params[0].section))
-    return Cells(commit, cells, units, flow_params), flow_params
+    return GridRun(commit, cells, units, flow_params), flow_params
 
 
 def label_of(overrides: Overrides) -> str:
     """What tells a cell from the others: its values, by the last part of their keys where that tells them apart."""
     last = [key.rpartition(".")[2] for key in overrides]
     names = last if len(set(last)) == len(last) else list(overrides)
-    return " ".join(f"{name}={said(value)}" for name, value in zip(names, overrides.values(), strict=True))
+    return " ".join(f"{name}={value_text(value)}" for name, value in zip(names, overrides.values(), strict=True))
 
 
 def main() -> None:
