@@ -1,4 +1,4 @@
-"""The cells of a grid as they run: a bounded number of stages at a time, each cell in its worktree."""
+"""Running the cells of a grid: a bounded number of stages at a time, each cell in its worktree."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tasks.shared.runtime.errors import UserError
 
 @dataclass
 class Cell:
-    """One combination, and what came of it.
+    """One combination of values, and how its run ended.
 
     Attributes:
         label: what tells it from the other cells.
@@ -48,7 +48,7 @@ class GridRun:
     """All cells of a grid, and what has run of them.
 
     Args:
-        units: what is to be done, in an order that does.
+        units: what is to run, each after what it needs.
     """
 
     def __init__(
@@ -57,11 +57,11 @@ class GridRun:
         self.commit, self.cells = commit, cells
         self._units, self._params, self._root = units, params, root
         self._finished: set[int] = set()
-        self._failed: set[int] = set()  # units that cannot be done
+        self._failed: set[int] = set()  # units that failed, or need one that did
         self._cancellation = Cancellation()
 
     def run(self, parallel: int) -> None:
-        """Do all units, so many at a time. A cell that fails costs only those that need what it would have made.
+        """Run all units, `parallel` at a time. Where a cell fails, only those that need its results fail with it.
 
         Raises RunCancelledError when the run is cancelled; whatever is raised, no program and no worktree is left.
         """
@@ -72,7 +72,7 @@ class GridRun:
                     while running or self._ready(running.values()):
                         for number in self._ready(running.values())[: parallel - len(running)]:
                             self._open(number)
-                            running[pool.submit(copy_context().run, self._do, number)] = number
+                            running[pool.submit(copy_context().run, self._run_unit, number)] = number
                         for future in wait(running, timeout=1, return_when=FIRST_COMPLETED).done:
                             future.result()
                             self._close(running.pop(future))
@@ -98,8 +98,8 @@ class GridRun:
             checkout = worktree_checkout(self.commit, one.overrides, f"experiments {one.name}", self._root)
             one.checkout = one.resources.enter_context(checkout)
 
-    def _do(self, number: int) -> None:
-        """Do a unit, in a thread."""
+    def _run_unit(self, number: int) -> None:
+        """Run a unit, in a thread."""
         unit = self._units[number]
         one = self.cells[unit.cell]
         assert one.checkout is not None
@@ -118,7 +118,7 @@ class GridRun:
                 one.failed = str(error)
 
     def _close(self, number: int) -> None:
-        """Take note of a unit that is over; the worktree of a cell that is over goes."""
+        """Note that a unit has ended, and remove the worktree of a cell that has ended."""
         one = self.cells[self._units[number].cell]
         if one.failed is None:
             self._finished.add(number)
@@ -128,7 +128,7 @@ class GridRun:
             one.resources.close()
 
     def _give_up(self, number: int) -> None:
-        """Give up a unit and what needs it."""
+        """Mark a unit and those that need it as failed."""
         unit = self._units[number]
         one = self.cells[unit.cell]
         self._failed.add(number)

@@ -1,4 +1,4 @@
-"""The cells of a grid side by side: a table and a plot on the flow run's page, and runs under one parent in MLflow."""
+"""The comparison of a grid's cells: a table and a plot on the flow run's page, and runs under one parent in MLflow."""
 
 from __future__ import annotations
 

@@ -103,12 +103,12 @@ class Running:
                 root=Path.cwd(),
                 environment=environment,
                 line=self.last_lines.append,
-                tick=self._tick,
+                tick=self._check,
             )
         except _StoppedError:
             pass
 
-    def _tick(self) -> None:
+    def _check(self) -> None:
         if self._stop.is_set():
             raise _StoppedError
 

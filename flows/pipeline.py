@@ -61,7 +61,8 @@ def pipeline(
             )
         before = scores_in(Path())
         with _checkout(overrides, rev, f"pipeline {name}") as checkout:
-            params, flow_params = (load(checkout.root / PARAMS_FILE) for load in (load_params, load_flow_params))
+            params = load_params(checkout.root / PARAMS_FILE)
+            flow_params = load_flow_params(checkout.root / PARAMS_FILE)
             tracking = checkout.environment.get("MLFLOW_TRACKING_URI")
             summary = RunSummary(name, checkout.root, flow_params.mlflow_page, overrides or {}, tracking, before)
             state = _run(checkout, params, flow_params, stages, force, summary)

@@ -29,12 +29,7 @@ HINTS = re.compile(  # what DVC says after every stage of a pipeline that keeps 
     r"|Use `dvc push`"
 )
 BUSY = re.compile(r"Unable to acquire lock|is busy, it is being blocked by", re.IGNORECASE)
-NOT_RETRYABLE = (
-    None,
-    2,
-    130,
-    -signal.SIGINT,
-)  # exit codes of stages that trying again cannot mend: wrong input, Ctrl-C
+NOT_RETRYABLE = (None, 2, 130, -signal.SIGINT)  # exit codes of stages after wrong input or Ctrl-C
 LAST_LINES = 40  # lines
 
 
