@@ -17,7 +17,7 @@ from tasks.video.picture import read_picture, square
 
 if TYPE_CHECKING:
     from tasks.shared.artifacts.corpus import Video
-    from tasks.shared.execution.params import Extract
+    from tasks.shared.execution.params_sections import Extract
 
 SUFFIXES = {"png": ".png", "jpeg": ".jpg"}
 ITEM, AUDIO = "item.json", "audio.flac"

@@ -20,7 +20,7 @@ from tasks.train.losses.objectives import Objectives
 from tasks.train.ranks import Ranks
 
 if TYPE_CHECKING:
-    from tasks.shared.execution.params import Train
+    from tasks.shared.execution.params_train import Train
     from tasks.shared.execution.tracking import Tracker
 
 CHECKPOINT = "trained.safetensors"

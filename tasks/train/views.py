@@ -15,7 +15,7 @@ from tasks.shared.artifacts.types import MODALITIES, Modality
 from tasks.train.rows import Row
 
 if TYPE_CHECKING:
-    from tasks.shared.execution.params import Train
+    from tasks.shared.execution.params_train import Train
 
 PAIRS: tuple[tuple[Modality, Modality], ...] = (("text", "audio"), ("text", "video"), ("audio", "video"))
 Contents = Mapping[Modality, str]  # of a document: what it has, and the identity of each

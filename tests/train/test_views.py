@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tasks.shared.artifacts.exposures import Altered
 from tasks.shared.artifacts.types import MODALITIES, Modality
-from tasks.shared.execution.params import Dropout
+from tasks.shared.execution.params_train import Dropout
 from tasks.train.account import altered
 from tasks.train.rows import Row
 from tasks.train.views import Contents, Views, partners

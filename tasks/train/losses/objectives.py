@@ -17,7 +17,7 @@ from tasks.train.losses.tuples import tuple_infonce
 from tasks.train.views import Plan
 
 if TYPE_CHECKING:
-    from tasks.shared.execution.params import Train
+    from tasks.shared.execution.params_train import Train
 
 
 @dataclass(frozen=True)
