@@ -1,15 +1,12 @@
 """Generated examples: one modality each, of events that the demo does not have, the same for a seed."""
 
-from itertools import islice
-
 import numpy as np
 
-from tasks.base.examples import PARTS, base_events, batches, captions, speech_example, text_example, video_example
-from tasks.synthetic.cast import cast_events
-from tasks.synthetic.chance import rng_for
-from tasks.synthetic.events import taken_by
+from tasks.base.examples import PARTS, base_events, batch_of, captions, speech_example, text_example, video_example
+from tasks.synthetic.events import demo_events, taken_by
+from tasks.synthetic.seeding import rng_for
 
-TAKEN = taken_by(cast_events(7, 32, 32).all())
+TAKEN = taken_by(demo_events(7, 32, 32).all())
 EVENTS = base_events(7, 50, TAKEN)
 
 
@@ -19,8 +16,8 @@ def test_no_event_shares_a_combination_with_the_demo():
 
 def test_every_batch_is_of_one_modality_and_all_come():
     seen = set()
-    for batch in islice(batches(EVENTS, 7, 4, 84), 8):
-        modalities = {example.item.modalities for example in batch}
+    for step in range(8):
+        modalities = {example.item.modalities for example in batch_of(step, EVENTS, 7, 4, 84)}
         assert len(modalities) == 1
         assert len(modalities & {frozenset({"text"}), frozenset({"video"}), frozenset({"audio"})}) == 1
         seen |= modalities
@@ -29,8 +26,8 @@ def test_every_batch_is_of_one_modality_and_all_come():
 
 def test_captions_and_parts_can_be_looked_up():
     known = {caption for event in EVENTS for caption in captions(event).values()}
-    for batch in islice(batches(EVENTS, 7, 4, 84), 8):
-        for example in batch:
+    for step in range(8):
+        for example in batch_of(step, EVENTS, 7, 4, 84):
             assert example.caption in known
             assert example.parts
             assert all(name in PARTS[field] for field, names in example.parts.items() for name in names)
