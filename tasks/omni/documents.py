@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.omni.item import SAMPLING_RATE, SHORTEST_AUDIO, Item
+from tasks.omni.inputs import SHORTEST_AUDIO, Item
 from tasks.shared.artifacts.corpus import Video
 from tasks.shared.artifacts.document import document_text
 from tasks.shared.artifacts.media import TABLE, Media, read_audio, read_frames, read_media
 from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.sound import SAMPLE_RATE
 from tasks.shared.artifacts.transcripts import read_transcripts
 from tasks.shared.execution.params import Modality
 from tasks.shared.runtime.errors import UserError
@@ -131,6 +132,6 @@ def document_of(media: Media, text: str, modalities: Collection[str], folder: Pa
     """
     words = text if "text" in modalities else ""
     video = "video" in modalities and media.frames is not None
-    heard = media.audio is not None and round(media.audio_seconds * SAMPLING_RATE) >= SHORTEST_AUDIO
+    heard = media.audio is not None and round(media.audio_seconds * SAMPLE_RATE) >= SHORTEST_AUDIO
     audio = "audio" in modalities and heard
     return Document(media.video_id, words or None, media, video, audio, folder) if words or video or audio else None

@@ -1,94 +1,87 @@
-"""What the towers make of frames and sound, kept: for training in which the towers are frozen.
+"""The vision and the audio tower of a Thinker: their attention, and their embeddings of a batch.
 
-LoRA training shows a document to the model once an epoch and once for each query that it is a negative of, twice
-each time under gradient caching; the frozen towers would do the same work every time. A perceived item can stand
-wherever its item could, and gives the same embedding.
+Both towers attend within windows, frames and chunks of sound. Their own code calls the kernel once a segment,
+hundreds of times a layer for a batch; a kernel that takes segment bounds (flash attention) does it in one call, but
+not on a CPU. The attention here takes the place of such a kernel: the same result, with one call for each length of
+segment that occurs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any
 
 import torch
-from sentence_transformers.util import batch_to_device
+from torch.nn.functional import scaled_dot_product_attention
 
-from tasks.omni.item import Item
-from tasks.omni.prompt import AUDIO, VIDEO
-from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.progress import progress
-
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
-
-    from tasks.omni.embedder import OmniEmbedder
+NAME = "segments_as_flash"  # the towers hand over segment bounds to what has "flash" in its name
 
 
-@dataclass(frozen=True, eq=False)
-class Perceived:
-    """An item after the towers.
+def embed_clips(thinker: Any, features: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """Embeddings of all video tokens of a batch, (tokens, hidden), in order."""
+    tower = thinker.visual
+    with torch.set_grad_enabled(_wants_gradient(tower)):
+        output = tower(features["pixel_values_videos"].to(tower.dtype), grid_thw=features["video_grid_thw"])
+    clips: torch.Tensor = output.pooler_output
+    return clips
 
-    Attributes:
-        text: as in the item.
-        grid: of the clip's patches (pairs of frames, down, across), or None.
-        video_tokens, audio_tokens: how many tokens stand for the clip and for the sound; 0 without.
-        media: embeddings of these tokens, video before audio, (video_tokens + audio_tokens, hidden), on the CPU;
-            None without media.
+
+def embed_sound(thinker: Any, features: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """Embeddings of all audio tokens of a batch, (tokens, hidden), in order."""
+    tower, mel, mask = thinker.audio_tower, features["input_features"], features["feature_attention_mask"]
+    lengths = mask.sum(dim=1)
+    lengths = lengths[lengths > 0]
+    if not len(lengths):
+        return torch.empty(0, thinker.config.get_text_config().hidden_size, device=mel.device)
+    with torch.set_grad_enabled(_wants_gradient(tower)):
+        packed = mel.transpose(1, 2)[mask.bool()].T.to(tower.dtype)
+        output = tower(packed, feature_lens=lengths, aftercnn_lens=(lengths - 1) // 2 + 1)
+    sound: torch.Tensor = output.last_hidden_state
+    return sound
+
+
+def _wants_gradient(tower: torch.nn.Module) -> bool:
+    """Whether a graph is needed: not through a frozen tower, even when its output feeds a checkpointed layer."""
+    return torch.is_grad_enabled() and any(parameter.requires_grad for parameter in tower.parameters())
+
+
+def attend_in_segments(thinker: Any) -> None:
+    """Have both towers of a Thinker use this attention in place of "sdpa"; another choice is left alone."""
+    from transformers import AttentionInterface
+
+    AttentionInterface.register(NAME, attention)
+    for tower in (thinker.visual, thinker.audio_tower):
+        if tower.config._attn_implementation == "sdpa":
+            tower.config._attn_implementation = NAME
+
+
+def attention(
+    _module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    *,
+    cu_seq_lens_q: torch.Tensor,
+    scaling: float | None = None,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """Transformers' attention signature: query, key, value (1, heads, tokens, size) to (1, tokens, heads, size).
+
+    `cu_seq_lens_q` are the segments' bounds, (segments + 1,), from 0 to tokens.
     """
-
-    text: str | None
-    grid: tuple[int, int, int] | None = None
-    video_tokens: int = 0
-    audio_tokens: int = 0
-    media: torch.Tensor | None = None
-
-    @staticmethod
-    def of(item: Item) -> Perceived:
-        """A text among perceived items. Raises UserError where the item has frames or sound."""
-        if item.modalities != {"text"}:
-            raise UserError("a batch has items before and after the towers; perceive all that have frames or sound")
-        return Perceived(item.text)
+    lengths = (cu_seq_lens_q[1:] - cu_seq_lens_q[:-1]).long()
+    packed = torch.stack([query[0], key[0], value[0]]).transpose(1, 2)  # 3, tokens, heads, size
+    kinds = lengths.unique().tolist()
+    if len(kinds) == 1:
+        return _equal(packed, kinds[0], scaling).unsqueeze(0), None
+    of_token = lengths.repeat_interleave(lengths)
+    places = [torch.nonzero(of_token == length).squeeze(1) for length in kinds]
+    parts = [_equal(packed[:, place], length, scaling) for place, length in zip(places, kinds, strict=True)]
+    back = torch.argsort(torch.cat(places))
+    return torch.cat(parts)[back].unsqueeze(0), None
 
 
-def perceive(model: SentenceTransformer, items: Sequence[Item], *, batch_size: int) -> list[Perceived]:
-    """The items after the towers, in the order given.
-
-    Takes 4 bytes (2 in half precision) a value: about 0.25 MB for 24 frames of 84 x 84 and 6 s of sound at 256
-    dimensions; 20 MB for 24 frames of 280 x 280 and a minute at the 7B model's 3584.
-
-    Raises:
-        UserError: the towers are not frozen, so what they make would not stay so.
-    """
-    module: OmniEmbedder = model[0]  # type: ignore[assignment]
-    towers = (module.model.visual, module.model.audio_tower)
-    if any(parameter.requires_grad for tower in towers for parameter in tower.parameters()):
-        raise UserError("the towers are being trained; attach an adapter or freeze them before items are perceived")
-    found: list[Perceived] = []
-    with torch.no_grad():
-        for start in progress(range(0, len(items), batch_size), "perceive", unit="batch"):
-            found += _batch(module, items[start : start + batch_size])
-    return found
-
-
-def _batch(module: OmniEmbedder, items: Sequence[Item]) -> list[Perceived]:
-    features = batch_to_device(module.preprocess(items), module.model.device)
-    grids = iter(features["video_grid_thw"].tolist() if "video_grid_thw" in features else [])
-    clips, video = _shares(module, features, VIDEO, module.embed_clips)
-    sounds, audio = _shares(module, features, AUDIO, module.embed_sound)
-    found = []
-    for index, item in enumerate(items):
-        grid = None if item.frames is None else tuple(next(grids))
-        media = torch.cat([clips[index], sounds[index]]).clone() if video[index] + audio[index] else None
-        found.append(Perceived(item.text, grid, video[index], audio[index], media))
-    return found
-
-
-def _shares(
-    module: OmniEmbedder, features: dict[str, torch.Tensor], mark: str, embed: Callable[..., torch.Tensor]
-) -> tuple[Sequence[torch.Tensor], list[int]]:
-    """Each item's part of a tower's output, and how many tokens it is."""
-    counts: list[int] = (features["input_ids"] == module.prompt.id[mark]).sum(dim=1).tolist()
-    if not any(counts):
-        return [torch.empty(0, module.get_embedding_dimension(), dtype=module.model.dtype)] * len(counts), counts
-    return embed(features).cpu().split(counts), counts
+def _equal(packed: torch.Tensor, length: int, scaling: float | None) -> torch.Tensor:
+    """Attention of (3, tokens, heads, size) in segments of one length, (tokens, heads, size)."""
+    query, key, value = packed.unflatten(1, (-1, length)).transpose(2, 3)
+    return scaled_dot_product_attention(query, key, value, scale=scaling).transpose(1, 2).flatten(0, 1)

@@ -19,7 +19,7 @@ import torch
 
 from tasks.omni.documents import Document
 from tasks.omni.encoding import embed
-from tasks.omni.item import Item
+from tasks.omni.inputs import Item
 from tasks.omni.prompt import QUERY_PREFIX
 from tasks.omni.systems import load_system
 from tasks.shared.artifacts.index import Encoding

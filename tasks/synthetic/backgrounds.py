@@ -12,7 +12,7 @@ from functools import lru_cache
 from PIL import Image
 
 from tasks.synthetic.canvas import Canvas
-from tasks.synthetic.chance import rng_for
+from tasks.synthetic.seeding import rng_for
 
 PHASES = 8
 

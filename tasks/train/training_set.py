@@ -1,4 +1,4 @@
-"""What a training learns from: rows of queries and videos, their texts and contents."""
+"""The training set: rows of queries and videos, their texts and documents; and the store of trained adapters."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ CORPUS = RESULTS / "corpus"
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """Everything that is shown.
+class TrainingSet:
+    """Everything that a training reads.
 
     Attributes:
         mined: queries with their positives and mined negatives.
         queries: text by query id.
         documents: training videos that can be shown, by id.
         rows: a query, a positive and negatives each.
-        drawn: negatives that had to be drawn at random.
-        not_extracted, without_chosen_modalities: training videos that cannot be shown.
+        drawn: how many negatives were drawn at random.
+        not_extracted, without_chosen_modalities: how many training videos have nothing to show.
         pairs_left_out: judged pairs whose video is one of them.
     """
 
@@ -57,7 +57,7 @@ class Lesson:
         return {one.query_id: frozenset(one.positives) for one in self.mined}
 
     def digest(self) -> str:
-        """The identity of what is shown."""
+        """sha256 of the content: rows, judged positives, texts and documents."""
         shown = {
             "rows": [[row.query_id, row.positive, *row.negatives] for row in self.rows],
             "positives": {one.query_id: one.positives for one in self.mined},
@@ -67,13 +67,13 @@ class Lesson:
         return sha256_json(shown)
 
     def views(self, params: Params) -> Views:
-        """How the documents are shown otherwise than as they are."""
+        """Which modified views of the documents the batches show."""
         contents = {video_id: document.contents for video_id, document in self.documents.items()}
         return Views(params.train, params.run.seed, contents)
 
 
-def read_lesson(params: Params, mined: Sequence[MinedQuery]) -> Lesson:
-    """What the published corpus, media, transcripts and negatives teach. Raises UserError where there is no row."""
+def read_training_set(params: Params, mined: Sequence[MinedQuery]) -> TrainingSet:
+    """The training set of the published corpus, media, transcripts and negatives. UserError where it has no row."""
     from tasks.omni.documents import read_documents
 
     queries = {query.query_id: query.text for query in read_queries(CORPUS / "queries.parquet", "train")}
@@ -86,7 +86,7 @@ def read_lesson(params: Params, mined: Sequence[MinedQuery]) -> Lesson:
         raise UserError(f"no judged positive has anything of train.modalities ({chosen}); choose others in params.yaml")
     if not rows:
         raise UserError("no training query has a positive that could be read; see failures.jsonl of extract")
-    return Lesson(
+    return TrainingSet(
         mined=mined,
         queries=queries,
         documents=read.found,
@@ -98,11 +98,11 @@ def read_lesson(params: Params, mined: Sequence[MinedQuery]) -> Lesson:
     )
 
 
-def trainings(params: Params, spec: StageSpec, ranks: int) -> ItemStore:
-    """The store of finished trainings, each under its lesson's digest.
+def training_store(params: Params, spec: StageSpec, ranks: int) -> ItemStore:
+    """The store of trained adapters, each keyed by its training set's digest.
 
-    What decides a training beside its lesson is in the key too: params, code, versions, the starting weights, the
-    device, and among how many ranks it was divided, which moves the last bits of sums.
+    The key also has what else decides an adapter: params, code, versions, the starting weights, the device, and the
+    number of ranks, which changes the last bits of sums.
     """
     base = base_system()
     decides = {
@@ -117,7 +117,7 @@ def trainings(params: Params, spec: StageSpec, ranks: int) -> ItemStore:
 
 
 def checkpoints(key: str) -> Path:
-    """Where a training that is not finished keeps its checkpoints."""
+    """The folder of an unfinished training's checkpoints, by the key of its adapter."""
     return store_folder() / "training" / key[:32]
 
 

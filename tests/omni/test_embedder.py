@@ -13,7 +13,7 @@ from sentence_transformers.base.losses.gradcache import _create_minibatch
 from tasks.omni.encoding import encode_items
 from tasks.omni.loading import load_embedder
 from tasks.omni.lora import attach_lora
-from tasks.omni.perceive import perceive
+from tasks.omni.tower_outputs import run_towers
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import files_under, sha256_file
 from tests.omni import reference
@@ -129,10 +129,10 @@ def test_no_graph_through_frozen_towers() -> None:
 def test_perceived_items_embed_the_same() -> None:
     learner = small()
     with pytest.raises(UserError, match="towers are being trained"):
-        perceive(learner, ITEMS, batch_size=4)
+        run_towers(learner, ITEMS, batch_size=4)
     attach_lora(learner, r=2, alpha=4, dropout=0.0, seed=0)
     learner.eval()
-    seen = perceive(learner, ITEMS, batch_size=4)
+    seen = run_towers(learner, ITEMS, batch_size=4)
     assert [item.text for item in seen] == [item.text for item in ITEMS]
     with torch.no_grad():
         for some in (slice(0, 5), slice(3, 12), slice(None)):

@@ -20,7 +20,6 @@ from tasks.shared.runtime.files import read_parquet, write_parquet
 if TYPE_CHECKING:
     import numpy as np
 
-SAMPLE_RATE = 16_000
 FOLDER = RESULTS / "extract"
 TABLE = "media.parquet"
 
