@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from tasks.omni.inputs import Item
 from tasks.omni.prompt import BEFORE, QUERY_PREFIX, ROLE
 from tasks.shared.artifacts.sound import SAMPLE_RATE
+from tasks.shared.execution.workers import Died, Work, side_by_side
 from tasks.synthetic import scenes, sentences
 from tasks.synthetic.events import Combo, Event, random_event
 from tasks.synthetic.lexicon import (
@@ -169,6 +171,24 @@ def batch_of(step: int, events: list[Event], seed: int, batch_size: int, frame_s
     rng = rng_for(seed, "base", "batch", step)
     make, size = cycle[step % len(cycle)]
     return [make(events[int(rng.integers(len(events)))], rng) for _ in range(size)]
+
+
+def batches(steps: range, events: list[Event], seed: int, batch_size: int, frame_size: int) -> Iterator[list[Example]]:
+    """The batches of steps in order, made by another process while the one before is learnt from."""
+    make = partial(batch_of, events=events, seed=seed, batch_size=batch_size, frame_size=frame_size)
+    work: Work[int, list[Example]] = Work(_nothing, make, _loaded, ahead=1)
+    for _, examples in side_by_side(steps, work, 1):
+        if isinstance(examples, Died):
+            raise RuntimeError("the process that makes the training examples was ended; free memory and run it again")
+        yield examples
+
+
+def _nothing(_number: int) -> None:
+    """The process needs no preparation."""
+
+
+def _loaded(_step: int, loaded: Callable[[], list[Example]]) -> list[Example]:
+    return loaded()
 
 
 def tokenizer_texts(events: list[Event], seed: int) -> Iterator[str]:

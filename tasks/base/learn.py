@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -12,6 +12,7 @@ from tasks.base.checkpoints import Checkpoints, History
 from tasks.base.examples import PARTS, Example
 from tasks.base.muon import Muon
 from tasks.base.teacher import Targets
+from tasks.omni.inputs import Item
 from tasks.shared.runtime.progress import Bar
 
 if TYPE_CHECKING:
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
     from tasks.omni.embedder import OmniEmbedder
 
 WARMUP_STEPS = 20
+GROUPS = 3  # of a batch's items
 
 
 def learn(
     model: SentenceTransformer,
-    batch: Callable[[int], list[Example]],
+    batches: Callable[[int], Iterator[list[Example]]],
     targets: Targets,
     *,
     steps: int,
@@ -40,7 +42,7 @@ def learn(
 
     Args:
         model: untrained.
-        batch: the examples of a step, all of one modality, by the step's number from 0.
+        batches: the examples of every step, all of one modality, from a step on; steps count from 0.
         targets: of the examples' captions and parts.
         steps: of the whole training.
         learning_rate: the highest of the schedule.
@@ -61,12 +63,10 @@ def learn(
     history = checkpoints.restore(model, optimizers, steps) if checkpoints else []
     if history:
         print(f"base: going on after step {len(history)} of {steps}, from the last checkpoint", flush=True)
-    embedder = cast("OmniEmbedder", model[0])
     model.train()
     with Bar("base", steps, "step", len(history)) as bar:
-        for step in range(len(history), steps):
-            examples = batch(step)
-            embeddings = model(embedder.preprocess([example.item for example in examples]))["sentence_embedding"]
+        for step, examples in zip(range(len(history), steps), batches(len(history)), strict=True):
+            embeddings = embed(model, [example.item for example in examples])
             loss = caption_loss(embeddings, examples, targets, temperature)
             loss = loss + parts_loss(embeddings, examples, targets, temperature)
             model.zero_grad()
@@ -83,6 +83,25 @@ def learn(
             bar.to(len(history))
     model.eval()
     return history
+
+
+def embed(model: SentenceTransformer, items: Sequence[Item]) -> torch.Tensor:
+    """Embeddings of items of one modality, (items, dimension), computed in groups of about the same length.
+
+    A batch whole would be up to half padding, and overflow a CPU's caches.
+    """
+    embedder = cast("OmniEmbedder", model[0])
+    order = sorted(range(len(items)), key=lambda index: _length(items[index]))
+    size = -(-len(items) // GROUPS)
+    groups = [[items[index] for index in order[start : start + size]] for start in range(0, len(items), size)]
+    embedded = torch.cat([model(embedder.preprocess(group))["sentence_embedding"] for group in groups])
+    return embedded[torch.tensor(order).argsort()]
+
+
+def _length(item: Item) -> int:
+    """A number that grows with the tokens of an item of one modality."""
+    text, frames, audio = item.text, item.frames, item.audio
+    return len((text or "").encode()) + (0 if frames is None else len(frames)) + (0 if audio is None else len(audio))
 
 
 def caption_loss(

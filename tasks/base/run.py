@@ -85,7 +85,7 @@ def _train_tiny(stage: StageRun, teacher: DenseRetriever, store: ItemStore, key:
     import torch
 
     from tasks.base.checkpoints import Checkpoints
-    from tasks.base.examples import PARTS, base_events, batch_of, captions, tokenizer_texts
+    from tasks.base.examples import PARTS, base_events, batches, captions, tokenizer_texts
     from tasks.base.learn import learn
     from tasks.base.teacher import Targets
     from tasks.omni.tiny import TinyConfig, build_tiny
@@ -108,7 +108,7 @@ def _train_tiny(stage: StageRun, teacher: DenseRetriever, store: ItemStore, key:
     checkpoints = Checkpoints(store, key)
     history = learn(
         model,
-        lambda step: batch_of(step, events, seed, params.batch_size, stage.params.extract.size),
+        lambda first: batches(range(first, params.steps), events, seed, params.batch_size, stage.params.extract.size),
         Targets(sentences, names, vectors, config.hidden),
         steps=params.steps,
         learning_rate=params.learning_rate,

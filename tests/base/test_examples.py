@@ -2,7 +2,16 @@
 
 import numpy as np
 
-from tasks.base.examples import PARTS, base_events, batch_of, captions, speech_example, text_example, video_example
+from tasks.base.examples import (
+    PARTS,
+    base_events,
+    batch_of,
+    batches,
+    captions,
+    speech_example,
+    text_example,
+    video_example,
+)
 from tasks.synthetic.events import demo_events, taken_by
 from tasks.synthetic.seeding import rng_for
 
@@ -41,3 +50,15 @@ def test_a_seed_gives_the_same_examples():
     first, second = draw(lambda *given: video_example(*given, 84)), draw(lambda *given: video_example(*given, 84))
     assert np.array_equal(first.item.frames, second.item.frames)
     assert np.array_equal(draw(speech_example).item.audio, draw(speech_example).item.audio)
+
+
+def test_another_process_makes_the_same_batches():
+    steps = range(3, 6)
+    made = list(batches(steps, EVENTS, 7, 2, 28))
+    for step, batch in zip(steps, made, strict=True):
+        expected = batch_of(step, EVENTS, 7, 2, 28)
+        assert [one.caption for one in batch] == [one.caption for one in expected]
+        for one, other in zip(batch, expected, strict=True):
+            assert one.item.text == other.item.text
+            assert np.array_equal(one.item.frames, other.item.frames)
+            assert np.array_equal(one.item.audio, other.item.audio)

@@ -9,7 +9,7 @@ import torch
 
 from tasks.base.checkpoints import Checkpoints
 from tasks.base.examples import PARTS, Example, base_events, batch_of, captions, text_example, tokenizer_texts
-from tasks.base.learn import caption_loss, learn, parts_loss
+from tasks.base.learn import caption_loss, embed, learn, parts_loss
 from tasks.base.teacher import Targets
 from tasks.omni.inputs import Item
 from tasks.omni.tiny import TinyConfig, build_tiny
@@ -93,8 +93,14 @@ def train(
 
     try:
         history = learn(
-            model, batch, targets(64), steps=steps, learning_rate=0.01, temperature=0.1, checkpoints=checkpoints
-        )  # fmt: skip
+            model,
+            lambda first: map(batch, range(first, steps)),
+            targets(64),
+            steps=steps,
+            learning_rate=0.01,
+            temperature=0.1,
+            checkpoints=checkpoints,
+        )
     except KilledError:
         return [], {}, done
     return [float(entry["loss"]) for entry in history], model.state_dict(), done
@@ -141,6 +147,14 @@ def test_training_goes_on_from_the_last_checkpoint_that_is_whole(tmp_path: Path)
     assert not states()
 
 
+def test_items_are_embedded_as_alone_in_whatever_group():
+    model = build_tiny(tokenizer_texts(EVENTS, 7), seed=1, config=SMALL, device="cpu")
+    for step in range(3):
+        items = [example.item for example in batch_of(step, EVENTS, 7, 4, 56)]
+        alone = torch.cat([embed(model, [item]) for item in items])
+        assert torch.allclose(embed(model, items), alone, atol=1e-5)
+
+
 def test_the_towers_learn_too():
     model = build_tiny(tokenizer_texts(EVENTS, 7), seed=1, config=SMALL, device="cpu")
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -148,7 +162,7 @@ def test_the_towers_learn_too():
     def batch(step: int) -> list[Example]:
         return batch_of(step, EVENTS, 7, 4, 56)
 
-    learn(model, batch, targets(64), steps=8, learning_rate=0.01, temperature=0.1)
+    learn(model, lambda first: map(batch, range(first, 8)), targets(64), steps=8, learning_rate=0.01, temperature=0.1)
     changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
     for tower in ("visual", "audio_tower", "language_model"):
         assert any(tower in name for name in changed), tower
