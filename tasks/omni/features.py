@@ -1,4 +1,4 @@
-"""Frames and sound to what the towers read, and the positions of an item's tokens.
+"""Features: frames and sound as the towers read them, and the positions of an item's tokens.
 
 Frames become patches as Qwen2VLVideoProcessor makes them, without torchvision. Sound becomes log-mel features as
 Whisper's feature extractor makes them; that one pads every track to 300 s with silence and transforms all of it, while

@@ -1,4 +1,4 @@
-"""What the embedder embeds: an item of text, frames and sound, or what the towers have made of one."""
+"""Inputs of the embedder: items of text, frames and sound, and tower outputs of such items."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def write_layout(path: Path, run: Run, layout: Layout) -> None:
 def read_layout(path: Path) -> Run:
     """Rankings of either layout or of a TREC run, best first.
 
-    Raises UserError for a file that is none of these, a score that is no finite number, and a video twice in a ranking.
+    Raises UserError for a file in no known layout, a score that is not a finite number, and a video twice in a ranking.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")

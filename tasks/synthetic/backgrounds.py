@@ -1,4 +1,4 @@
-"""What each kind of event looks like behind the scene: muted colours, with one moving effect.
+"""The background of each kind of event: muted colours, with one moving effect.
 
 Effects repeat after `PHASES` steps, so a background is drawn once per step and size, then reused.
 """

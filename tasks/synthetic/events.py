@@ -40,7 +40,7 @@ MAX_EVENTS = 150  # of the 160 pairs of a role and a thing; the scarcest combina
 
 @dataclass(frozen=True)
 class Event:
-    """What happened, what is seen and heard there, and what is said and written."""
+    """The components of an event: what happened where, the scene, the sound, the request and the sign."""
 
     event_id: str
     kind: str
@@ -104,13 +104,13 @@ def random_event(rng: np.random.Generator, taken: frozenset[Combo] = frozenset()
 
 
 def _event(*names: str) -> Event:
-    kind, place, colour, thing_seen, landmark, sound, role, thing, upper, lower, language = names
+    kind, place, colour, object_, landmark, sound, role, thing, upper, lower, language = names
     return Event(
         event_id=f"{kind}_{place}",
         kind=kind,
         place=place,
         colour=colour,
-        object=thing_seen,
+        object=object_,
         landmark=landmark,
         sound=sound,
         role=role,

@@ -1,4 +1,4 @@
-"""The transcribe stage: what is said in every video, and what is written in it where params ask for that."""
+"""The transcribe stage: the speech of every video as text, and its on-screen text where params ask for that."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def run(stage: StageRun) -> None:
     params, media = stage.params.transcribe, read_media()
     if params.ocr == "rapidocr":
         reader.check_installed()  # before hours of listening
-    said = speech.hear(stage, media) if params.source == "whisper" else speech.take_shipped(stage, media)
+    said = speech.transcribe(stage, media) if params.source == "whisper" else speech.take_shipped(stage, media)
     seen = Part[str]()
     if params.ocr != "none":
         seen = screen.read_screens(stage, media) if params.ocr == "rapidocr" else screen.take_shipped(stage, media)

@@ -1,4 +1,4 @@
-"""What is written in the videos: read in their frames, or as the dataset ships it.
+"""On-screen text of the videos: recognised in their frames, or shipped with the dataset.
 
 The frames are those that extract samples, but from the video itself, in its own aspect and up to `LONGEST` pixels a
 side: what extract keeps is too small to read.

@@ -1,4 +1,4 @@
-"""What is said in the videos: heard by Whisper, or as the dataset ships it."""
+"""Transcripts of the videos' speech: made by Whisper, or shipped with the dataset."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ ITEM = "transcript.json"
 MODEL = "model.json"
 
 
-def hear(stage: StageRun, media: Mapping[str, Media]) -> Part[Transcript]:
-    """Transcribe every audio track; what was heard before by the same model is taken from the item store."""
+def transcribe(stage: StageRun, media: Mapping[str, Media]) -> Part[Transcript]:
+    """Transcribe every audio track; a transcript by the same model is taken from the item store."""
     params, threads = stage.params.transcribe, stage.params.run.threads
     model = resolve_model(params.model, params.revision, "transcribe")
     digest = model.digest()
@@ -98,7 +98,7 @@ def take_shipped(stage: StageRun, media: Mapping[str, Media]) -> Part[Transcript
 
 
 def _samples(one: Media) -> np.ndarray:
-    """A track, proved to be the one under whose digest its transcript is kept."""
+    """A track, read and checked against the digest in its key."""
     path = FOLDER / str(one.audio)
     if not path.is_file() or sha256_file(path) != one.audio_sha256:
         raise UserError(f"{path}: not what {TABLE} describes; restore it with `dvc checkout`")
