@@ -14,10 +14,12 @@ from typing import Any
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
 from flows.stage import Done
-from tasks.audit.executions import Execution, Executions
+from tasks.lineage.mlflow import Tracking
+from tasks.lineage.model import Run
 from tasks.lineage.picture.stages import counted
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import MANIFEST
 from tasks.shared.artifacts.scores import HEADLINE, MEASURES, Scores
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.reused import read_reused
 from tasks.shared.runtime.files import read_json, sha256_file
 
@@ -98,7 +100,7 @@ def score_table(after: Scores, before: Scores | None) -> list[dict[str, Any]]:
     return rows
 
 
-def summary(story: Story, runs: Mapping[str, Execution]) -> str:
+def summary(story: Story, runs: Mapping[str, Run]) -> str:
     """The run in Markdown."""
     lines = [f"# {_text(story.name)}", "", _text(story.headline()), ""]
     if story.overrides:
@@ -132,17 +134,17 @@ def reused(done: Done) -> str:
     return ", ".join(f"{one.items} of {one.of} {one.unit}s" for one in found)
 
 
-def run_link(run: Execution, page: str) -> str:
+def run_link(run: Run, page: str) -> str:
     """The address of a run on MLflow's pages."""
     experiment = run.artifacts.rstrip("/").split("/")[-3]
     return f"{page.rstrip('/')}/#/experiments/{experiment}/runs/{run.run_id}"
 
 
-def _runs(story: Story) -> dict[str, Execution]:
+def _runs(story: Story) -> dict[str, Run]:
     """By stage, the last MLflow run that published what lies there, whoever made it and when."""
     manifests = {one.stage: story.root / RESULTS / one.stage / MANIFEST for one in story.done}
     digests = {stage: sha256_file(path) for stage, path in manifests.items() if path.exists()}
-    found = Executions(story.tracking, story.root).of_manifests(digests.values())
+    found = Tracking(story.tracking, story.root).of_manifests(digests.values())
     return {stage: found[digest][-1] for stage, digest in digests.items() if found[digest]}
 
 

@@ -11,13 +11,15 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_file, save_file
 
-from tasks.shared.execution.items import ItemStore
 from tasks.shared.runtime.files import read_json, write_json
+
+if TYPE_CHECKING:
+    from tasks.shared.execution.items import ItemStore
 
 History = list[dict[str, float | str]]  # of every step: step, modality, loss
 STATE, HISTORY = "state.safetensors", "history.json"

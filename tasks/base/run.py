@@ -16,59 +16,72 @@ Writes `results/base/model.json`; for `tiny` also `model/` and `loss.csv`.
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from importlib.metadata import version
-from io import StringIO
 from pathlib import Path
 
 from tasks.shared.artifacts.models import BaseModel, named_base, write_base
-from tasks.shared.artifacts.publish import RESULTS, digests
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.items import ENTRY, ItemStore
+from tasks.shared.execution.params import Params
+from tasks.shared.execution.pipeline import read_stages
+from tasks.shared.execution.plan import Item, Plan
 from tasks.shared.execution.reused import Reused
 from tasks.shared.execution.stage import StageRun
 from tasks.shared.retrieval.dense import DenseRetriever
-from tasks.shared.runtime.files import files_under, link_or_copy, write_text
+from tasks.shared.runtime.files import files_under, link_or_copy
 from tasks.shared.runtime.gpu import visible_gpus
 
-EVENTS = 1000  # base events; more of them would only cost the teacher time
 CURVE = "loss.csv"
 VERSIONS = ("espeakng-loader", "numpy", "pillow", "sentence-transformers", "tokenizers", "torch", "transformers")
+
+
+def plan(params: Params, root: Path = RESULTS) -> list[Plan[None]]:  # noqa: ARG001 - it reads no table
+    """The training of the tiny base; nothing where the base is only named."""
+    return [_plan(params, _retriever(params))] if params.base.source == "tiny" else []
+
+
+def _plan(params: Params, teacher: DenseRetriever) -> Plan[None]:
+    decides = {
+        "params": {key: params.section(key) for key in read_stages(params)["base"].params},
+        "versions": {name: version(name) for name in VERSIONS},
+        "teacher": teacher.identity(),
+        "device of the teacher": "cuda" if visible_gpus() else "cpu",
+    }
+    store = ItemStore("base", "tasks.base.tiny", decides)
+    return Plan(store, [Item("tiny", store.key(), None)], "training")
 
 
 def run(stage: StageRun) -> None:
     """Name the base, and train it where it is the tiny one."""
     if stage.params.base.source == "tiny":
-        _publish_tiny(stage, _retriever(stage))
+        _publish_tiny(stage)
         return
     from tasks.omni.loading import check_base
 
     base = named_base(stage.params.base)
     check_base(base)
-    _retriever(stage)
+    _retriever(stage.params, stage.take_gpus)
     write_base(stage.out, base)
     stage.counts = {"steps": 0}
 
 
-def _retriever(stage: StageRun) -> DenseRetriever:
+def _retriever(params: Params, take_gpus: Callable[[], object] = list) -> DenseRetriever:
     """The text retriever, not loaded yet. Raises UserError where it cannot be had or may not be run."""
-    return DenseRetriever(stage.params.retriever, stage.params.run.threads, stage.take_gpus)
+    return DenseRetriever(params.retriever, params.run.threads, take_gpus)
 
 
-def _publish_tiny(stage: StageRun, teacher: DenseRetriever) -> None:
+def _publish_tiny(stage: StageRun) -> None:
     """Take the trained tiny base from the store, or train it, and publish it with its loss curve."""
-    store = ItemStore(
-        "base",
-        {
-            "params": {key: stage.params.section(key) for key in stage.spec.params},
-            "code": {path: one["sha256"] for path, one in digests(stage.spec.code).items()},
-            "versions": {name: version(name) for name in VERSIONS},
-            "teacher": teacher.identity(),
-            "device of the teacher": "cuda" if visible_gpus() else "cpu",
-        },
-    )
-    key = store.key()
-    finished = store.get(key)
-    stage.reused = Reused(int(finished is not None), 1, "training")
-    finished = finished or _train_tiny(stage, teacher, store, key)
+    teacher = _retriever(stage.params, stage.take_gpus)
+    planned = _plan(stage.params, teacher)
+    (item,) = planned.items
+    finished = planned.store.get(item.key)
+    stage.reused = Reused(int(finished is not None), planned.size, planned.unit)
+    if finished is None:
+        from tasks.base.tiny import train_tiny  # heavy, and only needed to train
+
+        finished = train_tiny(stage.params, teacher, planned.store, item.key)
     for file in files_under(finished):
         if file.name != ENTRY:
             link_or_copy(file, stage.out / file.relative_to(finished))
@@ -78,52 +91,3 @@ def _publish_tiny(stage: StageRun, teacher: DenseRetriever) -> None:
     for row in curve:
         stage.tracker.metrics({f"base/loss/{row['modality']}": float(row["loss"])}, step=int(row["step"]))
     stage.counts = {"steps": len(curve), "examples": len(curve) * stage.params.base.batch_size}
-    stage.artifacts = [CURVE]
-
-
-def _train_tiny(stage: StageRun, teacher: DenseRetriever, store: ItemStore, key: str) -> Path:
-    import torch
-
-    from tasks.base.checkpoints import Checkpoints
-    from tasks.base.examples import PARTS, base_events, batches, captions, tokenizer_texts
-    from tasks.base.learn import learn
-    from tasks.base.teacher import Targets
-    from tasks.omni.tiny import TinyConfig, build_tiny
-    from tasks.synthetic.events import demo_events, taken_by
-
-    params, seed = stage.params.base, stage.params.run.seed
-    torch.set_num_threads(stage.params.run.threads)
-    torch.use_deterministic_algorithms(True)
-    torch.manual_seed(seed)
-
-    demo = demo_events(seed, stage.params.corpus.train_events, stage.params.corpus.test_events)
-    events = base_events(seed, EVENTS, taken_by(demo.all()))
-    sentences = sorted({caption for event in events for caption in captions(event).values()})
-    names = {field: list(words.values()) for field, words in PARTS.items()}
-    words = [*sentences, *(name for field in names.values() for name in field)]
-    vectors = teacher.documents({str(number): text for number, text in enumerate(words)}).values
-
-    config = TinyConfig(hidden=192, layers=2, mlp=512, vision_depth=3, vocab_size=3000)
-    model = build_tiny(tokenizer_texts(events[:400], seed), seed=seed, config=config, device="cpu")
-    checkpoints = Checkpoints(store, key)
-    history = learn(
-        model,
-        lambda first: batches(range(first, params.steps), events, seed, params.batch_size, stage.params.extract.size),
-        Targets(sentences, names, vectors, config.hidden),
-        steps=params.steps,
-        learning_rate=params.learning_rate,
-        temperature=params.temperature,
-        checkpoints=checkpoints,
-    )
-
-    def write(folder: Path) -> None:
-        model.save(str(folder / "model"), create_model_card=False)
-        table = StringIO()
-        writer = csv.DictWriter(table, ["step", "modality", "loss"], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({**row, "loss": f"{row['loss']:.6g}"} for row in history)
-        write_text(folder / CURVE, table.getvalue())
-
-    finished = store.put(key, write)
-    checkpoints.clear(params.steps)
-    return finished

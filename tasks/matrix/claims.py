@@ -13,7 +13,7 @@ import numpy as np
 
 from tasks.evaluate.significance import bounds
 from tasks.matrix.matrix import Matrix, Number, Place, Subset, format_place, label
-from tasks.shared.execution.params import MODALITIES
+from tasks.shared.artifacts.types import MODALITIES
 
 TEXT: Subset = ("text",)
 NON_TEXT: tuple[Subset, ...] = (("video", "audio"), ("video",), ("audio",))

@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 import yaml
 
-from tasks.audit.lock import parse_lock
-from tasks.audit.objects import Objects
 from tasks.evaluate.significance import bounds, draws
+from tasks.lineage.dvc import Objects, parse_lock
 from tasks.shared.artifacts.scores import FOLDER, HEADLINE, PER_QUERY, QueryScores, read_per_query
-from tasks.shared.execution.params import MODALITIES, PARAMS_FILE, Modality, Params, as_read, checked_params
+from tasks.shared.artifacts.types import MODALITIES, Modality
+from tasks.shared.execution.params import PARAMS_FILE, Params, as_read, checked_params
 from tasks.shared.execution.params_file import overridden
 from tasks.shared.execution.pipeline import DVC_FILE
 from tasks.shared.runtime import git

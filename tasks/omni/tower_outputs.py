@@ -23,7 +23,7 @@ from tasks.omni.features import video_tokens
 from tasks.omni.inputs import Item, TowerOutput
 from tasks.omni.prompt import AUDIO, VIDEO
 from tasks.omni.towers import embed_clips, embed_sound
-from tasks.shared.execution.params import Modality
+from tasks.shared.artifacts.types import Modality
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.progress import progress
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 import torch
 
-from tasks.omni.documents import Document
+from tasks.omni.document import Document
 from tasks.omni.inputs import Item, TowerOutput
 from tasks.omni.prompt import QUERY_PREFIX
 from tasks.omni.tower_outputs import crop, only, run_towers, swapped

@@ -12,19 +12,23 @@ import torch
 
 from tasks.omni.loading import load_embedder
 from tasks.omni.lora import attach_lora, load_adapter
-from tasks.shared.artifacts.models import read_base
-from tasks.shared.execution.params import Params
+from tasks.shared.artifacts.exposures import write_altered, write_exposures
+from tasks.shared.artifacts.losses import write_losses
+from tasks.shared.artifacts.models import ADAPTER, read_base
 from tasks.train.batches import judged_batches
 from tasks.train.inputs import Inputs, TowerCache, shares
 from tasks.train.ranks import Ranks
+from tasks.train.rows import shown
 from tasks.train.trainer import fit
-from tasks.train.training_set import TrainingSet
+from tasks.train.views import altered
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from tasks.omni.embedder import OmniEmbedder
+    from tasks.shared.execution.params import Params
     from tasks.shared.execution.tracking import Tracker
+    from tasks.train.training_set import TrainingSet
 
 
 @dataclass(frozen=True)
@@ -109,3 +113,15 @@ def _with_adapter(params: Params, device: str | None) -> SentenceTransformer:
     else:
         load_adapter(model, base.adapter, base.adapter_revision)
     return model
+
+
+def write_trained(trained: Trained, training_set: TrainingSet, params: Params, folder: Path) -> None:
+    """Write the adapter, its losses, and what was shown for which query, into a folder."""
+    settings, views = params.train, training_set.views(params)
+    rows, mined, steps = training_set.rows, training_set.mined, settings.accumulation_steps
+    contrasted = bool(settings.objectives.query or settings.objectives.symmetric)
+    trained.model.save(str(folder / ADAPTER), create_model_card=False)
+    write_losses(folder, trained.history)
+    write_exposures(folder, shown(rows, trained.batches, mined, steps, contrasted=contrasted))
+    if settings.objectives.tuple or views.drops:
+        write_altered(folder, altered(views, rows, trained.batches, steps))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 
-from tasks.shared.execution.params import Modality, Train
+from tasks.shared.artifacts.types import Modality
 from tasks.train.losses import InfoNCE, alignment, fusion_as_teacher, tuple_infonce
 from tasks.train.views import Plan
+
+if TYPE_CHECKING:
+    from tasks.shared.execution.params import Train
 
 
 @dataclass(frozen=True)

@@ -20,29 +20,38 @@ import os
 import shutil
 import sys
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
-from tasks.shared.artifacts import exposures, losses
-from tasks.shared.artifacts.exposures import write_altered, write_exposures
-from tasks.shared.artifacts.losses import as_metrics, read_losses, write_losses
+from tasks.shared.artifacts.losses import as_metrics, read_losses
 from tasks.shared.artifacts.models import ADAPTER, Training, write_training
-from tasks.shared.artifacts.negatives import MinedQuery, read_negatives
+from tasks.shared.artifacts.negatives import FILE, MinedQuery, read_negatives
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.items import ENTRY, ItemStore
-from tasks.shared.execution.params import load_params
+from tasks.shared.execution.params import Params, load_params
 from tasks.shared.execution.pipeline import read_stages
+from tasks.shared.execution.plan import Item, Plan
 from tasks.shared.execution.reused import Reused
 from tasks.shared.execution.stage import StageRun, limit_threads
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import files_under, link_or_copy
 from tasks.shared.runtime.gpu import gpus
 from tasks.shared.runtime.progress import PLACE
-from tasks.train.batches import judged_batches
 from tasks.train.ranks import Ranks
-from tasks.train.rows import shown
 from tasks.train.training_set import COMPONENTS, TrainingSet, checkpoints, read_training_set, training_store
-from tasks.train.views import altered, count_views
+from tasks.train.views import count_views
 
 __all__ = ["COMPONENTS", "run", "run_worker"]
+
+
+def plan(params: Params, root: Path = RESULTS) -> list[Plan[TrainingSet]]:
+    """The adapter that the tables of a results folder ask for; nothing where no training query has a positive."""
+    mined = read_negatives(root / "mine" / FILE.name)
+    if not any(one.positives for one in mined):
+        return []
+    training_set = read_training_set(params, mined, root)
+    store = training_store(params, read_stages(params)["train"].params, params.train.processes, root)
+    return [Plan(store, [Item("adapter", store.key(training_set.digest()), training_set)], "training")]
 
 
 def run(stage: StageRun) -> None:
@@ -60,11 +69,13 @@ def run(stage: StageRun) -> None:
 
 
 def _train(stage: StageRun, mined: list[MinedQuery], ranks: Ranks) -> None:
+    from tasks.train.batches import judged_batches  # imports torch, which `plan` does not need
+
     settings, training_set = stage.params.train, read_training_set(stage.params, mined)
     rows, seed = training_set.rows, stage.params.run.seed
     batches = judged_batches(rows, training_set.positives, settings.batch_size, settings.epochs, seed)
     views = count_views(training_set.views(stage.params), rows, batches)
-    store = training_store(stage.params, stage.spec, ranks.count)
+    store = training_store(stage.params, stage.spec.params, ranks.count)
     key = store.key(training_set.digest())
     finished = store.get(key)
     stage.reused = Reused(int(finished is not None), 1, "training")
@@ -92,14 +103,11 @@ def _train(stage: StageRun, mined: list[MinedQuery], ranks: Ranks) -> None:
         **views,
     }
     stage.metrics = {"train/final_loss": history[-1]["loss"]}
-    stage.artifacts = [ADAPTER, losses.TABLE, exposures.TABLE]
-    if (stage.out / exposures.ALTERED).exists():
-        stage.artifacts.append(exposures.ALTERED)
     stage.registered = ADAPTER
 
 
 def _learn(stage: StageRun, training_set: TrainingSet, store: ItemStore, key: str, ranks: Ranks) -> Path:
-    from tasks.train.learn import learn  # heavy, and only needed to train
+    from tasks.train.learn import learn, write_trained  # heavy, and only needed to train
     from tasks.train.trainer import last_checkpoint
 
     folder = checkpoints(key)
@@ -109,18 +117,7 @@ def _learn(stage: StageRun, training_set: TrainingSet, store: ItemStore, key: st
     trained = learn(
         training_set, stage.params, folder, checkpoint, ranks=ranks, device=device, tracker=stage.tracker
     )  # fmt: skip
-    settings, views = stage.params.train, training_set.views(stage.params)
-    contrasted = bool(settings.objectives.query or settings.objectives.symmetric)
-
-    def write(place: Path) -> None:
-        trained.model.save(str(place / ADAPTER), create_model_card=False)
-        write_losses(place, trained.history)
-        rows, mined, steps = training_set.rows, training_set.mined, settings.accumulation_steps
-        write_exposures(place, shown(rows, trained.batches, mined, steps, contrasted=contrasted))
-        if settings.objectives.tuple or views.drops:
-            write_altered(place, altered(views, rows, trained.batches, steps))
-
-    finished = store.put(key, write)
+    finished = store.put(key, partial(write_trained, trained, training_set, stage.params))
     shutil.rmtree(folder, ignore_errors=True)
     return finished
 
@@ -146,7 +143,7 @@ def _work(ranks: Ranks) -> None:
     if (plan := ranks.receive()) is None:
         return
     training_set = read_training_set(params, read_negatives())
-    key = training_store(params, read_stages(params)["train"], ranks.count).key(training_set.digest())
+    key = training_store(params, read_stages(params)["train"].params, ranks.count).key(training_set.digest())
     if key != plan["key"]:
         raise UserError("reads other params, data or code than rank 0; let every machine see the same project folder")
     from tasks.train.learn import learn

@@ -11,7 +11,7 @@ import pytest
 from tasks.base.run import run
 from tasks.omni.lora import attach_lora, save_adapter
 from tasks.shared.artifacts.models import BaseModel, read_base
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.items import store_folder
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import files_under

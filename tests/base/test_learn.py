@@ -127,7 +127,7 @@ def test_training_is_reproducible():
 
 def test_training_goes_on_from_the_last_checkpoint_that_is_whole(tmp_path: Path):
     losses, weights, _ = train(9)
-    checkpoints = Checkpoints(ItemStore("base", {}, tmp_path), "key", interval=2)
+    checkpoints = Checkpoints(ItemStore("base", "tasks.base.tiny", {}, tmp_path), "key", interval=2)
     states = lambda: list(tmp_path.rglob("state.safetensors"))  # noqa: E731
     assert train(9, checkpoints, dies_at=5)[2] == [0, 1, 2, 3, 4]
     assert len(states()) == 1, "the checkpoint before it is removed"

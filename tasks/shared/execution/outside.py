@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
 
 PARAMS = (  # may name directories
     "corpus.path", "transcribe.model", "retriever.model", "base.model", "base.processor", "base.adapter",

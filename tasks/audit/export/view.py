@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.audit.score import RUN_ID, add_state, resolve
-from tasks.audit.show import as_json, console, plain, short, table
+from tasks.audit.text import as_json, plain, short, show, table
+from tasks.lineage.score import RUN_ID, resolve
 
 if TYPE_CHECKING:
     from tasks.audit.export.events import Export
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """SCORE and its state, where to write, and the namespace."""
-    add_state(parser)
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write the events here and show a table of them")
-    parser.add_argument(
-        "--namespace",
-        metavar="NAME",
-        help="of jobs and of the project's files (default: reeltrace, with the address of the git remote origin)",
-    )
-    parser.add_argument("--json", action="store_true", help="one JSON document of events and remarks, not a line each")
-
-
-def run(chosen: argparse.Namespace) -> int:
+def answer(chosen: argparse.Namespace) -> int:
     """Print an event a line, remarks to standard error. Raises UserError where there is nothing of that name."""
     import sys
 
@@ -35,7 +22,7 @@ def run(chosen: argparse.Namespace) -> int:
 
     score = resolve(chosen.score, chosen.rev)
     named = chosen.score if chosen.score and RUN_ID.fullmatch(chosen.score) else None
-    answer = export(score.snapshot, score.stage, chosen.namespace, named)
+    answer = export(score.lineage, score.stage, chosen.namespace, named)
     text = as_json(answer) + "\n" if chosen.json else as_lines(answer)
     for remark in answer.remarks:
         print(f"audit: {plain(remark)}", file=sys.stderr)
@@ -46,7 +33,7 @@ def run(chosen: argparse.Namespace) -> int:
         write_text(chosen.output, text)
     except OSError as error:
         raise UserError(f"{chosen.output} cannot be written ({error.strerror}); name another file") from None
-    show(answer)
+    show_events(answer)
     return 0
 
 
@@ -57,7 +44,7 @@ def as_lines(answer: Export) -> str:
     return "".join(json.dumps(event, allow_nan=False) + "\n" for event in answer.events)
 
 
-def show(answer: Export) -> None:
+def show_events(answer: Export) -> None:
     """A table of the runs."""
     rows = [
         (
@@ -73,4 +60,4 @@ def show(answer: Export) -> None:
     ]
     title = f"OpenLineage: {len(answer.events)} events of {answer.state}, namespace {answer.namespace}"
     columns = ("stage", "run", "completed", "inputs", "outputs", "version")
-    console().print(table(title, columns, rows, right=("inputs", "outputs")))
+    show(table(title, columns, rows, right=("inputs", "outputs")))

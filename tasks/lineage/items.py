@@ -7,15 +7,15 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.audit.snapshot import Snapshot
+from tasks.lineage.lineage import Lineage
 from tasks.shared.artifacts import exposures, indexed, media, transcripts
 from tasks.shared.artifacts.corpus import Video, read_videos
 from tasks.shared.artifacts.document import document_text
 from tasks.shared.artifacts.exposures import Altered, Exposure, read_altered, read_exposures
 from tasks.shared.artifacts.indexed import IndexedDocument, read_indexed
 from tasks.shared.artifacts.media import Media, read_media
-from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.transcripts import Transcript, read_transcripts
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.failures import FAILURES, Failure, read_failures
 from tasks.shared.runtime.errors import UserError
 
@@ -35,7 +35,7 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Lineage:
+class VideoLineage:
     """What was made of one video, step by step. A step that it has no part in is None.
 
     Attributes:
@@ -45,6 +45,7 @@ class Lineage:
         document: its row of the index: what the model read, and the digests of vector and payload.
         failures: steps that could not process it.
         without: the modalities that documents of its split consist of, where it has none of them and so no document.
+        mismatches: rows that were made of something else than what the row before them has, in words.
     """
 
     video: Video
@@ -53,6 +54,7 @@ class Lineage:
     document: IndexedDocument | None
     failures: list[Failure]
     without: list[str]
+    mismatches: list[str]
 
     @property
     def left_out(self) -> str:
@@ -61,69 +63,83 @@ class Lineage:
         return f"it has nothing of {chosen}" if self.without else ""
 
 
-def lineage_of(snapshot: Snapshot, video_ids: Collection[str]) -> dict[str, Lineage]:
+def video_lineages(lineage: Lineage, video_ids: Collection[str]) -> dict[str, VideoLineage]:
     """Lineages by video id, in the order asked; those that the corpus does not know are not there.
 
     No more of any table is read than holds these videos. Raises UserError where a table is not to be had.
     """
-    videos = {one.video_id: one for one in read_videos(snapshot.need(VIDEOS), video_ids=video_ids)}
-    extracted = read_media(snapshot.need(media.FOLDER / media.TABLE).parent, video_ids)
-    heard = read_transcripts(snapshot.need(transcripts.FOLDER / transcripts.TABLE).parent, video_ids)
-    rows = documents_of(snapshot, video_ids)
+    videos = {one.video_id: one for one in read_videos(lineage.need(VIDEOS), video_ids=video_ids)}
+    extracted = read_media(lineage.need(media.FOLDER / media.TABLE).parent, video_ids)
+    heard = read_transcripts(lineage.need(transcripts.FOLDER / transcripts.TABLE).parent, video_ids)
+    rows = documents_of(lineage, video_ids)
     failed: dict[str, list[Failure]] = {}
     for stage in ("extract", "transcribe", "encode"):
-        if snapshot.has(RESULTS / stage / FAILURES):
-            for one in read_failures(snapshot.need(RESULTS / stage / FAILURES).parent):
+        if lineage.has(RESULTS / stage / FAILURES):
+            for one in read_failures(lineage.need(RESULTS / stage / FAILURES).parent):
                 failed.setdefault(one.video_id, []).append(one)
     return {
-        video_id: Lineage(
+        video_id: VideoLineage(
             videos[video_id],
             extracted.get(video_id),
             _said(heard.get(video_id)),
             rows.get(video_id),
             failed.get(video_id, []),
-            _without(snapshot, videos[video_id], extracted.get(video_id), heard.get(video_id)),
+            _without(lineage, videos[video_id], extracted.get(video_id), heard.get(video_id)),
+            _mismatches(extracted.get(video_id), rows.get(video_id)),
         )
         for video_id in dict.fromkeys(video_ids)
         if video_id in videos
     }
 
 
-def _without(snapshot: Snapshot, video: Video, made: Media | None, heard: Transcript | None) -> list[str]:
+def _without(lineage: Lineage, video: Video, made: Media | None, heard: Transcript | None) -> list[str]:
     """The chosen modalities where a video has none of them; empty where that cannot be told."""
-    from tasks.omni.documents import document_of
+    from tasks.omni.document import document_of
 
     reader = READER[video.split]
     try:
-        manifest = snapshot.manifest(reader)
+        manifest = lineage.execution(reader)
         chosen, fields = manifest.param(f"{reader}.modalities"), manifest.param(TEXT_FIELDS[video.split])
     except (UserError, KeyError):  # not run, or by a version that had other params
         return []
     text = document_text(video, heard, fields)
-    return [] if made is None or document_of(made, text, chosen, snapshot.results / "extract") else list(chosen)
+    return [] if made is None or document_of(made, text, chosen, lineage.results / "extract") else list(chosen)
 
 
-def documents_of(snapshot: Snapshot, video_ids: Collection[str]) -> dict[str, IndexedDocument]:
+def _mismatches(made: Media | None, document: IndexedDocument | None) -> list[str]:
+    """Where rows name digests of what they were made from, those that are not the digests of what lies there."""
+    found = []
+    for name in ("frames_sha256", "audio_sha256"):
+        read, there = getattr(document, name, None), getattr(made, name, None)
+        if read is not None and read != there:
+            what = name.removesuffix("_sha256")
+            found.append(f"its document was made of other {what} (sha256 {read}) than extract has ({there or 'none'})")
+    return found
+
+
+def documents_of(lineage: Lineage, video_ids: Collection[str]) -> dict[str, IndexedDocument]:
     """Rows of the index by video id; empty in a state of before they were recorded."""
-    if not snapshot.has(indexed.FOLDER / indexed.TABLE):
+    if not lineage.has(indexed.FOLDER / indexed.TABLE):
         return {}
-    return read_indexed(snapshot.need(indexed.FOLDER / indexed.TABLE).parent, video_ids)
+    return read_indexed(lineage.need(indexed.FOLDER / indexed.TABLE).parent, video_ids)
 
 
-def exposures_of(snapshot: Snapshot, video_ids: Collection[str]) -> list[Exposure] | None:
-    """What training showed of some videos; None where that was not recorded, or nothing was trained."""
-    if not snapshot.has(exposures.FOLDER / exposures.TABLE):
+def exposures_of(
+    lineage: Lineage, *, video_ids: Collection[str] | None = None, query_ids: Collection[str] | None = None
+) -> list[Exposure] | None:
+    """What training showed of some videos or for some queries; None where nothing was recorded or trained."""
+    if not lineage.has(exposures.FOLDER / exposures.TABLE):
         return None
-    return read_exposures(snapshot.need(exposures.FOLDER / exposures.TABLE).parent, video_ids)
+    return read_exposures(lineage.need(exposures.FOLDER / exposures.TABLE).parent, video_ids, query_ids)
 
 
 def altered_of(
-    snapshot: Snapshot, *, video_ids: Collection[str] | None = None, query_ids: Collection[str] | None = None
+    lineage: Lineage, *, video_ids: Collection[str] | None = None, query_ids: Collection[str] | None = None
 ) -> list[Altered]:
     """What training showed otherwise than it is, of some videos or for some queries."""
-    if not snapshot.has(exposures.FOLDER / exposures.ALTERED):
+    if not lineage.has(exposures.FOLDER / exposures.ALTERED):
         return []
-    return read_altered(snapshot.need(exposures.FOLDER / exposures.ALTERED).parent, video_ids, query_ids)
+    return read_altered(lineage.need(exposures.FOLDER / exposures.ALTERED).parent, video_ids, query_ids)
 
 
 def file_of(folder: Path, name: str | None) -> str | None:

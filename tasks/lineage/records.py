@@ -12,9 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlparse
 
-from tasks.audit.executions import SQLITE
+from tasks.lineage.mlflow import SQLITE, database_of, read_database
 from tasks.shared.execution.tracking import REGISTERED_MODEL
 
 AT_ONCE = 500  # runs in one query: SQLite bounds the number of its marks
@@ -42,7 +41,7 @@ def read_records(uri: str, root: Path, run_ids: Sequence[str]) -> dict[str, Reco
         return {}
     if uri.startswith(SQLITE):
         try:
-            return _of_sqlite(root / unquote(urlparse(uri).path[1:]), run_ids)
+            return _of_sqlite(database_of(uri, root), run_ids)
         except sqlite3.Error as error:
             raise OSError(f"its database cannot be read: {error}") from error
     from mlflow import MlflowClient
@@ -59,12 +58,11 @@ def damaged(uri: str, root: Path) -> tuple[str, str, str, str] | None:
     """Of a SQLite database that is there and is none: where, record, expected and found; None of any other."""
     if not uri.startswith(SQLITE):
         return None
-    path = root / unquote(urlparse(uri).path[1:])
+    path = database_of(uri, root)
     if not path.is_file():
         return None
     try:
-        with sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5) as database:
-            problems = [row[0] for row in database.execute("PRAGMA quick_check(1)")]
+        problems = [row[0] for row in read_database(path, "PRAGMA quick_check(1)")]
     except sqlite3.OperationalError:  # locked, say
         return None
     except sqlite3.DatabaseError as error:
@@ -74,31 +72,30 @@ def damaged(uri: str, root: Path) -> tuple[str, str, str, str] | None:
 
 def _of_sqlite(path: Path, run_ids: Sequence[str]) -> dict[str, Record]:
     found = {run_id: Record() for run_id in run_ids}
-    with sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5) as database:
 
-        def rows(query: str) -> Iterator[Any]:
-            for start in range(0, len(run_ids), AT_ONCE):
-                some = run_ids[start : start + AT_ONCE]
-                yield from database.execute(query.format(", ".join("?" * len(some))), some)
+    def rows(query: str) -> Iterator[Any]:
+        for start in range(0, len(run_ids), AT_ONCE):
+            some = run_ids[start : start + AT_ONCE]
+            yield from read_database(path, query.format(", ".join("?" * len(some))), some)
 
-        for run_id, key, value in rows("SELECT run_uuid, key, value FROM params WHERE run_uuid IN ({})"):
-            found[run_id].params[key] = value
-        for run_id, key, step, value, nan in rows(
-            "SELECT run_uuid, key, step, value, is_nan FROM metrics WHERE run_uuid IN ({})"
-        ):
-            found[run_id].metrics.append((key, step, _number(value, nan)))
-        for run_id, key, value, nan in rows(
-            "SELECT run_uuid, key, value, is_nan FROM latest_metrics WHERE run_uuid IN ({})"
-        ):
-            found[run_id].latest[key] = _number(value, nan)
-        for run_id, number, key, value in rows(
-            "SELECT v.run_id, v.version, t.key, t.value FROM model_versions v LEFT JOIN model_version_tags t "  # noqa: S608
-            f"ON t.name = v.name AND t.version = v.version WHERE v.name = '{REGISTERED_MODEL}' "
-            "AND v.current_stage != 'Deleted_Internal' AND v.run_id IN ({})"
-        ):
-            tags = found[run_id].versions.setdefault(str(number), {})
-            if key is not None:
-                tags[key] = value
+    for run_id, key, value in rows("SELECT run_uuid, key, value FROM params WHERE run_uuid IN ({})"):
+        found[run_id].params[key] = value
+    for run_id, key, step, value, nan in rows(
+        "SELECT run_uuid, key, step, value, is_nan FROM metrics WHERE run_uuid IN ({})"
+    ):
+        found[run_id].metrics.append((key, step, _number(value, nan)))
+    for run_id, key, value, nan in rows(
+        "SELECT run_uuid, key, value, is_nan FROM latest_metrics WHERE run_uuid IN ({})"
+    ):
+        found[run_id].latest[key] = _number(value, nan)
+    for run_id, number, key, value in rows(
+        "SELECT v.run_id, v.version, t.key, t.value FROM model_versions v LEFT JOIN model_version_tags t "  # noqa: S608
+        f"ON t.name = v.name AND t.version = v.version WHERE v.name = '{REGISTERED_MODEL}' "
+        "AND v.current_stage != 'Deleted_Internal' AND v.run_id IN ({})"
+    ):
+        tags = found[run_id].versions.setdefault(str(number), {})
+        if key is not None:
+            tags[key] = value
     return found
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from tasks.audit.snapshot import FINAL, Snapshot, of_run, revision, workspace
+from tasks.lineage.lineage import FINAL, Lineage
+from tasks.lineage.open import of_run, revision, workspace
 from tasks.shared.artifacts.corpus import read_queries, read_videos
 from tasks.shared.artifacts.scores import HEADLINE, MEASURES, SYSTEMS
 from tasks.shared.runtime.errors import UserError
@@ -28,7 +28,7 @@ class Score:
         query_id: of a query's ranking; with video_id, of one rank in it.
     """
 
-    snapshot: Snapshot
+    lineage: Lineage
     stage: str = FINAL
     measure: str = HEADLINE
     system: str | None = None
@@ -36,26 +36,7 @@ class Score:
     video_id: str | None = None
 
 
-def add_state(parser: argparse.ArgumentParser) -> None:
-    """The arguments that name a score and its state: SCORE and --rev."""
-    parser.add_argument(
-        "score",
-        nargs="?",
-        metavar="SCORE",
-        help="a measure (nDCG@10, bm25/AP), an MLflow run id, a query id, or QUERY:VIDEO (default: nDCG@10)",
-    )
-    parser.add_argument("--rev", metavar="REV", help="of this commit, branch or tag instead of the workspace")
-
-
-def positive(text: str) -> int:
-    """An argument that counts something."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
-
-
-def state(name: str | None) -> Snapshot:
+def state(name: str | None) -> Lineage:
     """The state of a name: an MLflow run id, a revision, or the workspace where there is none."""
     if name is None or name == "workspace":
         return workspace()
@@ -67,32 +48,32 @@ def resolve(name: str | None, rev: str | None) -> Score:
     if name and RUN_ID.fullmatch(name):
         if rev:
             raise UserError("an MLflow run id names its own state; leave --rev away")
-        snapshot = of_run(name)
-        run = snapshot.executions.get(name)
-        return Score(snapshot, run.stage if run else FINAL)
-    snapshot = state(rev)
+        lineage = of_run(name)
+        run = lineage.tracking.get(name)
+        return Score(lineage, run.stage if run else FINAL)
+    lineage = state(rev)
     if name is None:
-        return Score(snapshot)
+        return Score(lineage)
     system, _, measure = name.rpartition("/")
     known = {one.lower(): one for one in MEASURES} | {one.lower().replace("@", "_at_"): one for one in MEASURES}
     if measure.lower() in known and system in ("", *SYSTEMS):
-        return Score(snapshot, measure=known[measure.lower()], system=system or None)
-    return _item(snapshot, name)
+        return Score(lineage, measure=known[measure.lower()], system=system or None)
+    return _item(lineage, name)
 
 
-def _item(snapshot: Snapshot, name: str) -> Score:
-    queries = snapshot.need(QUERIES)
+def _item(lineage: Lineage, name: str) -> Score:
+    queries = lineage.need(QUERIES)
     places = [place for place, letter in enumerate(name) if letter == ":"]
     pairs = {name[:place]: name[place + 1 :] for place in places}
     found = {query.query_id for query in read_queries(queries, query_ids=[name, *pairs])}
     if name in found:
-        return Score(snapshot, query_id=name)
+        return Score(lineage, query_id=name)
     for query_id, video_id in pairs.items():
         if query_id in found:
-            if not read_videos(snapshot.need(VIDEOS), video_ids=[video_id]):
-                raise UserError(f"the corpus of {snapshot.name} has no video {video_id}")
-            return Score(snapshot, query_id=query_id, video_id=video_id)
+            if not read_videos(lineage.need(VIDEOS), video_ids=[video_id]):
+                raise UserError(f"the corpus of {lineage.name} has no video {video_id}")
+            return Score(lineage, query_id=query_id, video_id=video_id)
     ids = [query.query_id for query in read_queries(queries)]
     close = get_close_matches(next(iter(pairs), name), [*ids, *MEASURES], n=1)
     hint = f"did you mean {close[0]}?" if close else f"name a measure ({', '.join(MEASURES)}), a query or QUERY:VIDEO"
-    raise UserError(f"{name} is no measure, run or query of {snapshot.name}; {hint}")
+    raise UserError(f"{name} is no measure, run or query of {lineage.name}; {hint}")
