@@ -16,7 +16,6 @@ Writes `results/base/model.json`; for `tiny` also `model/` and `loss.csv`.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -38,18 +37,16 @@ VERSIONS = ("espeakng-loader", "numpy", "pillow", "sentence-transformers", "toke
 
 def plan(params: Params, root: Path = RESULTS) -> list[Plan[None]]:  # noqa: ARG001 - it reads no table
     """The training of the tiny base; nothing where the base is only named."""
-    return [_plan(params, _retriever(params))] if params.base.source == "tiny" else []
-
-
-def _plan(params: Params, teacher: DenseRetriever) -> Plan[None]:
+    if params.base.source != "tiny":
+        return []
     decides = {
         "params": {key: params.section(key) for key in read_stages(params)["base"].params},
         "versions": {name: version(name) for name in VERSIONS},
-        "teacher": teacher.identity(),
+        "teacher": _retriever(params).identity(),
         "device of the teacher": "cuda" if visible_gpus() else "cpu",
     }
     store = ItemStore("base", "tasks.base.tiny", decides)
-    return Plan(store, [Item("tiny", store.key(), None)], "training")
+    return [Plan(store, [Item("tiny", store.key(), None)], "training")]
 
 
 def run(stage: StageRun) -> None:
@@ -61,27 +58,26 @@ def run(stage: StageRun) -> None:
 
     base = named_base(stage.params.base)
     check_base(base)
-    _retriever(stage.params, stage.take_gpus)
+    _retriever(stage.params)
     write_base(stage.out, base)
     stage.counts = {"steps": 0}
 
 
-def _retriever(params: Params, take_gpus: Callable[[], object] = list) -> DenseRetriever:
-    """The text retriever, not loaded yet. Raises UserError where it cannot be had or may not be run."""
-    return DenseRetriever(params.retriever, params.run.threads, take_gpus)
+def _retriever(params: Params) -> DenseRetriever:
+    """The text retriever, which is not loaded. Raises UserError where it cannot be had or may not be run."""
+    return DenseRetriever(params.retriever, params.run.threads, list)
 
 
 def _publish_tiny(stage: StageRun) -> None:
     """Take the trained tiny base from the store, or train it, and publish it with its loss curve."""
-    teacher = _retriever(stage.params, stage.take_gpus)
-    planned = _plan(stage.params, teacher)
+    (planned,) = plan(stage.params)
     (item,) = planned.items
     finished = planned.store.get(item.key)
     stage.reused = Reused(int(finished is not None), planned.size, planned.unit)
     if finished is None:
         from tasks.base.tiny import train_tiny  # heavy, and only needed to train
 
-        finished = train_tiny(stage.params, teacher, planned.store, item.key)
+        finished = train_tiny(stage.params, planned.store, item.key, stage.take_gpus)
     for file in files_under(finished):
         if file.name != ENTRY:
             link_or_copy(file, stage.out / file.relative_to(finished))
