@@ -18,13 +18,14 @@ from tasks.encode.run import plan, run
 from tasks.extract.sound import write_flac
 from tasks.omni import work
 from tasks.omni.encoding import embed, encode_items
-from tasks.omni.item import SHORTEST_AUDIO, Item
+from tasks.omni.inputs import SHORTEST_AUDIO, Item
 from tasks.omni.loading import load_embedder
 from tasks.omni.lora import load_adapter
 from tasks.shared.artifacts.document import document_text
 from tasks.shared.artifacts.index import Index, read_index_manifest
 from tasks.shared.artifacts.indexed import read_indexed
-from tasks.shared.artifacts.media import SAMPLE_RATE, read_audio, read_frames, read_media, write_media
+from tasks.shared.artifacts.media import read_audio, read_frames, read_media, write_media
+from tasks.shared.artifacts.sound import SAMPLE_RATE
 from tasks.shared.artifacts.transcripts import read_transcripts
 from tasks.shared.artifacts.vectors import read_vectors
 from tasks.shared.execution.failures import read_failures

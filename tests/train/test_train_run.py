@@ -206,16 +206,17 @@ SUBSETS = [set(chosen) for size in (1, 2, 3) for chosen in combinations(("text",
 def test_training_shows_the_chosen_modalities_and_leaves_out_who_has_none(
     small: Workspace, monkeypatch: pytest.MonkeyPatch, chosen: set[str]
 ) -> None:
-    from tasks.train.seen import Seen
+
+    from tasks.train.inputs import TowerCache
 
     shown: dict[str, set[str]] = {}
-    real = Seen.__getitem__
+    real = TowerCache.__getitem__
 
-    def watch(self: Seen, video_id: str) -> object:
+    def watch(self: TowerCache, video_id: str) -> object:
         shown[video_id] = {"video" if part == "frames" else part for part in self.documents[video_id].load().modalities}
         return real(self, video_id)
 
-    monkeypatch.setattr(Seen, "__getitem__", watch)
+    monkeypatch.setattr(TowerCache, "__getitem__", watch)
     publish(parts=MIXED)
     small.set_params({"train.modalities": sorted(chosen), "run.max_failed_fraction": 0.0})
     counts = small.run("train", run)["counts"]
@@ -304,7 +305,7 @@ def test_the_first_loss_is_infonce_over_every_passage_of_the_batch(small: Worksp
     """Recomputed with numpy from the base's own embeddings: a fresh adapter changes nothing yet."""
     from tasks.omni.documents import read_documents
     from tasks.omni.encoding import encode_items
-    from tasks.omni.item import Item
+    from tasks.omni.inputs import Item
     from tasks.omni.loading import load_embedder
     from tasks.omni.prompt import QUERY_PREFIX
     from tasks.shared.artifacts.corpus import read_queries, read_videos
