@@ -14,10 +14,12 @@ from typing import Any
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
 from flows.stage import StageResult
-from tasks.audit.executions import Execution, Executions
+from tasks.lineage.mlflow import Tracking
+from tasks.lineage.model import Run
 from tasks.lineage.picture.stages import counted
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import MANIFEST
 from tasks.shared.artifacts.scores import HEADLINE, MEASURES, Scores
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.reused import read_reused
 from tasks.shared.runtime.files import read_json, sha256_file
 
@@ -100,7 +102,7 @@ def score_table(after: Scores, before: Scores | None) -> list[dict[str, Any]]:
     return rows
 
 
-def markdown(summary: RunSummary, runs: Mapping[str, Execution]) -> str:
+def markdown(summary: RunSummary, runs: Mapping[str, Run]) -> str:
     """The run in Markdown."""
     lines = [f"# {_text(summary.name)}", "", _text(summary.headline()), ""]
     if summary.overrides:
@@ -134,17 +136,17 @@ def reused(result: StageResult) -> str:
     return ", ".join(f"{one.items} of {one.of} {one.unit}s" for one in counts)
 
 
-def run_link(run: Execution, page: str) -> str:
+def run_link(run: Run, page: str) -> str:
     """The address of a run on MLflow's pages."""
     experiment = run.artifacts.rstrip("/").split("/")[-3]
     return f"{page.rstrip('/')}/#/experiments/{experiment}/runs/{run.run_id}"
 
 
-def _runs(summary: RunSummary) -> dict[str, Execution]:
+def _runs(summary: RunSummary) -> dict[str, Run]:
     """By stage, the last MLflow run that published the results that lie there."""
     manifests = {one.stage: summary.root / RESULTS / one.stage / MANIFEST for one in summary.results}
     digests = {stage: sha256_file(path) for stage, path in manifests.items() if path.exists()}
-    found = Executions(summary.tracking, summary.root).of_manifests(digests.values())
+    found = Tracking(summary.tracking, summary.root).of_manifests(digests.values())
     return {stage: found[digest][-1] for stage, digest in digests.items() if found[digest]}
 
 

@@ -15,7 +15,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.states import Cancelled, Completed, Failed, State
 
 from flows.cancellation import Cancellation, RunCancelledError
-from tasks.audit.show import plain
+from tasks.audit.text import plain
 from tasks.audit.verify.answer import Answer, Finding, parse_answer
 from tasks.audit.verify.view import closing
 from tasks.shared.execution.programs import run

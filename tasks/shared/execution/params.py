@@ -8,21 +8,17 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from tasks.shared.artifacts.types import FUSIONS, MODALITIES, FusionMethod, Modality, TextField
 from tasks.shared.runtime.errors import UserError
 
 PARAMS_FILE = Path("params.yaml")
 
-Modality = Literal["text", "video", "audio"]
-TextField = Literal["caption", "title", "description", "transcript", "ocr"]
-MODALITIES: tuple[Modality, ...] = get_args(Modality)
-FusionMethod = Literal["joint", "weights", "rrf", "entropy", "routed"]
-FUSIONS: tuple[FusionMethod, ...] = get_args(FusionMethod)  # in the order that people read them
 SETS = ("mine.modalities", "train.modalities", "encode.modalities")  # lists whose order means nothing
 
 
