@@ -95,7 +95,7 @@ worker: setup  ## works in this clone on what the pool is given, one run at a ti
 	@REELTRACE_WORKSPACE='$(CURDIR)' $(BIN)/prefect worker start --type process --limit 1 --pool "$$POOL"
 
 test: setup  ## the tests, without network
-	@PATH="$(CURDIR)/$(BIN):$$PATH" HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	@PATH="$(CURDIR)/$(BIN):$$PATH" HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: setup  ## lint, format, types and import contracts
 	$(BIN)/ruff check
