@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tasks.shared.artifacts.publish import read_manifest
 from tasks.shared.execution.params_file import change_params
 from tasks.shared.execution.stage import StageRun, limit_threads, run_stage
 from tasks.shared.runtime import progress
 from tasks.shared.runtime.progress import Progress
-from tests.project import Project, kept_at, kept_database, kept_project
+from tests.project import Project, copy_database, kept_at, kept_database, kept_project
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -31,8 +32,11 @@ TIMES: dict[str, float] = {}  # of this session
 
 
 def pytest_configure() -> None:
-    """One thread for every test process: those of two workers would wait for each other, spinning."""
+    """One thread for every test process: those of two workers would wait for each other, spinning. No example that
+    hypothesis makes has a limit of time."""
     limit_threads(1)
+    settings.register_profile("unhurried", deadline=None)
+    settings.load_profile("unhurried")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -109,7 +113,7 @@ class Workspace:
 
 @pytest.fixture(scope="session")
 def mlflow_database(request: pytest.FixtureRequest) -> Path:
-    """An empty MLflow database, to be copied."""
+    """An MLflow database without runs; `copy_database` gives a test one of its own."""
     return kept_database(request.config.cache.mkdir("reeltrace"))
 
 
@@ -160,7 +164,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlflow_database: 
         shutil.copy(REPOSITORY / name, root / name)
     change_params({"run.threads": 1}, root / "params.yaml")
     (root / "tasks").symlink_to(REPOSITORY / "tasks")
-    shutil.copy(mlflow_database, tmp_path / "mlflow.db")
+    copy_database(mlflow_database, tmp_path / "mlflow.db", root)
     monkeypatch.chdir(root)
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     monkeypatch.setenv("REELTRACE_STORE", str(tmp_path / "store"))

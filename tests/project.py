@@ -21,6 +21,7 @@ import yaml
 
 from tasks.shared.execution.params_file import change_params
 from tasks.shared.execution.stage import limit_threads
+from tasks.shared.execution.tracking import EXPERIMENT
 from tasks.shared.runtime.files import sha256_file, sha256_json
 from tests.called import called
 
@@ -111,7 +112,7 @@ class Project:
 
 
 def kept_database(cache: Path) -> Path:
-    """An empty MLflow database, kept between test sessions because its migrations take many seconds."""
+    """An MLflow database with the experiment and no run, kept because its migrations take many seconds."""
     path = cache / f"mlflow-{version('mlflow')}.db"
     with one_at_a_time(cache / "mlflow.lock"):
         if not path.exists():
@@ -119,9 +120,18 @@ def kept_database(cache: Path) -> Path:
 
             fresh = path.with_suffix(".partial")
             fresh.unlink(missing_ok=True)
-            MlflowClient(f"sqlite:///{fresh}").search_experiments()
+            MlflowClient(f"sqlite:///{fresh}").create_experiment(EXPERIMENT)
             fresh.replace(path)
     return path
+
+
+def copy_database(kept: Path, path: Path, root: Path) -> None:
+    """A database like the kept one, whose artifacts are where MLflow puts them by default: below the project."""
+    shutil.copy(kept, path)
+    with sqlite3.connect(path) as database:
+        database.execute(
+            "UPDATE experiments SET artifact_location = ? || experiment_id", (f"{root.resolve()}/mlruns/",)
+        )
 
 
 def kept_at(cache: Path) -> Path:
@@ -160,7 +170,7 @@ def build(root: Path, mlflow_database: Path) -> Project:
         target = root / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
-    shutil.copy(mlflow_database, root / "mlflow.db")
+    copy_database(mlflow_database, root / "mlflow.db", root)
     made = Project(root)
     made.change(SMALL)
     small().save(str(root / SMALL["base.model"]), create_model_card=False)

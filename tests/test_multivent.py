@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save_file
 
 from tests.corpus.imitation import write_imitation
 from tests.omni.published import whole_thinker, write_processor, write_thinker
-from tests.project import GIT, STAGES, sources
+from tests.project import GIT, STAGES, copy_database, sources
 from tests.shared.retrieval.drama import MARK, make
 from tests.shared.retrieval.local_hub import COMMIT, GATED, local_hub
 from tests.shared.runtime.test_hub_errors import environment
@@ -117,7 +117,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, mlflow_database: Path) -> It
         target = root / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
-    shutil.copy(mlflow_database, root / "mlflow.db")
+    copy_database(mlflow_database, root / "mlflow.db", root)
     with local_hub(repositories) as (hub, _):
         yield Place(root, top / "MultiVENT", hub, repositories)
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import shutil
 import socket
 import sqlite3
 import subprocess
@@ -25,11 +24,12 @@ from tasks.shared.execution.tracking import (
     flat,
     git_tags,
 )
+from tests.project import copy_database
 
 
 @pytest.fixture
 def client(mlflow_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
-    shutil.copy(mlflow_database, tmp_path / "mlflow.db")
+    copy_database(mlflow_database, tmp_path / "mlflow.db", tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     return MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
@@ -105,7 +105,6 @@ def tell(run: Run, folder: Path) -> None:
 def test_the_database_gets_the_rows_that_mlflows_client_writes(client: MlflowClient, tmp_path: Path) -> None:
     (tmp_path / "adapter").mkdir()
     (tmp_path / "adapter" / "weights").write_bytes(b"x")
-    client.create_experiment(EXPERIMENT)
     path, tables, kept = tmp_path / "mlflow.db", [], []
     with sqlite3.connect(path) as database:
         names = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
@@ -148,7 +147,6 @@ def test_the_tables_of_this_mlflow_are_known(mlflow_database: Path) -> None:
 
 
 def test_a_database_of_unknown_tables_is_left_to_the_client(client: MlflowClient, tmp_path: Path) -> None:
-    client.create_experiment(EXPERIMENT)
     path = tmp_path / "mlflow.db"
     with sqlite3.connect(path) as database:
         database.execute("UPDATE alembic_version SET version_num = 'another'")
