@@ -169,7 +169,8 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlflow_database: 
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     monkeypatch.setenv("REELTRACE_STORE", str(tmp_path / "store"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TOKENIZERS_PARALLELISM"):
+    threads = [f"{library}_NUM_THREADS" for library in ("OMP", "MKL", "OPENBLAS")]
+    for name in (*threads, "OMP_WAIT_POLICY", "KMP_BLOCKTIME", "TOKENIZERS_PARALLELISM"):
         monkeypatch.setenv(name, os.environ[name])  # a stage sets these; this puts them back afterwards
     return Workspace(root)
 
