@@ -283,5 +283,6 @@ def test_threads_are_bounded_though_numpy_is_there_already() -> None:
             limit_threads(threads)
             assert {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"} == {threads}
             assert os.environ["OMP_NUM_THREADS"] == str(threads)
+            assert os.environ["OMP_WAIT_POLICY"] == "passive"
     finally:
         limit_threads(max(before, default=1))
