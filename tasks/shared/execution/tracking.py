@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from tasks.shared.execution.mlflow_database import upgrade_database
 from tasks.shared.runtime.files import canonical_json, sha256_json
 
 if TYPE_CHECKING:
@@ -101,7 +102,10 @@ class Tracker:
         logging.getLogger("mlflow.store").setLevel(logging.WARNING)
         from mlflow import MlflowClient
 
-        client = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI", DEFAULT_URI))
+        uri = os.environ.get("MLFLOW_TRACKING_URI", DEFAULT_URI)
+        if upgraded := upgrade_database(uri):
+            print(f"{self.stage}: {upgraded}", file=sys.stderr)
+        client = MlflowClient(uri)
         experiment = client.get_experiment_by_name(EXPERIMENT)
         experiment_id = experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT)
         tags = git_tags() | environment_tags()
