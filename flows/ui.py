@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from flows.pages import HERE, Page, Running, mlflow_page, prefect_page
 from flows.register import api_url
-from tasks.shared.execution.mlflow_database import upgrade_database
+from tasks.shared.execution.mlflow_upgrade import upgrade_database
 from tasks.shared.execution.params import load_params
 from tasks.shared.execution.tracking import DEFAULT_URI
 from tasks.shared.runtime.errors import UserError

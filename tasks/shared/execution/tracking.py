@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tasks.shared.execution.mlflow_database import upgrade_database
+from tasks.shared.execution.mlflow_upgrade import upgrade_database
 from tasks.shared.runtime.files import canonical_json, sha256_json
 
 if TYPE_CHECKING:
