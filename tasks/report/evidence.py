@@ -6,17 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tasks.lineage.lineage import Lineage
+from tasks.lineage.open import published
 from tasks.shared.artifacts import corpus, losses, media, models, negatives, scores, transcripts
 from tasks.shared.artifacts.corpus import Qrels, Query, Video
 from tasks.shared.artifacts.index import IndexManifest, read_index_manifest
 from tasks.shared.artifacts.media import Media
 from tasks.shared.artifacts.models import BaseModel, Training
 from tasks.shared.artifacts.negatives import MinedQuery
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS, read_manifest
-from tasks.shared.artifacts.scores import HEADLINE, Run, Scores
+from tasks.shared.artifacts.scores import HEADLINE, Scores
 from tasks.shared.artifacts.transcripts import Transcript
+from tasks.shared.artifacts.types import RESULTS, Run
 from tasks.shared.execution.failures import FAILURES, Failure, read_failures
-from tasks.shared.runtime.files import read_json, sha256_file
+from tasks.shared.runtime.files import read_json
 
 STAGES = ("corpus", "extract", "transcribe", "mine", "base", "train", "encode", "evaluate")  # as each feeds the next
 RECOGNISER = "model.json"
@@ -28,8 +30,7 @@ class Evidence:
 
     Attributes:
         root: the results folder.
-        manifests: of every stage before the report.
-        digests: sha256 of each stage's manifest file, the identity of what it made.
+        lineage: executions of every stage before the report, by its manifest.
         videos: all, by id; queries: of both splits, by id; qrels: of the test split.
         media, transcripts: by video id; a video that failed or lacks the modality is not there.
         losses: training curve, column by column; None where nothing was trained.
@@ -39,8 +40,7 @@ class Evidence:
     """
 
     root: Path
-    manifests: dict[str, dict[str, Any]]
-    digests: dict[str, str]
+    lineage: Lineage
     videos: dict[str, Video]
     queries: dict[str, Query]
     qrels: Qrels
@@ -60,7 +60,7 @@ class Evidence:
     @property
     def source(self) -> str:
         """Where the corpus came from: demo, folder or multivent."""
-        return str(self.manifests["corpus"]["params"]["corpus"]["source"])
+        return str(self.lineage.execution("corpus").param("corpus.source"))
 
     @property
     def lead(self) -> str | None:
@@ -78,7 +78,7 @@ class Evidence:
 
 def read_evidence(root: Path = RESULTS) -> Evidence:
     """Read every artifact. Raises UserError where one is missing or not as this version writes it."""
-    manifests = {stage: read_manifest(stage, root) for stage in STAGES}
+    lineage = published(STAGES, root)
     folder = root / "evaluate"
     ndcg: dict[str, dict[str, float]] = {}
     for one in scores.read_per_query(folder):
@@ -88,8 +88,7 @@ def read_evidence(root: Path = RESULTS) -> Evidence:
     training = models.read_training(root)
     return Evidence(
         root=root,
-        manifests=manifests,
-        digests={stage: sha256_file(root / stage / MANIFEST) for stage in STAGES},
+        lineage=lineage,
         videos={video.video_id: video for video in corpus.read_videos(root / "corpus" / "manifest.parquet")},
         queries=queries,
         qrels=corpus.read_qrels(root / "corpus" / "qrels.test.trec"),

@@ -110,8 +110,8 @@ def system_rows(evidence: Evidence) -> list[SystemRow]:
 
 def systems_explained(evidence: Evidence) -> dict[str, str]:
     """What each system is, in a line."""
-    retriever = evidence.manifests["evaluate"]["params"]["retriever"]["model"]
-    fields = listed(evidence.manifests["evaluate"]["params"]["document.test_text"])
+    retriever = evidence.lineage.execution("evaluate").params["retriever"]["model"]
+    fields = listed(evidence.lineage.execution("evaluate").params["document.test_text"])
     return {
         "tuned": f"the omni embedder with the adapter trained here on {trained_on(evidence)}, "
         f"over {indexed_by(evidence)} of the videos",
@@ -132,9 +132,9 @@ def demo_notes(evidence: Evidence) -> list[str]:
         "The text baselines are stock: BM25 and a dense retriever over the same text, not weakened and not tuned.",
     ]
     handicaps = []
-    if evidence.manifests["transcribe"]["params"]["transcribe"]["model"] == PACKAGED_ASR:
+    if evidence.lineage.execution("transcribe").params["transcribe"]["model"] == PACKAGED_ASR:
         handicaps.append("the speech recogniser (Whisper tiny.en)")
-    if evidence.manifests["evaluate"]["params"]["retriever"]["model"] == PACKAGED_RETRIEVER:
+    if evidence.lineage.execution("evaluate").params["retriever"]["model"] == PACKAGED_RETRIEVER:
         handicaps.append("the dense retriever (all-MiniLM-L6-v2)")
     if handicaps:
         both = f"{listed(handicaps)} {'know' if len(handicaps) > 1 else 'knows'}"
@@ -143,7 +143,7 @@ def demo_notes(evidence: Evidence) -> list[str]:
             f"{both[0].upper()}{both[1:]} English only. That handicaps the text baselines in {others} of the "
             f"corpus's {len(languages)} languages, and a lead over them there is partly this handicap."
         )
-    if evidence.manifests["base"]["params"]["base"]["source"] == "tiny":
+    if evidence.lineage.execution("base").params["base"]["source"] == "tiny":
         notes.append(
             "The tiny base model was trained on generated pairs from the same closed vocabulary of scenes, sounds, "
             "signs and sentences as the corpus, in other combinations: it meets new events, but no new words."

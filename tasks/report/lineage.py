@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.lineage.picture.graph import Graph, Mark
-from tasks.lineage.picture.stages import Marked, Recorded, score_node, short, stage_graph
+from tasks.lineage.picture.stages import Marked, flat, score_node, stage_graph
 from tasks.report.evidence import Evidence
-from tasks.report.provenance import LISTED, chain, index_facts, stages
+from tasks.report.provenance import index_facts
 from tasks.report.samples import Sample, Shown
 from tasks.shared.artifacts.corpus import Query
 from tasks.shared.artifacts.indexed import IndexedDocument, read_indexed
 from tasks.shared.artifacts.media import Media
 from tasks.shared.artifacts.scores import HEADLINE
 from tasks.shared.artifacts.transcripts import Transcript
-from tasks.shared.runtime.files import sha256_json
 
 PAGE = "lineage.html"
+LISTED = 12  # files of a stage that are named; of more, how many
 LEGEND: dict[Mark, str] = {
     "broken": "what was read is not, byte for byte, what its maker has here: the two are not of one run",
 }
@@ -65,7 +65,8 @@ def lineage_parts(evidence: Evidence, samples: list[Sample]) -> dict[str, Any]:
     """What the template of the page is filled with, beside the parts of the report."""
     return {
         "lineage": stage_lineage(evidence, "#stage-{}"),
-        "stages": stages(evidence),
+        "stages": list(evidence.lineage.executions.values()),
+        "flat": flat,
         "index_facts": index_facts(evidence),
         "most_outputs": LISTED,
         "ancestries": ancestries(evidence, samples),
@@ -74,39 +75,28 @@ def lineage_parts(evidence: Evidence, samples: list[Sample]) -> dict[str, Any]:
 
 def stage_lineage(evidence: Evidence, link: str, *, brief: bool = False) -> Graph:
     """The stages that made the score, from their manifests; links go to a stage's details."""
-    broken = chain(evidence).broken
+    lineage = evidence.lineage
+    broken = [one for one in lineage.links() if one.holds != "yes"]
     marks: dict[str, tuple[Mark, tuple[str, ...]]] = {}
-    for stage, path in broken:
-        marks[stage] = ("broken", (*marks.get(stage, ("broken", ()))[1], f"read another {path}"))
+    for one in broken:
+        reasons = marks[one.reader][1] if one.reader in marks else ()
+        marks[one.reader] = ("broken", (*reasons, f"read another {one.artifact.path}"))
     lead, scores = evidence.lead, evidence.scores
     number = None
     if lead is not None and lead in scores.systems:
         over = f"over {scores.queries} queries and {scores.videos} videos"
         number = score_node(HEADLINE, lead, scores.systems[lead][HEADLINE], scores.intervals[lead][HEADLINE], over)
     return stage_graph(
-        [_recorded(name, manifest, evidence.digests[name]) for name, manifest in evidence.manifests.items()],
+        lineage,
+        list(lineage.executions),
         number,
-        Marked(marks, frozenset(broken)),
+        Marked(marks, frozenset((one.reader, one.artifact.path) for one in broken)),
         title="How the score came about" if number else "How the index came about",
         about="Every stage with the digest of its manifest, and what it read of the stages before it.",
         legend=LEGEND if broken else {},
         digests=_digests(evidence),
         link=link,
         brief=brief,
-    )
-
-
-def _recorded(name: str, manifest: Mapping[str, Any], digest: str) -> Recorded:
-    code = sha256_json(manifest["code"])
-    return Recorded(
-        name=name,
-        manifest=digest,
-        params=manifest["params"],
-        counts=manifest["counts"],
-        reads={path: one["sha256"] for path, one in manifest["inputs"].items()},
-        made=[*manifest["outputs"], *(f"{folder}/" for folder in manifest["folders"])],
-        code=code,
-        extra=(f"code {short(code)}",),
     )
 
 

@@ -63,7 +63,7 @@ def mined(evidence: Evidence) -> Mined | None:
     reasons = Counter(drop.reason for one in evidence.mined for drop in one.dropped)
     usable = [one for one in evidence.mined if one.negatives]
     return Mined(
-        source=evidence.manifests["mine"]["params"]["mine"]["source"],
+        source=evidence.lineage.execution("mine").params["mine"]["source"],
         queries=len(evidence.mined),
         kept=sum(len(one.negatives) for one in evidence.mined),
         by_count=dict(sorted(Counter(len(one.negatives) for one in evidence.mined).items())),

@@ -52,7 +52,7 @@ class Missing:
 
 def splits(evidence: Evidence) -> list[SplitRow]:
     """The splits that hold anything."""
-    counts = evidence.manifests["corpus"]["counts"]
+    counts = evidence.lineage.execution("corpus").counts
     rows = []
     for split in SPLITS:
         videos = [video for video in evidence.videos.values() if video.split == split]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tasks.audit.executions import Execution
-from tasks.audit.score import Score
-from tasks.audit.snapshot import workspace
+from tasks.lineage.model import Run
+from tasks.lineage.open import workspace
+from tasks.lineage.score import Score
 from tasks.shared.artifacts.publish import write_manifest
+from tasks.shared.runtime.files import sha256_file
 from tests.project import GIT
 
 DVC_YAML = """\
@@ -31,6 +33,7 @@ stages:
 PROGRAM = """\
 import hashlib, json, os
 from importlib.metadata import version
+from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
@@ -95,7 +98,10 @@ class SmallGit:
                 self.root / "results" / stage,
                 stage,
                 params={stage: params[stage], "run.seed": params["run"]["seed"]},
-                code=sorted(path.relative_to(self.root) for path in (self.root / "tasks" / stage).rglob("*.py")),
+                code={
+                    path.relative_to(self.root).as_posix(): sha256_file(path)
+                    for path in sorted((self.root / "tasks" / stage).rglob("*.py"))
+                },
                 components=["numpy"],
                 inputs=inputs,
                 counts={"files": 1},
@@ -105,15 +111,15 @@ class SmallGit:
         return Score(workspace())
 
 
-def run_of(stage: str, manifest: str, commit: str, *, dirty: bool = False, **tags: str) -> Execution:
+def run_of(stage: str, manifest: str, commit: str, *, dirty: bool = False, **tags: str) -> Run:
     """An MLflow run that published a manifest."""
-    return Execution(
+    return Run(
         run_id=(stage * 32)[:32],
         stage=stage,
         status="FINISHED",
         manifest=manifest,
-        started=1,
-        ended=2,
+        started=datetime(2026, 1, 1, tzinfo=UTC),
+        ended=datetime(2026, 1, 2, tzinfo=UTC),
         commit=commit,
         dirty=dirty,
         artifacts="",

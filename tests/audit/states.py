@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tasks.audit.executions import Executions
-from tasks.audit.manifest import Manifest
-from tasks.audit.snapshot import Snapshot
+from tasks.lineage.lineage import Lineage
+from tasks.lineage.mlflow import Tracking
+from tasks.lineage.model import Artifact, Execution
 from tasks.shared.artifacts.publish import digests
 from tasks.shared.execution.pipeline import StageSpec
 from tasks.shared.runtime.files import files_under, sha256_json
@@ -22,40 +22,40 @@ def made(
     components: Mapping[str, str] | None = None,
     reads: Mapping[str, str] | None = None,
     outputs: Mapping[str, str] | None = None,
-) -> Manifest:
+) -> Execution:
     """A stage's manifest; inputs and outputs are digests by path."""
     content: dict[str, Any] = {
         "stage": stage,
         "params": dict(params or {}),
         "code": dict(code or {}),
         "components": dict(components or {}),
-        "inputs": {path: {"sha256": digest, "bytes": 1} for path, digest in (reads or {}).items()},
-        "outputs": {path: {"sha256": digest, "bytes": 1} for path, digest in (outputs or {}).items()},
+        "used": {path: Artifact(path, digest, 1) for path, digest in (reads or {}).items()},
+        "generated": {path: Artifact(path, digest, 1) for path, digest in (outputs or {}).items()},
         "folders": {},
         "derived": [],
         "counts": {},
     }
-    return Manifest(digest=sha256_json(content), **content)
+    return Execution(digest=sha256_json({name: repr(value) for name, value in content.items()}), **content)
 
 
-def state(root: Path, *manifests: Manifest) -> Snapshot:
+def state(root: Path, *manifests: Execution) -> Lineage:
     """A state of these stages, in this order, whose files lie below a folder."""
-    return Snapshot(
+    return Lineage(
         name=root.name,
         root=root,
         stages={one.stage: StageSpec(one.stage, (), (), ()) for one in manifests},
-        manifests={one.stage: one for one in manifests},
+        executions={one.stage: one for one in manifests},
         missing={},
         outs={},
         lock={},
         params={},
         commit=None,
         dirty=[],
-        executions=Executions("sqlite:///mlflow.db", root),
+        tracking=Tracking("sqlite:///mlflow.db", root),
     )
 
 
-def published(root: Path) -> Snapshot:
+def published(root: Path) -> Lineage:
     """The state of the files that lie in `results/` below a folder, a stage for every folder there."""
     manifests = []
     for folder in sorted((root / "results").iterdir()):

@@ -7,17 +7,16 @@ from pathlib import Path
 from tasks.audit.diff.headline import headline
 from tasks.audit.diff.pair import Pair
 from tasks.audit.diff.stages import StageDifference, _environments, stage_differences
-from tasks.audit.executions import Execution
-from tasks.audit.manifest import Manifest
+from tasks.lineage.model import Execution, Run
 from tests.audit.states import made, state
 
 
-def compared(a: list[Manifest], b: list[Manifest]) -> dict[str, StageDifference]:
+def compared(a: list[Execution], b: list[Execution]) -> dict[str, StageDifference]:
     found = stage_differences(Pair(state(Path("A"), *a), state(Path("B"), *b)))
     return {one.stage: one for one in found}
 
 
-def diamond(left: int, right: int, **join: object) -> list[Manifest]:
+def diamond(left: int, right: int, **join: object) -> list[Execution]:
     """Top feeds left and right, which both feed join; a stage's file is as its param says."""
     top = made("top", outputs={"results/top/t": "t"})
     sides = [
@@ -34,7 +33,7 @@ def diamond(left: int, right: int, **join: object) -> list[Manifest]:
         *sides,
         made(
             "join",
-            reads={f"results/{one.stage}/o": one.outputs[f"results/{one.stage}/o"]["sha256"] for one in sides},
+            reads={f"results/{one.stage}/o": one.generated[f"results/{one.stage}/o"].sha256 for one in sides},
             outputs={"results/join/o": f"{left}{right}"},
             **join,  # type: ignore[arg-type]
         ),
@@ -80,7 +79,7 @@ def test_an_external_input_parts() -> None:
 def test_the_same_result_by_other_code_hands_on_the_same_content() -> None:
     """Mine reads transcribe's manifest, whose digest differs by the code; what it names does not."""
 
-    def chain(code: str, margin: float | None) -> list[Manifest]:
+    def chain(code: str, margin: float | None) -> list[Execution]:
         first = made("transcribe", code={"a.py": code}, outputs={"results/transcribe/t": "t"})
         second = made(
             "mine",
@@ -108,7 +107,7 @@ def test_other_bytes_from_equal_work_are_not_explained_away() -> None:
 
 
 def test_a_file_that_only_one_side_made_is_inherited_and_one_that_only_one_side_read_is_not() -> None:
-    def chain(files: dict[str, str], read: dict[str, str]) -> list[Manifest]:
+    def chain(files: dict[str, str], read: dict[str, str]) -> list[Execution]:
         return [made("train", outputs=files), made("encode", reads=read, outputs={"results/encode/v": str(read)})]
 
     one, two = {"results/train/a": "1"}, {"results/train/a": "1", "results/train/b": "2"}
@@ -126,8 +125,8 @@ def test_a_missing_stage_is_unknown_and_says_where() -> None:
 
 
 def test_environments_differ_only_where_no_run_has_what_another_had() -> None:
-    def runs(*tags: dict[str, str]) -> list[Execution]:
-        return [Execution("r", "mine", "FINISHED", None, 0, 0, None, False, "", one) for one in tags]
+    def runs(*tags: dict[str, str]) -> list[Run]:
+        return [Run("r", "mine", "FINISHED", None, None, None, None, False, "", one) for one in tags]
 
     a = runs({"env.host": "one", "env.python": "3.11"}, {"env.host": "two", "env.python": "3.11"})
     b = runs({"env.host": "two", "env.python": "3.12", "git.commit": "x"})

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tasks.audit import snapshot
+from tasks.audit import lineage
 from tasks.audit.export.events import Export, export
 from tasks.audit.export.names import Name, Names, shareable
 from tasks.audit.export.repository import folder_at, namespace, web_address
@@ -83,7 +83,7 @@ def footage(workspace: Workspace) -> Path:
 
 def told(stage: str) -> tuple[Export, dict[str, dict[str, Any]]]:
     """The export, and its final events by stage; every event is one that the client takes."""
-    answer = export(snapshot.workspace(), stage)
+    answer = export(lineage.workspace(), stage)
     for event in answer.events:
         parse(event)
     return answer, {one["job"]["name"]: one for one in answer.events if one["eventType"] == "COMPLETE"}

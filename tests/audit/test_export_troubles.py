@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import sqlite3
@@ -12,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from tasks.audit.export import command
+from tasks.audit.cli import build_parser
+from tasks.audit.export import view
 from tasks.audit.export.events import Export, export
 from tasks.audit.export.runs import UNKNOWN
-from tasks.audit.snapshot import workspace
+from tasks.lineage.open import workspace
 from tasks.shared.runtime.errors import UserError
 from tests.audit.openlineage_reader import Graph, parse
 from tests.project import Project
@@ -107,7 +107,7 @@ def test_of_an_altered_table_no_columns_are_told(here: Project) -> None:
     shutil.copy(here.root / "results/corpus/queries.parquet", here.root / "results/evaluate/per_query.parquet")
     (here.root / "results/evaluate/metrics.json").write_text("{}", encoding="utf-8")
     answer, done = told()
-    recorded = here.manifest("evaluate")["outputs"]["results/evaluate/per_query.parquet"]
+    recorded = here.execution("evaluate")["outputs"]["results/evaluate/per_query.parquet"]
     found = dataset(done["evaluate"], "outputs", "results/evaluate/per_query.parquet")
     assert found["facets"]["version"]["datasetVersion"] == recorded["sha256"]
     assert "schema" not in found["facets"]
@@ -143,10 +143,8 @@ def test_wrong_names_are_one_line(
     project: Project, monkeypatch: pytest.MonkeyPatch, arguments: list[str], line: str
 ) -> None:
     monkeypatch.chdir(project.root)
-    parser = argparse.ArgumentParser()
-    command.arguments(parser)
     with pytest.raises(UserError) as refused:
-        command.run(parser.parse_args(arguments))
+        view.answer(build_parser().parse_args(["export", *arguments]))
     assert str(refused.value).startswith(line)
     assert "\n" not in str(refused.value)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import shutil
@@ -14,11 +13,13 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.audit.executions import Executions
+from tasks.audit.cli import build_parser
 from tasks.audit.impact.checkpoints import Checkpoints
-from tasks.audit.impact.command import arguments, run
 from tasks.audit.impact.places import ranks_of
-from tasks.audit.snapshot import Snapshot, workspace
+from tasks.audit.impact.view import answer
+from tasks.lineage.lineage import Lineage
+from tasks.lineage.mlflow import Tracking
+from tasks.lineage.open import workspace
 from tasks.shared.runtime.errors import UserError
 from tests.project import STAGES, Project
 
@@ -191,10 +192,8 @@ def test_what_is_not_there_is_one_line(
     project: Project, monkeypatch: pytest.MonkeyPatch, given: list[str], told: str
 ) -> None:
     monkeypatch.chdir(project.root)
-    parser = argparse.ArgumentParser()
-    arguments(parser)
     with pytest.raises(UserError) as refused:
-        run(parser.parse_args(given))
+        answer(build_parser().parse_args(["impact", *given]))
     assert told in str(refused.value)
     assert "\n" not in str(refused.value)
 
@@ -234,11 +233,11 @@ def test_what_cannot_be_told_is_said_and_the_rest_told(finished: Project) -> Non
     assert evaluate["runs"] == "yes"
 
 
-def _elsewhere(project: Project) -> Snapshot:
+def _elsewhere(project: Project) -> Lineage:
     """The workspace, as if another training lay in it."""
-    snapshot = workspace(executions=Executions(f"sqlite:///{project.root / 'mlflow.db'}"))
-    snapshot.manifests.pop("train")
-    return snapshot
+    lineage = workspace(tracking=Tracking(f"sqlite:///{project.root / 'mlflow.db'}"))
+    lineage.executions.pop("train")
+    return lineage
 
 
 def test_trainings_that_lie_elsewhere(finished: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from tasks.audit.impact.forecast import forecast
 from tasks.audit.impact.impact import impact
 from tasks.audit.impact.lesson import mined_again
 from tasks.audit.impact.state import State
-from tasks.audit.snapshot import workspace
+from tasks.lineage.open import workspace
 from tasks.mine.filtering import mined, threshold
 from tests.audit.own_videos import STRANGER, OwnVideos, lay_out
 from tests.project import Project

@@ -12,9 +12,9 @@ from tasks.audit.impact.effects import Effects
 from tasks.audit.impact.lesson import document_changes
 from tasks.audit.impact.recompute import recompute
 from tasks.audit.impact.state import State
-from tasks.audit.items import lineage_of
-from tasks.audit.snapshot import workspace
-from tasks.audit.trace.view import _item_tree
+from tasks.audit.trace.view import item_tree
+from tasks.lineage.items import video_lineages
+from tasks.lineage.open import workspace
 from tasks.shared.artifacts.publish import publishing, write_manifest
 from tasks.shared.artifacts.transcripts import Transcript
 from tasks.shared.execution.params_file import change_params
@@ -36,7 +36,7 @@ def state(folder: Path, **params: Any) -> State:
     with publishing("encode") as out:
         write_text(out / "failures.jsonl", "")
         counts = {"indexed": 1}
-        write_manifest(out, "encode", params={}, code=[], components=[], inputs=[], counts=counts)
+        write_manifest(out, "encode", params={}, code={}, components=[], inputs=[], counts=counts)
     change_params(
         {
             "document.train_text": ["transcript", "ocr"],
@@ -61,9 +61,9 @@ def test_on_screen_text_is_part_of_the_document_that_a_trace_shows(here: Path) -
     made = state(here)
     documents = made.documents("test")
     assert {name: one.text for name, one in documents.items()} == {"sign": "TO LET NO ENTRY"}
-    lineage = lineage_of(made.snapshot, ["sign", "silent", "taught"])
+    lineage = video_lineages(made.lineage, ["sign", "silent", "taught"])
     assert [one.said and one.said.ocr for one in lineage.values()] == [SIGN, "", None]
-    shown = [[str(one.label) for one in _item_tree(each).children] for each in lineage.values()]
+    shown = [[str(one.label) for one in item_tree(each).children] for each in lineage.values()]
     assert "on-screen text: “TO LET NO ENTRY”" in " ".join(" ".join(shown[0]).split())
     assert "on-screen text: none found" in shown[1]
     assert not any("on-screen" in line for line in shown[2])

@@ -6,7 +6,7 @@ import pytest
 
 from tasks.audit.impact.forecast import forecast
 from tasks.audit.impact.state import State
-from tasks.audit.snapshot import workspace
+from tasks.lineage.open import workspace
 from tasks.shared.execution.reused import Reused, read_reused
 from tests.audit.own_videos import OwnVideos
 from tests.audit.test_impact_forecast import Case, ask, film, made, own, param, take_away

@@ -11,7 +11,7 @@ from scipy import stats
 from tasks.audit.negatives.association import associate
 from tasks.audit.negatives.audit import audit
 from tasks.audit.negatives.effectiveness import neighbours
-from tasks.audit.snapshot import workspace
+from tasks.lineage.open import workspace
 from tests.audit.mined import lay, mined, query, scored, video
 
 

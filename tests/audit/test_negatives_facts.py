@@ -11,7 +11,7 @@ from tasks.audit.negatives.audit import Audit, audit
 from tasks.audit.negatives.facts import band_of
 from tasks.audit.negatives.scores import spread
 from tasks.audit.negatives.usage import gini
-from tasks.audit.snapshot import workspace
+from tasks.lineage.open import workspace
 from tasks.shared.artifacts.corpus import Judgment
 from tasks.shared.artifacts.exposures import Exposure
 from tasks.shared.artifacts.negatives import Dropped, MinedQuery, Negative

@@ -14,7 +14,7 @@ from tasks.audit.negatives.audit import audit
 from tasks.audit.negatives.likeness import Likeness
 from tasks.audit.negatives.material import read_material
 from tasks.audit.negatives.picture_hash import BITS, FRAMES, LIMIT, PictureHash, distance, hash_strip, hashes_of
-from tasks.audit.snapshot import workspace
+from tasks.lineage.open import workspace
 from tests.audit.mined import lay, media, mined, query, said, video
 
 TWELVE = "one two three four five six seven eight nine ten eleven twelve"

@@ -11,7 +11,7 @@ from scipy import stats
 from tasks.audit.negatives.audit import sampled
 from tasks.audit.negatives.judged import Judged, read_judged, wilson
 from tasks.audit.negatives.sample import COLUMNS, guarded, guarded_id, unguarded, write_sample
-from tasks.audit.snapshot import workspace
+from tasks.lineage.open import workspace
 from tasks.shared.artifacts.negatives import MinedQuery
 from tasks.shared.runtime.errors import UserError
 from tests.audit.mined import lay, media, mined, query, said, video
@@ -84,7 +84,7 @@ def test_the_file_opens_right(here: Path) -> None:
     assert (first["frames"], first["video"]) == ("results/extract/frames/n.png", "/videos/@near0.mp4")
     assert (first["score"], first["rank"], first["relevant"]) == ("0.900000", "1", "")
     assert first["stratum"] == "above, same language, event unknown"
-    assert {row["mine_manifest"] for row in rows} == {workspace().manifest("mine").digest}
+    assert {row["mine_manifest"] for row in rows} == {workspace().execution("mine").digest}
 
 
 def test_it_is_drawn_alike_and_larger_holds_smaller(here: Path) -> None:

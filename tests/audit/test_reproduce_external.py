@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from tasks.audit import snapshot
+from tasks.audit import lineage
 from tasks.audit.reproduce import external
 from tasks.audit.reproduce.external import altered
-from tasks.audit.snapshot import Snapshot
+from tasks.lineage.lineage import Lineage
 from tasks.shared.artifacts.corpus import Video, write_videos
 from tasks.shared.artifacts.publish import write_manifest
-from tasks.shared.execution.outside import climbs, link, named_paths
+from tasks.shared.execution.worktree import climbs, link, named_paths
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import sha256_file
 from tests.conftest import Workspace
@@ -63,7 +63,7 @@ def test_links(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def of_a_folder(workspace: Workspace) -> Snapshot:
+def of_a_folder(workspace: Workspace) -> Lineage:
     """A corpus of one video in a folder with a table beside it."""
     workspace.set_params({"corpus.source": "folder", "corpus.path": "videos"})
     videos = workspace.root / "videos"
@@ -78,15 +78,15 @@ def of_a_folder(workspace: Workspace) -> Snapshot:
         out,
         "corpus",
         params={"corpus": {"source": "folder", "path": "videos"}},
-        code=[],
+        code={},
         components=[],
         inputs=[Path("videos/metadata.jsonl")],
         counts={},
     )
-    return snapshot.workspace()
+    return lineage.workspace()
 
 
-def test_videos_and_tables_of_a_folder(of_a_folder: Snapshot) -> None:
+def test_videos_and_tables_of_a_folder(of_a_folder: Lineage) -> None:
     recorded = external.read(of_a_folder, ["corpus"])
     assert recorded.keys() == {"videos/a.mp4", "videos/metadata.jsonl"}
     assert external.check(of_a_folder, ["corpus"], recorded, Path()) == []
@@ -98,7 +98,7 @@ def test_videos_and_tables_of_a_folder(of_a_folder: Snapshot) -> None:
         external.check(of_a_folder, ["corpus"], recorded, Path())
 
 
-def test_a_list_of_videos_that_was_altered_is_not_believed(of_a_folder: Snapshot) -> None:
+def test_a_list_of_videos_that_was_altered_is_not_believed(of_a_folder: Lineage) -> None:
     write_videos(Path("results/corpus/manifest.parquet"), [])
     with pytest.raises(UserError, match=r"manifest.parquet of workspace is altered"):
         external.read(of_a_folder, ["corpus"])

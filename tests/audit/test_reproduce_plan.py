@@ -10,7 +10,7 @@ import pytest
 from tasks.audit.reproduce import environment
 from tasks.audit.reproduce.params import changed
 from tasks.audit.reproduce.plan import Plan, make_plan
-from tasks.audit.snapshot import workspace
+from tasks.lineage.open import workspace
 from tasks.shared.execution.tracking import environment_tags
 from tasks.shared.runtime import git
 from tasks.shared.runtime.errors import UserError
@@ -35,10 +35,10 @@ def with_runs(small: SmallGit, monkeypatch: pytest.MonkeyPatch, *, dirty: bool, 
     """MLflow knows a run for every manifest that lies there."""
 
     def of_manifests(_: object, digests: list[str]) -> dict[str, list[object]]:
-        stages = {manifest.digest: stage for stage, manifest in workspace().manifests.items()}
+        stages = {manifest.digest: stage for stage, manifest in workspace().executions.items()}
         return {digest: [run_of(stages[digest], digest, commit, dirty=dirty)] for digest in digests}
 
-    monkeypatch.setattr("tasks.audit.executions.Executions.of_manifests", of_manifests)
+    monkeypatch.setattr("tasks.lineage.mlflow.Tracking.of_manifests", of_manifests)
 
 
 def test_the_commit_is_that_of_the_code_and_not_head(small: SmallGit) -> None:
@@ -209,7 +209,7 @@ def test_a_stage_that_did_not_run(small: SmallGit) -> None:
 
 def test_environment(small: SmallGit) -> None:
     small.publish()
-    manifests = workspace().manifests
+    manifests = workspace().executions
     here = environment_tags()
     runs = {
         "mine": [run_of("mine", "", "", **here)],

@@ -42,8 +42,8 @@ def test_an_untouched_project_is_intact_and_says_how_much_was_checked(here: Proj
     checked = {one["what"]: one["count"] for one in answer["checked"]}
     files = [path for path in (here.root / "results").rglob("*") if path.is_file()]
     assert checked["results"] == len([path for path in files if "lancedb" not in path.parts])
-    assert checked["source videos"] == here.manifest("corpus")["counts"]["videos"]
-    assert checked["index rows"] == here.manifest("encode")["counts"]["indexed"]
+    assert checked["source videos"] == here.execution("corpus")["counts"]["videos"]
+    assert checked["index rows"] == here.execution("encode")["counts"]["indexed"]
     assert checked["MLflow runs"] == 9
     with sqlite3.connect(here.root / "mlflow.db") as database:
         for table in ("params", "metrics"):
@@ -190,7 +190,7 @@ def test_a_forged_result_that_manifest_and_dvc_lock_agree_on_is_told_by_the_run_
 ) -> None:
     picture = Path("results/report/plots/systems.png")  # of the last stage: no other one read it
     picture.write_bytes(picture.read_bytes() + b"\0")
-    manifest = here.manifest("report")
+    manifest = here.execution("report")
     manifest["outputs"][picture.as_posix()] = {"sha256": sha256_file(picture), "bytes": picture.stat().st_size}
     write_json(Path("results/report/manifest.json"), manifest)
     lock = yaml.safe_load(Path("dvc.lock").read_text(encoding="utf-8"))
@@ -218,7 +218,7 @@ def test_a_run_that_was_killed_lacks_what_it_lacks(here: Project) -> None:
 
 
 def test_a_training_that_went_on_from_a_checkpoint_lacks_its_first_steps(here: Project) -> None:
-    from tasks.audit.verify.records import read_records
+    from tasks.lineage.records import read_records
     from tasks.shared.execution.tracking import seal
 
     run = verify().runs["train"][0]

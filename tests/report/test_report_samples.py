@@ -73,9 +73,12 @@ def test_spread_is_even_distinct_and_in_range(count: int, wanted: int) -> None:
 
 
 def test_broken_chain_is_named(evidence: Evidence) -> None:
-    assert chain(evidence).broken == []
+    assert chain(evidence).told == []
     assert chain(evidence).links > 20
-    other = replace(evidence, digests=evidence.digests | {"mine": "00" * 32})
+    mine = replace(evidence.lineage.execution("mine"), digest="00" * 32)
+    other = replace(
+        evidence, lineage=replace(evidence.lineage, executions=evidence.lineage.executions | {"mine": mine})
+    )
     assert chain(other).told == ["train read another results/mine/manifest.json"]
 
 
@@ -86,8 +89,9 @@ def test_base_is_identified_as_its_weights_are(evidence: Evidence) -> None:
 
 def test_only_the_demo_has_notes_on_the_demo(evidence: Evidence) -> None:
     assert len(demo_notes(evidence)) == 4
-    corpus = {"params": {"corpus": {"source": "folder"}}}
-    other = replace(evidence, manifests=evidence.manifests | {"corpus": corpus})
+    corpus = replace(evidence.lineage.execution("corpus"), params={"corpus": {"source": "folder"}})
+    executions = evidence.lineage.executions | {"corpus": corpus}
+    other = replace(evidence, lineage=replace(evidence.lineage, executions=executions))
     assert demo_notes(other) == []
     assert "a folder of the user's own videos" in headline(other).over
 

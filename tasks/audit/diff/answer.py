@@ -18,8 +18,7 @@ from tasks.audit.diff.trained import (
     checkpoint_difference,
     exposure_difference,
 )
-from tasks.audit.links import broken, links
-from tasks.audit.snapshot import FINAL, Snapshot
+from tasks.lineage.lineage import FINAL, Lineage
 from tasks.shared.runtime.errors import UserError
 
 T = TypeVar("T")
@@ -113,18 +112,16 @@ def _attempt(what: str, compared: Callable[[Pair], T], pair: Pair, unknown: list
         return None
 
 
-def _side(asked: str, snapshot: Snapshot) -> Side:
-    manifest = snapshot.manifests.get(FINAL)
-    runs = [one.run_id for one in snapshot.runs_of(FINAL)]
+def _side(asked: str, lineage: Lineage) -> Side:
+    manifest = lineage.executions.get(FINAL)
+    runs = [one.run_id for one in lineage.runs_of(FINAL)]
     notes = [
-        f"{link.stage} read another {link.path} than {link.maker} has here; `dvc repro` makes them fit"
-        for link in broken(links(snapshot))
+        f"{link.reader} read another {link.artifact.path} than {link.maker} has here; `dvc repro` makes them fit"
+        for link in lineage.broken()
     ]
-    if snapshot.executions.problem:
-        notes.append(f"no MLflow runs are told: {snapshot.executions.problem}")
-    return Side(
-        asked, snapshot.name, snapshot.commit, snapshot.dirty, manifest.digest if manifest else None, runs, notes
-    )
+    if lineage.tracking.problem:
+        notes.append(f"no MLflow runs are told: {lineage.tracking.problem}")
+    return Side(asked, lineage.name, lineage.commit, lineage.dirty, manifest.digest if manifest else None, runs, notes)
 
 
 def _caveats(data: DataDifference, score: EffectDifference | None) -> list[str]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from tasks.audit.diff.data import QUERIES
 from tasks.audit.diff.moves import QueryMove, SliceDifference, differences, moves, slices
 from tasks.audit.diff.pair import Pair
-from tasks.audit.manifest import Manifest
-from tasks.audit.snapshot import Snapshot
+from tasks.lineage.lineage import Lineage
+from tasks.lineage.model import Execution
 from tasks.shared.artifacts.corpus import Query, read_queries
 from tasks.shared.artifacts.scores import (
     FOLDER,
@@ -93,7 +93,7 @@ def effect_difference(pair: Pair) -> EffectDifference | None:
     if pair.same(FOLDER / PER_QUERY):
         return None
     a, b = pair.each(_scores)
-    return effect(a, b, _queries(pair), _settings(pair.a.manifest("evaluate")))
+    return effect(a, b, _queries(pair), _settings(pair.a.execution("evaluate")))
 
 
 def effect(a: Values, b: Values, queries: Mapping[str, Query], settings: Mapping[str, int]) -> EffectDifference:
@@ -124,8 +124,8 @@ def effect(a: Values, b: Values, queries: Mapping[str, Query], settings: Mapping
     )
 
 
-def _scores(snapshot: Snapshot) -> Values:
-    folder = snapshot.need(FOLDER / PER_QUERY, FOLDER / METRICS).parent
+def _scores(lineage: Lineage) -> Values:
+    folder = lineage.need(FOLDER / PER_QUERY, FOLDER / METRICS).parent
     found: Values = defaultdict(dict)
     for one in read_per_query(folder):
         found[one.system][one.query_id] = one.values
@@ -134,7 +134,7 @@ def _scores(snapshot: Snapshot) -> Values:
     return dict(found)
 
 
-def _settings(manifest: Manifest) -> dict[str, int]:
+def _settings(manifest: Execution) -> dict[str, int]:
     keys = {"resamples": "evaluate.bootstrap", "permutations": "evaluate.permutations", "seed": "run.seed"}
     try:
         return {name: int(manifest.param(key)) for name, key in keys.items()}

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tasks.audit.diff.answer import Difference
 from tasks.audit.diff.effect import EffectDifference
 from tasks.audit.diff.moves import QueryMove
-from tasks.audit.show import shortened, table
+from tasks.audit.text import Table, shortened, table
 from tasks.shared.artifacts.scores import HEADLINE, MEASURES
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 TEXT = 36
 

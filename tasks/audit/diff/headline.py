@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from tasks.audit.diff.change import Change
 from tasks.audit.diff.effect import EffectDifference
 from tasks.audit.diff.stages import StageDifference
-from tasks.audit.show import shortened
+from tasks.audit.text import shortened
 from tasks.shared.artifacts.scores import HEADLINE
 from tasks.shared.runtime.files import canonical_json
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from tasks.audit.diff.change import Change, changes
 from tasks.audit.diff.pair import Pair
-from tasks.audit.snapshot import Snapshot
-from tasks.shared.artifacts.publish import FILES, FILES_SCHEMA, RESULTS
+from tasks.lineage.lineage import Lineage
+from tasks.shared.artifacts.publish import FILES, FILES_SCHEMA
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_parquet
 
@@ -48,8 +49,8 @@ def files(pair: Pair, stage: str) -> Files:
     What identifies an index, whose own files are not listed, is a file too. An older manifest names every file, a
     newer one may list those of large folders beside it: files are compared, whoever names them.
     """
-    a, b = pair.a.manifests[stage], pair.b.manifests[stage]
-    of_a, of_b = ({path: one["sha256"] for path, one in manifest.outputs.items()} for manifest in (a, b))
+    a, b = pair.a.executions[stage], pair.b.executions[stage]
+    of_a, of_b = ({path: one.sha256 for path, one in manifest.generated.items()} for manifest in (a, b))
     listing = (RESULTS / stage / FILES).as_posix()
     found = changes(of_a, of_b)
     equal = sum(of_b.get(path) == digest for path, digest in of_a.items())
@@ -58,7 +59,7 @@ def files(pair: Pair, stage: str) -> Files:
         equal += sum(one["files"] for one in a.folders.values())
     else:
         try:
-            many_a, many_b = pair.each(lambda snapshot: _listed(snapshot, listing))
+            many_a, many_b = pair.each(lambda lineage: _listed(lineage, listing))
             inside = [one for one in changes(of_a | many_a, of_b | many_b) if one.key != listing]
             equal = len({*of_a, *many_a, *of_b, *many_b} - {listing}) - len(inside)
             found = sorted(inside, key=lambda one: (one.key in many_a or one.key in many_b, one.key))
@@ -68,8 +69,8 @@ def files(pair: Pair, stage: str) -> Files:
     return Files(equal, by.count("added"), by.count("removed"), by.count("changed"), found[:NAMED], note)
 
 
-def _listed(snapshot: Snapshot, listing: str) -> dict[str, str]:
-    if listing not in snapshot.manifests[Path(listing).parts[1]].outputs:
+def _listed(lineage: Lineage, listing: str) -> dict[str, str]:
+    if listing not in lineage.executions[Path(listing).parts[1]].generated:
         return {}
-    table = read_parquet(snapshot.need(listing), FILES_SCHEMA)
+    table = read_parquet(lineage.need(listing), FILES_SCHEMA)
     return dict(zip(table.column("path").to_pylist(), table.column("sha256").to_pylist(), strict=True))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from tasks.audit.snapshot import Snapshot
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.lineage.lineage import Lineage
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 
 T = TypeVar("T")
@@ -18,20 +18,20 @@ T = TypeVar("T")
 class Pair:
     """State A and state B. B is the later one, so far as a comparison has a direction."""
 
-    a: Snapshot
-    b: Snapshot
+    a: Lineage
+    b: Lineage
 
     @property
     def stages(self) -> list[str]:
         """The stages of both, in the order of B's dvc.yaml; those that only A has follow."""
         return [*self.b.stages, *(stage for stage in self.a.stages if stage not in self.b.stages)]
 
-    def each(self, get: Callable[[Snapshot], T]) -> tuple[T, T]:
+    def each(self, get: Callable[[Lineage], T]) -> tuple[T, T]:
         """The same of A and of B. A UserError says of which side it is."""
         found = []
-        for side, snapshot in (("A", self.a), ("B", self.b)):
+        for side, lineage in (("A", self.a), ("B", self.b)):
             try:
-                found.append(get(snapshot))
+                found.append(get(lineage))
             except UserError as error:
                 raise UserError(f"{side}: {error}") from None
         return found[0], found[1]
@@ -39,9 +39,9 @@ class Pair:
     def same(self, path: Path) -> bool:
         """Whether an output is recorded with equal digests in both. Raises UserError where the stage is missing."""
 
-        def digest(snapshot: Snapshot) -> str | None:
-            entry = snapshot.manifest(_stage(path)).outputs.get(path.as_posix())
-            return entry["sha256"] if entry else None
+        def digest(lineage: Lineage) -> str | None:
+            entry = lineage.execution(_stage(path)).generated.get(path.as_posix())
+            return entry.sha256 if entry else None
 
         a, b = self.each(digest)
         return a is not None and a == b
@@ -52,9 +52,9 @@ class Pair:
         Raises UserError where the stage or the file is missing, and what the reader raises.
         """
 
-        def read(snapshot: Snapshot) -> T:
-            snapshot.manifest(_stage(path))
-            return reader(snapshot.need(path))
+        def read(lineage: Lineage) -> T:
+            lineage.execution(_stage(path))
+            return reader(lineage.need(path))
 
         return self.each(read)
 

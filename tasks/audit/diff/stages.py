@@ -15,10 +15,10 @@ from typing import Literal
 from tasks.audit.diff.change import Change, changes
 from tasks.audit.diff.outputs import Files, files
 from tasks.audit.diff.pair import Pair
-from tasks.audit.executions import Execution
-from tasks.audit.manifest import Manifest
-from tasks.audit.snapshot import Snapshot
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.lineage.lineage import Lineage
+from tasks.lineage.model import Execution, Run
+from tasks.shared.artifacts.publish import MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.tracking import flat
 
 Kind = Literal["same", "parts", "inherited", "unknown"]  # unknown: not to be had in A or B
@@ -80,7 +80,7 @@ def stage_differences(pair: Pair) -> list[StageDifference]:
     outputs = {stage: files(pair, stage) for stage in pair.stages if _differs(pair, stage)}
     found = []
     for stage in pair.stages:
-        a, b = pair.a.manifests.get(stage), pair.b.manifests.get(stage)
+        a, b = pair.a.executions.get(stage), pair.b.executions.get(stage)
         results = _result(pair.a, a, runs_a), _result(pair.b, b, runs_b)
         if a is None or b is None:
             found.append(StageDifference(stage, "unknown", *results, reason=_reason(pair, stage)))
@@ -93,14 +93,14 @@ def stage_differences(pair: Pair) -> list[StageDifference]:
 
 
 def _differs(pair: Pair, stage: str) -> bool:
-    a, b = pair.a.manifests.get(stage), pair.b.manifests.get(stage)
+    a, b = pair.a.executions.get(stage), pair.b.executions.get(stage)
     return a is not None and b is not None and a.digest != b.digest
 
 
 def _difference(
     pair: Pair,
-    a: Manifest,
-    b: Manifest,
+    a: Execution,
+    b: Execution,
     results: tuple[Result | None, Result | None],
     environment: list[Change],
     outputs: Mapping[str, Files],
@@ -123,12 +123,12 @@ def _difference(
 
 
 def _inputs(
-    pair: Pair, a: Manifest, b: Manifest, outputs: Mapping[str, Files]
+    pair: Pair, a: Execution, b: Execution, outputs: Mapping[str, Files]
 ) -> tuple[list[Change], list[Change], list[str]]:
     external: list[Change] = []
     reads: list[Change] = []
     makers: set[str] = set()
-    by_path = ({path: one["sha256"] for path, one in manifest.inputs.items()} for manifest in (a, b))
+    by_path = ({path: one.sha256 for path, one in manifest.used.items()} for manifest in (a, b))
     for one in changes(*by_path):
         place = Path(one.key)
         if RESULTS not in place.parents:
@@ -142,8 +142,8 @@ def _inputs(
 
 def _both_made(pair: Pair, place: Path) -> bool:
     """Whether both states have a file of an earlier stage, whoever read it."""
-    makers = [snapshot.manifests.get(place.parts[1]) for snapshot in (pair.a, pair.b)]
-    return all(maker is not None and (place.name == MANIFEST or place.as_posix() in maker.outputs) for maker in makers)
+    makers = [lineage.executions.get(place.parts[1]) for lineage in (pair.a, pair.b)]
+    return all(maker is not None and maker.digest_of(place) is not None for maker in makers)
 
 
 def _same_content(place: Path, outputs: Mapping[str, Files]) -> bool:
@@ -152,19 +152,19 @@ def _same_content(place: Path, outputs: Mapping[str, Files]) -> bool:
     return place == RESULTS / stage / MANIFEST and stage in outputs and outputs[stage].same
 
 
-def _runs(snapshot: Snapshot) -> dict[str, list[Execution]]:
-    return snapshot.executions.of_manifests([one.digest for one in snapshot.manifests.values()])
+def _runs(lineage: Lineage) -> dict[str, list[Run]]:
+    return lineage.tracking.of_manifests([one.digest for one in lineage.executions.values()])
 
 
-def _result(snapshot: Snapshot, manifest: Manifest | None, runs: dict[str, list[Execution]]) -> Result | None:
+def _result(lineage: Lineage, manifest: Execution | None, runs: dict[str, list[Run]]) -> Result | None:
     if manifest is None:
         return None
     folder = RESULTS / manifest.stage
-    dvc = {path: md5 for path, md5 in snapshot.outs.items() if folder == Path(path) or folder in Path(path).parents}
+    dvc = {path: md5 for path, md5 in lineage.outs.items() if folder == Path(path) or folder in Path(path).parents}
     return Result(manifest.digest, dvc, [one.run_id for one in runs.get(manifest.digest, [])])
 
 
-def _environments(a: list[Execution], b: list[Execution]) -> list[Change]:
+def _environments(a: list[Run], b: list[Run]) -> list[Change]:
     of_a, of_b = _environment(a), _environment(b)
     return [
         Change(key, "changed", sorted(of_a[key]), sorted(of_b[key]))
@@ -173,7 +173,7 @@ def _environments(a: list[Execution], b: list[Execution]) -> list[Change]:
     ]
 
 
-def _environment(runs: list[Execution]) -> dict[str, set[str]]:
+def _environment(runs: list[Run]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for run in runs:
         for key, value in run.tags.items():
@@ -184,7 +184,7 @@ def _environment(runs: list[Execution]) -> dict[str, set[str]]:
 
 def _reason(pair: Pair, stage: str) -> str:
     """Why a stage is missing on one side or both."""
-    lacking = [(side, one) for side, one in (("A", pair.a), ("B", pair.b)) if stage not in one.manifests]
+    lacking = [(side, one) for side, one in (("A", pair.a), ("B", pair.b)) if stage not in one.executions]
     return "; ".join(
         f"{side}: {one.missing.get(stage, f'{one.name} has no stage {stage} in its dvc.yaml')}" for side, one in lacking
     )

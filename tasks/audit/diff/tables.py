@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from tasks.audit.diff.answer import Difference, Side
 from tasks.audit.diff.change import Change, Items
@@ -12,10 +11,7 @@ from tasks.audit.diff.headline import causes, value
 from tasks.audit.diff.outputs import Files
 from tasks.audit.diff.stages import StageDifference
 from tasks.audit.diff.training_tables import training_tables
-from tasks.audit.show import console, plain, short, shortened, table
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from tasks.audit.text import Table, plain, short, shortened, show, table
 
 VALUE = 70  # characters of a value or a list of ids
 DATA_FIELDS = {"sha256": "bytes", "frames_sha256": "frames", "audio_sha256": "audio"}
@@ -23,16 +19,15 @@ DATA_FIELDS = {"sha256": "bytes", "frames_sha256": "frames", "audio_sha256": "au
 
 def print_difference(found: Difference, top: int) -> None:
     """Print the sentence and the tables; long ones are cut to `top` rows, and say so."""
-    out = console()
-    out.print(plain(found.headline))
-    out.print(_sides(found.a, found.b))
+    show(found.headline)
+    show(_sides(found.a, found.b))
     for letter, side in (("A", found.a), ("B", found.b)):
         for note in side.notes:
-            out.print(plain(f"note on {letter}: {note}"))
+            show(f"note on {letter}: {note}")
     if found.identical:
         return
     for one in found.unknown or []:
-        out.print(plain(f"not compared: {one}"))
+        show(f"not compared: {one}")
     sections = [
         *_stages(found.stages),
         *_own(found.stages, top),
@@ -42,7 +37,7 @@ def print_difference(found: Difference, top: int) -> None:
         *_outputs(found.stages, top),
     ]
     for section in sections:
-        out.print(plain(section) if isinstance(section, str) else section)
+        show(plain(section) if isinstance(section, str) else section)
 
 
 def _sides(a: Side, b: Side) -> Table:

@@ -9,12 +9,12 @@ from pathlib import Path
 from tasks.audit.diff.change import Change, changes
 from tasks.audit.diff.outputs import files
 from tasks.audit.diff.pair import Pair
-from tasks.audit.snapshot import Snapshot
+from tasks.lineage.lineage import Lineage
 from tasks.shared.artifacts import exposures, index, losses
 from tasks.shared.artifacts.index import Encoding, read_index_manifest
 from tasks.shared.artifacts.losses import read_losses
 from tasks.shared.artifacts.models import ADAPTER, TRAINED, Training
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_json
 
@@ -84,10 +84,10 @@ def exposure_difference(pair: Pair) -> ExposureDifference:
     return shown(*pair.each(_exposures))
 
 
-def _exposures(snapshot: Snapshot) -> Steps:
-    if not _adapter(snapshot):
+def _exposures(lineage: Lineage) -> Steps:
+    if not _adapter(lineage):
         return {}
-    folder = snapshot.need(EXPOSURES).parent
+    folder = lineage.need(EXPOSURES).parent
     return {(one.query_id, one.video_id, one.role): one.steps for one in exposures.read_exposures(folder)}
 
 
@@ -114,7 +114,7 @@ def shown(a: Steps, b: Steps) -> ExposureDifference:
 def checkpoint_difference(pair: Pair) -> CheckpointDifference:
     """Compare the checkpoints. Raises UserError where a side has no train stage."""
     return CheckpointDifference(
-        base_equal=files(pair, "base").same if all("base" in one.manifests for one in (pair.a, pair.b)) else None,
+        base_equal=files(pair, "base").same if all("base" in one.executions for one in (pair.a, pair.b)) else None,
         trained=list(pair.read(TRAIN / TRAINED, _training)),
         adapter=changes(*pair.each(_adapter)),
         weights=list(pair.each(_weights)),
@@ -122,10 +122,10 @@ def checkpoint_difference(pair: Pair) -> CheckpointDifference:
     )
 
 
-def _adapter(snapshot: Snapshot) -> dict[str, str]:
+def _adapter(lineage: Lineage) -> dict[str, str]:
     """The files of the adapter by sha256; empty where none was trained."""
-    outputs = snapshot.manifest("train").outputs
-    return {path: one["sha256"] for path, one in outputs.items() if path.startswith(f"{TRAIN / ADAPTER}/")}
+    outputs = lineage.execution("train").generated
+    return {path: one.sha256 for path, one in outputs.items() if path.startswith(f"{TRAIN / ADAPTER}/")}
 
 
 def _training(path: Path) -> Training:
@@ -135,15 +135,15 @@ def _training(path: Path) -> Training:
         raise UserError(f"{path} is not as this version writes it ({error})") from None
 
 
-def _weights(snapshot: Snapshot) -> Encoding | None:
+def _weights(lineage: Lineage) -> Encoding | None:
     try:
-        return read_index_manifest(snapshot.need(index.FOLDER / index.MANIFEST).parent).encoding
+        return read_index_manifest(lineage.need(index.FOLDER / index.MANIFEST).parent).encoding
     except UserError:
         return None
 
 
-def _end(snapshot: Snapshot) -> CurveEnd | None:
-    if (losses.FOLDER / losses.TABLE).as_posix() not in snapshot.manifest("train").outputs:
+def _end(lineage: Lineage) -> CurveEnd | None:
+    if (losses.FOLDER / losses.TABLE).as_posix() not in lineage.execution("train").generated:
         return None
-    curve = [row["loss"] for row in read_losses(snapshot.need(losses.FOLDER / losses.TABLE).parent)]
+    curve = [row["loss"] for row in read_losses(lineage.need(losses.FOLDER / losses.TABLE).parent)]
     return CurveEnd(len(curve), curve[-1], sum(curve[-LAST:]) / len(curve[-LAST:])) if curve else None

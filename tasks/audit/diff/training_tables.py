@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tasks.audit.diff.answer import Difference
 from tasks.audit.diff.mined import MinedDifference, Moved, QueryNegatives
 from tasks.audit.diff.trained import LAST, CheckpointDifference, ExposureDifference
-from tasks.audit.show import short, shortened, table
+from tasks.audit.text import Table, short, shortened, table
 from tasks.shared.artifacts.exposures import FOLDER
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 TEXT = 40
 

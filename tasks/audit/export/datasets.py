@@ -10,17 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from tasks.audit.export.names import Name, Names
-from tasks.audit.links import Held, Link
-from tasks.audit.manifest import Manifest
+from tasks.lineage.model import Artifact, Execution, Holds, Link
 from tasks.shared.artifacts import index, models
-from tasks.shared.artifacts.publish import FILES, MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import FILES
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.files import sha256_json
 
 Kind = Literal["FILE", "FOLDER", "MODEL", "TABLE", "STAGE"]
-Files = Mapping[str, Mapping[str, Any]]  # sha256 and bytes by path
+Files = Mapping[str, Artifact]  # by path
 
 OF_FILE = "the file's bytes"
 OF_STAGE = "manifest.json, which has the sha256 of every file"
@@ -63,7 +63,7 @@ class Read:
 
     dataset: Dataset
     maker: str | None
-    holds: Held
+    holds: Holds
 
 
 def listing(files: Mapping[str, str]) -> str:
@@ -71,7 +71,7 @@ def listing(files: Mapping[str, str]) -> str:
     return sha256_json(dict(files))
 
 
-def written(manifest: Manifest, outputs: Files, names: Names) -> list[Dataset]:
+def written(manifest: Execution, outputs: Files, names: Names) -> list[Dataset]:
     """What a stage published: the whole of it first, then its parts by path.
 
     Args:
@@ -87,45 +87,45 @@ def written(manifest: Manifest, outputs: Files, names: Names) -> list[Dataset]:
     content = outputs.get((index.FOLDER / index.MANIFEST).as_posix())
     for path in manifest.derived:
         if path == TABLE and content is not None:
-            found.append(Dataset(names.file(path), "TABLE", content["sha256"], OF_CONTENT, path))
+            found.append(Dataset(names.file(path), "TABLE", content.sha256, OF_CONTENT, path))
         else:
             found.append(Dataset(names.file(path), "FOLDER", None, "no digest: its bytes are not reproducible", path))
     return found
 
 
-def read(links: Iterable[Link], makers: Mapping[str, Manifest], names: Names) -> list[Read]:
+def read(links: Iterable[Link], makers: Mapping[str, Execution], names: Names) -> list[Read]:
     """What a stage read, of its links: a manifest stands for all that its stage published."""
     found: list[Read] = []
     parts: dict[str, Link] = {}
     for link in links:
-        if link.maker and link.path == (RESULTS / link.maker / MANIFEST).as_posix():
-            whole = Dataset(names.file((RESULTS / link.maker).as_posix()), "STAGE", link.sha256, OF_STAGE)
+        if link.maker and link.artifact.kind == "manifest":
+            whole = Dataset(names.file((RESULTS / link.maker).as_posix()), "STAGE", link.artifact.sha256, OF_STAGE)
             whole = _whole(makers[link.maker], names) if link.holds == "yes" else whole
             found.append(Read(whole, link.maker, link.holds))
         else:
-            parts[link.path] = link
-    files = {path: {"sha256": link.sha256, "bytes": link.bytes} for path, link in parts.items()}
+            parts[link.artifact.path] = link
+    files = {path: link.artifact for path, link in parts.items()}
     groups = _groups(files, {folder for manifest in makers.values() for folder in manifest.folders})
     for path, group in groups.items():
         together = [parts[file] for file in group]
-        worst: Held = next(one for one in ("no", "unknown", "yes") if any(link.holds == one for link in together))
+        worst: Holds = next(one for one in ("no", "unknown", "yes") if any(link.holds == one for link in together))
         found.append(Read(_part(path, group, names), together[0].maker, worst))
     return found
 
 
-def _whole(manifest: Manifest, names: Names) -> Dataset:
+def _whole(manifest: Execution, names: Names) -> Dataset:
     """All that a stage published."""
     path = (RESULTS / manifest.stage).as_posix()
-    listed = manifest.outputs.values()
+    listed = manifest.generated.values()
     files = len(listed) + sum(size["files"] for size in manifest.folders.values())
-    size = sum(entry["bytes"] for entry in listed) + sum(size["bytes"] for size in manifest.folders.values())
+    size = sum(entry.bytes for entry in listed) + sum(size["bytes"] for size in manifest.folders.values())
     return Dataset(names.file(path), "STAGE", manifest.digest, OF_STAGE, path, files, size)
 
 
 def _groups(files: Files, large: Iterable[str]) -> dict[str, Files]:
     """By the path of each dataset, sorted, the files that are it."""
     together = {*KINDS, *large}
-    groups: dict[str, dict[str, Mapping[str, Any]]] = {}
+    groups: dict[str, dict[str, Artifact]] = {}
     for path, entry in files.items():
         folder = "/".join(path.split("/", 3)[:3])  # results/<stage>/<folder>
         folder = folder if folder in together else path
@@ -134,8 +134,8 @@ def _groups(files: Files, large: Iterable[str]) -> dict[str, Files]:
 
 
 def _part(path: str, files: Files, names: Names) -> Dataset:
-    size = sum(entry["bytes"] for entry in files.values())
+    size = sum(entry.bytes for entry in files.values())
     if path in files:
-        return Dataset(names.file(path), "FILE", files[path]["sha256"], OF_FILE, path, 1, size)
-    by_name = {file.removeprefix(f"{path}/"): entry["sha256"] for file, entry in files.items()}
+        return Dataset(names.file(path), "FILE", files[path].sha256, OF_FILE, path, 1, size)
+    by_name = {file.removeprefix(f"{path}/"): entry.sha256 for file, entry in files.items()}
     return Dataset(names.file(path), KINDS.get(path, "FOLDER"), listing(by_name), OF_LISTING, path, len(files), size)

@@ -11,16 +11,16 @@ from tasks.audit.export.datasets import TABLE, Dataset, Read
 from tasks.audit.export.names import HUB
 from tasks.audit.export.records import Records
 from tasks.audit.export.spec import Facets, facet, own
-from tasks.audit.snapshot import Snapshot
+from tasks.lineage.lineage import Lineage
 from tasks.shared.artifacts import index
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
 
 
 @dataclass
 class Describer:
     """Describes datasets of a state; equal versions of a dataset are described alike wherever they occur."""
 
-    snapshot: Snapshot
+    lineage: Lineage
     records: Records
     _contents: dict[tuple[str, str], Contents | None] = field(default_factory=dict)
 
@@ -41,8 +41,8 @@ class Describer:
     def _dataset(self, dataset: Dataset, recorded: bool) -> dict[str, Any]:
         """A dataset with its facets; DVC's hash too where it is the version that this state recorded."""
         identity = {"digestOf": dataset.identity}
-        if recorded and dataset.path in self.snapshot.outs:
-            identity["dvc"] = self.snapshot.outs[dataset.path]
+        if recorded and dataset.path in self.lineage.outs:
+            identity["dvc"] = self.lineage.outs[dataset.path]
         facets = own("identity", "DatasetFacet", **identity)
         if dataset.version is not None:
             facets |= facet("version", datasetVersion=dataset.version)

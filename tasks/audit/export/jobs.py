@@ -12,10 +12,10 @@ import yaml
 from tasks.audit.export import repository
 from tasks.audit.export.names import shareable
 from tasks.audit.export.records import Records
-from tasks.audit.export.runs import Run, environment
+from tasks.audit.export.runs import JobRun, environment
 from tasks.audit.export.spec import Facets, exporter, facet, own
-from tasks.audit.manifest import Manifest
-from tasks.audit.snapshot import FINAL, Snapshot
+from tasks.lineage.lineage import FINAL, Lineage
+from tasks.lineage.model import Execution
 from tasks.shared.artifacts import scores
 from tasks.shared.execution.pipeline import DVC_FILE
 from tasks.shared.execution.tracking import flat
@@ -25,17 +25,17 @@ from tasks.shared.runtime.files import sha256_json
 TOLD = ("queries", "videos", "queries_without_positives", "systems", "intervals", "tests", "note")  # of metrics.json
 
 
-def descriptions(snapshot: Snapshot) -> dict[str, str]:
+def descriptions(lineage: Lineage) -> dict[str, str]:
     """What dvc.yaml says of stages; a run's state has no dvc.yaml but its commit's."""
-    if snapshot.objects is None:
-        text: str | None = (snapshot.root / DVC_FILE).read_text(encoding="utf-8")
+    if lineage.objects is None:
+        text: str | None = (lineage.root / DVC_FILE).read_text(encoding="utf-8")
     else:
-        text = git.file_at(snapshot.commit, str(DVC_FILE)) if snapshot.commit else None
+        text = git.file_at(lineage.commit, str(DVC_FILE)) if lineage.commit else None
     stages = (yaml.safe_load(text) or {}).get("stages", {}) if text else {}
     return {name: str(stage["desc"]) for name, stage in stages.items() if "desc" in stage}
 
 
-def job_facets(stage: str, description: str | None, run: Run, repository_at: str | None) -> Facets:
+def job_facets(stage: str, description: str | None, run: JobRun, repository_at: str | None) -> Facets:
     """Of a stage as a job; where its code lies is told where the repository has an address and the run a commit."""
     facets = facet("jobType", processingType="BATCH", integration="REELTRACE", jobType="TASK")
     if description:
@@ -48,7 +48,7 @@ def job_facets(stage: str, description: str | None, run: Run, repository_at: str
     return facets
 
 
-def run_facets(snapshot: Snapshot, manifest: Manifest, run: Run, records: Records) -> Facets:
+def run_facets(lineage: Lineage, manifest: Execution, run: JobRun, records: Records) -> Facets:
     """Of a stage's execution: what decided its bytes, how the run is known, and the scores where it made them."""
     params = shareable(manifest.params)
     given = [
@@ -58,7 +58,7 @@ def run_facets(snapshot: Snapshot, manifest: Manifest, run: Run, records: Record
     facets = (
         facet("processing_engine", name="reeltrace", version=_version(run), openlineageAdapterVersion=exporter())
         | facet("executionParameters", parameters=given)
-        | own("stage", "RunFacet", **_stage(snapshot, manifest, params))
+        | own("stage", "RunFacet", **_stage(lineage, manifest, params))
         | own("execution", "RunFacet", **_execution(run))
     )
     if manifest.stage == FINAL and (told := records.json(manifest, scores.FOLDER / scores.METRICS)) is not None:
@@ -66,10 +66,10 @@ def run_facets(snapshot: Snapshot, manifest: Manifest, run: Run, records: Record
     return facets
 
 
-def _stage(snapshot: Snapshot, manifest: Manifest, params: Any) -> dict[str, Any]:
+def _stage(lineage: Lineage, manifest: Execution, params: Any) -> dict[str, Any]:
     """What the manifest says, DVC's hashes, and digests of what the manifest has in full."""
-    locked = snapshot.lock.get(manifest.stage)
-    spec = snapshot.stages[manifest.stage]
+    locked = lineage.lock.get(manifest.stage)
+    spec = lineage.stages[manifest.stage]
     return {
         "manifestSha256": manifest.digest,
         "params": params,
@@ -79,13 +79,13 @@ def _stage(snapshot: Snapshot, manifest: Manifest, params: Any) -> dict[str, Any
         "codeSha256": manifest.code_digest,
         "counts": manifest.counts,
         "dvc": {
-            "outs": {path: snapshot.outs[path] for path in map(Path.as_posix, spec.outs) if path in snapshot.outs},
+            "outs": {path: lineage.outs[path] for path in map(Path.as_posix, spec.outs) if path in lineage.outs},
             "deps": shareable(locked.deps) if locked else {},
         },
     }
 
 
-def _execution(run: Run) -> dict[str, Any]:
+def _execution(run: JobRun) -> dict[str, Any]:
     """Where the run and its times are known from, and the code and machine it ran on."""
     execution = run.execution
     return {
@@ -99,7 +99,7 @@ def _execution(run: Run) -> dict[str, Any]:
     }
 
 
-def _version(run: Run) -> str:
+def _version(run: JobRun) -> str:
     """The version of reeltrace at the run's commit, as its pyproject.toml says."""
     text = git.file_at(run.commit, "pyproject.toml") if run.commit else None
     try:

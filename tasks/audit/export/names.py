@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePath, PurePosixPath
 from typing import Any, NamedTuple
 
-from tasks.audit.manifest import Manifest
+from tasks.lineage.model import Execution
 from tasks.shared.runtime.models import PACKAGE
 
 PROJECT = "reeltrace"
@@ -59,7 +59,7 @@ class Names:
         return Name(HUB, model) if revision else self.file(model)
 
 
-def names_of(namespace: str, corpus: Manifest | None) -> Names:
+def names_of(namespace: str, corpus: Execution | None) -> Names:
     """The names of a state, of whose corpus this is the manifest."""
     path = corpus.params.get("corpus", {}).get("path") if corpus else None
     return Names(namespace, str(path) if path else None)

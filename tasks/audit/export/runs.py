@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from tasks.audit.executions import Execution
-from tasks.audit.manifest import Manifest
-from tasks.audit.snapshot import Snapshot
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.lineage.lineage import Lineage
+from tasks.lineage.model import Execution, Run
+from tasks.shared.artifacts.publish import MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime import git
 
 UNKNOWN = uuid.uuid5(uuid.NAMESPACE_URL, "urn:reeltrace:manifest")  # namespace of ids of runs that MLflow lacks
@@ -20,7 +20,7 @@ Clock = Literal["mlflow", "commit", "file"]
 
 
 @dataclass(frozen=True)
-class Run:
+class JobRun:
     """A run of a stage as events tell it.
 
     Attributes:
@@ -36,7 +36,7 @@ class Run:
     started: str | None
     ended: str
     clock: Clock
-    execution: Execution | None
+    execution: Run | None
     others: list[str]
     commit: str | None
 
@@ -46,7 +46,7 @@ class Run:
         return self.execution.dirty if self.execution else None
 
 
-def run_of(snapshot: Snapshot, manifest: Manifest, found: Sequence[Execution], named: str | None) -> Run:
+def run_of(lineage: Lineage, manifest: Execution, found: Sequence[Run], named: str | None) -> JobRun:
     """The run that published a manifest.
 
     Args:
@@ -56,9 +56,9 @@ def run_of(snapshot: Snapshot, manifest: Manifest, found: Sequence[Execution], n
     """
     finished = [one for one in found if one.status == "FINISHED"] or found
     chosen = next((one for one in found if one.run_id == named), next(iter(finished), None))
-    commit = (chosen.commit if chosen else None) or snapshot.commit
-    ended, clock = _end(snapshot, manifest, chosen, commit)
-    return Run(
+    commit = (chosen.commit if chosen else None) or lineage.commit
+    ended, clock = _end(lineage, manifest, chosen, commit)
+    return JobRun(
         run_id=_uuid(chosen.run_id if chosen else None, manifest),
         started=_time(chosen.started) if chosen and chosen.started is not None else None,
         ended=ended,
@@ -69,25 +69,24 @@ def run_of(snapshot: Snapshot, manifest: Manifest, found: Sequence[Execution], n
     )
 
 
-def _uuid(run_id: str | None, manifest: Manifest) -> str:
+def _uuid(run_id: str | None, manifest: Execution) -> str:
     try:
         return str(uuid.UUID(hex=run_id))
     except (TypeError, ValueError):  # no run, or a tracking server with ids of its own kind
         return str(uuid.uuid5(UNKNOWN, run_id or manifest.digest))
 
 
-def _end(snapshot: Snapshot, manifest: Manifest, run: Execution | None, commit: str | None) -> tuple[str, Clock]:
+def _end(lineage: Lineage, manifest: Execution, run: Run | None, commit: str | None) -> tuple[str, Clock]:
     if run is not None and run.ended is not None:
         return _time(run.ended), "mlflow"
     if commit and (committed := git.commit_time(commit)):
-        return _time(datetime.fromisoformat(committed).timestamp() * 1000), "commit"
-    written = (snapshot.root / RESULTS / manifest.stage / MANIFEST).stat().st_mtime
-    return _time(written * 1000), "file"
+        return _time(datetime.fromisoformat(committed)), "commit"
+    written = (lineage.root / RESULTS / manifest.stage / MANIFEST).stat().st_mtime
+    return _time(datetime.fromtimestamp(written, UTC)), "file"
 
 
-def _time(milliseconds: float) -> str:
-    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _time(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def environment(tags: Mapping[str, str]) -> dict[str, str]:

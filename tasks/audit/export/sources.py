@@ -9,10 +9,9 @@ import pyarrow as pa
 from tasks.audit.export.datasets import OF_LISTING, Dataset, Read, listing
 from tasks.audit.export.names import Names
 from tasks.audit.export.records import Records
-from tasks.audit.links import Link
-from tasks.audit.manifest import Manifest
+from tasks.lineage.model import Execution, Link
 from tasks.shared.artifacts import models, scores, transcripts
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.files import read_parquet
 
 VIDEOS = RESULTS / "corpus" / "manifest.parquet"
@@ -22,19 +21,19 @@ FILES = pa.schema([("path", pa.string()), ("sha256", pa.string()), ("bytes", pa.
 OF_HUB = "the model's revision on the hub, as params name it"
 
 
-def videos_read(manifest: Manifest, links: list[Link], records: Records, names: Names) -> list[Read]:
+def videos_read(manifest: Execution, links: list[Link], records: Records, names: Names) -> list[Read]:
     """The source videos, where the stage reads them: extract decodes what the corpus lists with its sha256,
     and transcribe reads what is written in them where its params say so.
 
     The corpus stage has read them to list them, unless it made them.
     """
     if manifest.stage == "corpus":
-        entry = manifest.outputs.get(VIDEOS.as_posix())
-        made = MADE in manifest.folders or any(path.startswith(f"{MADE}/") for path in manifest.outputs)
-        return _videos(entry["sha256"], records, names) if entry and not made else []
-    table = next((link for link in links if link.path == VIDEOS.as_posix()), None)
+        entry = manifest.generated.get(VIDEOS.as_posix())
+        made = MADE in manifest.folders or any(path.startswith(f"{MADE}/") for path in manifest.generated)
+        return _videos(entry.sha256, records, names) if entry and not made else []
+    table = next((link for link in links if link.artifact.path == VIDEOS.as_posix()), None)
     reads = manifest.stage == "extract" or manifest.params.get("transcribe", {}).get("ocr") == "rapidocr"
-    return _videos(table.sha256, records, names) if reads and table else []
+    return _videos(table.artifact.sha256, records, names) if reads and table else []
 
 
 def _videos(table: str, records: Records, names: Names) -> list[Read]:
@@ -61,7 +60,7 @@ BASE_PARTS = (
 )  # and what their revision begins with
 
 
-def models_read(manifest: Manifest, base: Manifest | None, records: Records, names: Names) -> list[Read]:
+def models_read(manifest: Execution, base: Execution | None, records: Records, names: Names) -> list[Read]:
     """The models that a stage loaded and that no stage made, with the digest that the stage recorded of them.
 
     Args:
@@ -85,12 +84,12 @@ def models_read(manifest: Manifest, base: Manifest | None, records: Records, nam
     return [Read(_model(*one, names), None, "yes") for one in found]
 
 
-def _pretrained(base: Manifest) -> bool:
+def _pretrained(base: Execution) -> bool:
     """Whether the base is one that params name, and not made from a seed; params of an older version may not say."""
     return base.params.get("base", {}).get("source") == "pretrained"
 
 
-def _loads_base(manifest: Manifest, records: Records) -> bool:
+def _loads_base(manifest: Execution, records: Records) -> bool:
     if manifest.stage == "train":
         trained = records.json(manifest, RESULTS / "train" / models.TRAINED)
         return bool(trained and trained["trained"])

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from tasks.audit.chain import Stage
+from tasks.audit.ancestry import Ancestry
 from tasks.audit.graph.stages import Marks
-from tasks.audit.items import Lineage
+from tasks.lineage.items import VideoLineage
 from tasks.lineage.picture.graph import Line, Node
 from tasks.lineage.picture.stages import counted, short
 from tasks.shared.artifacts.corpus import Query
@@ -23,22 +23,23 @@ STEPS = 4  # of training, named one by one
 class Made:
     """Boxes of what the stages of an ancestry made, each with its stage's digest, run and mark."""
 
-    def __init__(self, stages: Sequence[Stage], marks: Marks) -> None:
-        self.stages = {stage.name: stage for stage in stages}
+    def __init__(self, above: Ancestry, marks: Marks) -> None:
+        self.stages = {one.stage: one for one in above.executions}
+        self.runs = above.runs
         self.marks = marks
 
     def box(self, key: str, stage: str, title: str, lines: Sequence[Line], facts: Mapping[str, Any]) -> Node:
         """What a stage made."""
         mark, why = self.marks.get(stage, (None, ()))
         by = self.stages.get(stage)
-        runs = [run.run_id for run in by.runs] if by else []
-        last = [Line(f"{stage} manifest {short(by.manifest)}" if by else f"{stage}: no manifest", "digest")]
+        runs = [run.run_id for run in self.runs.get(stage, [])]
+        last = [Line(f"{stage} manifest {short(by.digest)}" if by else f"{stage}: no manifest", "digest")]
         if runs:
             last.append(Line(f"MLflow {runs[-1]}", "digest"))
-        origin = {"stage": stage, "manifest": by.manifest if by else None, "runs": runs}
+        origin = {"stage": stage, "manifest": by.digest if by else None, "runs": runs}
         return Node(key, "item", title, (*lines, *last), mark, why, facts={**facts, **origin})
 
-    def video(self, lineage: Lineage) -> Node:
+    def video(self, lineage: VideoLineage) -> Node:
         """The video's file."""
         video = lineage.video
         lines = [
@@ -48,7 +49,7 @@ class Made:
         lines.append(Line(" · ".join(one for one in about if one)))
         return self.box("video", "corpus", f"video {video.video_id}", lines, asdict(video))
 
-    def media(self, lineage: Lineage) -> Node:
+    def media(self, lineage: VideoLineage) -> Node:
         """Its frames and sound, or why there are none."""
         media = lineage.media
         if media is None:
@@ -63,7 +64,7 @@ class Made:
         }
         return self.box("media", "extract", "frames and sound", lines, facts | {"times": media.times})
 
-    def transcript(self, lineage: Lineage) -> Node:
+    def transcript(self, lineage: VideoLineage) -> Node:
         """What was heard."""
         said = lineage.said
         if said is None:
@@ -101,15 +102,15 @@ class Made:
     def checkpoint(self, more: Sequence[Line] = ()) -> Node:
         """The weights that encoded the query and the videos."""
         train, base = self.stages.get("train"), self.stages.get("base")
-        outputs = train.outputs if train else {}
-        weights = {path: digest for path, digest in sorted(outputs.items()) if path.endswith(".safetensors")}
+        outputs = train.generated if train else {}
+        weights = {path: one.sha256 for path, one in sorted(outputs.items()) if path.endswith(".safetensors")}
         stage = train if weights else base
         if train and weights:
             lines = [Line(f"{path.rpartition('/')[2]} {short(digest)}", "digest") for path, digest in weights.items()]
             lines.append(Line(f"trained on {counted(train.counts)}", most=2))
         else:
             lines = [Line("nothing was trained: the base as it is")]
-        name = stage.name if stage else "train"
+        name = stage.stage if stage else "train"
         facts = {"weights": weights, "params": train.params.get("train") if train else None}
         return self.box("checkpoint", name, "checkpoint", [*lines, *more], facts)
 
@@ -118,9 +119,9 @@ class Made:
         base = self.stages.get("base")
         params = base.params.get("base", {}) if base else {}
         said = str(params.get("model") or f"{params.get('source', 'not known')}, made here")
-        lines = (Line(said), Line(f"base {short(base.manifest if base else None)}", "digest"))
+        lines = (Line(said), Line(f"base {short(base.digest if base else None)}", "digest"))
         mark, _ = self.marks.get("base", (None, ()))
-        return Node("base", "source", "base model", lines, mark, facts={"manifest": base.manifest if base else None})
+        return Node("base", "source", "base model", lines, mark, facts={"manifest": base.digest if base else None})
 
 
 def query_box(query: Query, key: str = "query", role: str = "query") -> Node:
@@ -130,7 +131,7 @@ def query_box(query: Query, key: str = "query", role: str = "query") -> Node:
     return Node(key, "source", role, lines, facts=asdict(query))
 
 
-def video_box(lineage: Lineage) -> Node:
+def video_box(lineage: VideoLineage) -> Node:
     """A video, short, with the digests of what was made of it."""
     video, document = lineage.video, lineage.document
     lines = [Line(video.video_id, "digest"), Line(f"video {short(video.sha256)}", "digest")]

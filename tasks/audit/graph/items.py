@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tasks.audit.ancestry import Ancestry, ancestry
 from tasks.audit.graph.boxes import Made, more_box, query_box, role_counts, shown_as, video_box
 from tasks.audit.graph.stages import legend_of, marks_of, state_of
-from tasks.audit.items import lineage_of
-from tasks.audit.links import broken, links
-from tasks.audit.score import QUERIES, Score
-from tasks.audit.snapshot import FINAL, Snapshot
-from tasks.audit.trace.answers import Ancestry, PairTrace, QueryTrace
-from tasks.audit.trace.trace import ancestry, judgments_of, trace_pair, trace_query
+from tasks.audit.trace.trace import PairTrace, QueryTrace, judgments_of, trace_pair, trace_query
+from tasks.lineage.items import video_lineages
+from tasks.lineage.lineage import FINAL, Lineage
 from tasks.lineage.picture.graph import Edge, Graph, Line, Mark, Node
 from tasks.lineage.picture.stages import short
+from tasks.lineage.score import QUERIES, Score
 from tasks.shared.artifacts.corpus import read_queries
 from tasks.shared.artifacts.exposures import Exposure
 from tasks.shared.artifacts.scores import HEADLINE
@@ -26,13 +25,13 @@ MOST = 6  # videos or queries beside a box; the rest is counted
 class _Drawing:
     """Nodes and edges as they are found."""
 
-    def __init__(self, snapshot: Snapshot, above: Ancestry) -> None:
-        names = [stage.name for stage in above.stages]
-        held = [link for link in broken(links(snapshot)) if link.stage in names]
-        self.snapshot = snapshot
-        self.marks, notes = marks_of(snapshot, names, held)
-        self.made = Made(above.stages, self.marks)
-        self.about = " ".join([state_of(snapshot), *notes, *(note.rstrip(".") + "." for note in above.notes)])
+    def __init__(self, lineage: Lineage, above: Ancestry) -> None:
+        names = [one.stage for one in above.executions]
+        held = [link for link in lineage.broken() if link.reader in names]
+        self.lineage = lineage
+        self.marks, notes = marks_of(lineage, names, held)
+        self.made = Made(above, self.marks)
+        self.about = " ".join([state_of(lineage), *notes, *(note.rstrip(".") + "." for note in above.notes)])
         self.mark: Mark | None = "follows" if FINAL in self.marks else None  # of the number at the end
         self.nodes: list[Node] = []
         self.edges: list[Edge] = []
@@ -50,7 +49,7 @@ class _Drawing:
 
     def graph(self, title: str) -> Graph:
         used = {node.mark for node in self.nodes if node.mark}
-        return Graph(title, self.about, tuple(self.nodes), tuple(self.edges), legend_of(self.snapshot, used))
+        return Graph(title, self.about, tuple(self.nodes), tuple(self.edges), legend_of(self.lineage, used))
 
 
 def graph_of_pair(score: Score) -> Graph:
@@ -58,7 +57,7 @@ def graph_of_pair(score: Score) -> Graph:
     traced = trace_pair(score)
     lineage, document = traced.lineage, traced.lineage.document
     indexed = document is not None and traced.system is None  # of a training query the trace ends with training
-    drawing = _Drawing(score.snapshot, ancestry(score.snapshot, "encode") if indexed else traced.ancestry)
+    drawing = _Drawing(score.lineage, ancestry(score.lineage, "encode") if indexed else traced.ancestry)
     made = drawing.made
     drawing.add(made.video(lineage))
     drawing.add(made.media(lineage), ("video", "file"))
@@ -68,7 +67,7 @@ def graph_of_pair(score: Score) -> Graph:
         drawing.add(
             made.document(document),
             ("video", "title, description, caption"),
-            ("media", "frames, audio", media is None or not _same_media(document, media)),
+            ("media", "frames, audio", media is None or bool(lineage.mismatches)),
             ("transcript", "text"),
         )
     taught = () if document or not traced.shown else TAUGHT
@@ -77,11 +76,6 @@ def graph_of_pair(score: Score) -> Graph:
         drawing.add(made.vector(document), ("document", "content"), ("checkpoint", "weights"))
     _rank(drawing, traced)
     return drawing.graph(f"Lineage of {traced.query.query_id}:{lineage.video.video_id}")
-
-
-def _same_media(document: object, media: object) -> bool:
-    """Whether the document read the frames and the sound that are there; what it did not read cannot differ."""
-    return all(getattr(document, name) in (None, getattr(media, name)) for name in ("frames_sha256", "audio_sha256"))
 
 
 def _training(traced: PairTrace) -> str:
@@ -102,7 +96,7 @@ def _checkpoint(
     """The checkpoint with its base, and the training queries that a video was shown for."""
     drawing.beside(drawing.made.base(), "checkpoint", "weights")
     first = {one.query_id: one for one in sorted(shown, key=lambda one: (one.role != "positive", one.query_id))}
-    queries = drawing.snapshot.need(QUERIES) if first else None
+    queries = drawing.lineage.need(QUERIES) if first else None
     texts = {one.query_id: one for one in read_queries(queries, query_ids=[*first][:MOST])} if queries else {}
     for query_id in [*first][:MOST]:
         box = query_box(texts[query_id], f"trained {query_id}", "training query")
@@ -153,7 +147,7 @@ def _rank(drawing: _Drawing, traced: PairTrace) -> None:
 
 def _judgments(drawing: _Drawing, said: str) -> Node:
     corpus = drawing.made.stages.get("corpus")
-    digest = corpus.outputs.get(QRELS) if corpus else None
+    digest = corpus.digest_of(QRELS) if corpus else None
     lines = (Line(said), Line(f"{QRELS.rpartition('/')[2]} {short(digest)}", "digest"))
     return Node("judgments", "source", "judgments", lines, facts={QRELS: digest, "said": said})
 
@@ -161,7 +155,7 @@ def _judgments(drawing: _Drawing, said: str) -> Node:
 def graph_of_query(score: Score) -> Graph:
     """A query's ranking: its first videos, the checkpoint that encoded them; of a training query what it was shown."""
     traced = trace_query(score, MOST)
-    drawing = _Drawing(score.snapshot, traced.ancestry)
+    drawing = _Drawing(score.lineage, traced.ancestry)
     title = f"Lineage of {traced.query.query_id}"
     if traced.system is None:
         return _training_query(drawing, traced, title)
@@ -184,7 +178,7 @@ def graph_of_query(score: Score) -> Graph:
         lines = [Line(f"{value:.3f}", "figure"), Line(f"other systems: {', '.join(others)}", most=2)]
         facts = {"values": traced.values}
         node = Node("score", "score", f"{HEADLINE} of the query", tuple(lines), drawing.mark, facts=facts)
-        relevance = judgments_of(drawing.snapshot, traced.query)
+        relevance = judgments_of(drawing.lineage, traced.query)
         relevant = sum(one > 0 for one in relevance.values())
         drawing.beside(_judgments(drawing, f"{relevant} relevant of {len(relevance)} judged"), "score", "relevance")
         drawing.add(node, ("rank", "ranks"))
@@ -199,7 +193,7 @@ def _training_query(drawing: _Drawing, traced: QueryTrace, title: str) -> Graph:
     none = "no video was shown for it in training"
     if traced.query.split == "test":
         none = "a test query, for which nothing is ranked in this state"
-    lineages = lineage_of(drawing.snapshot, [one.video_id for one in shown[:MOST]])
+    lineages = video_lineages(drawing.lineage, [one.video_id for one in shown[:MOST]])
     for one in shown[:MOST]:
         drawing.beside(video_box(lineages[one.video_id]), "checkpoint", shown_as(one))
     if len(shown) > MOST:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.audit.chain import Run
 from tasks.audit.impact.change import StageForecast
 from tasks.audit.impact.checkpoints import Checkpoint
 from tasks.audit.impact.stale import StaleStage
-from tasks.audit.items import Lineage
+from tasks.lineage.items import VideoLineage
+from tasks.lineage.model import Run
 from tasks.shared.artifacts.corpus import Query, Video
 from tasks.shared.artifacts.exposures import Exposure
 from tasks.shared.artifacts.negatives import MinedQuery
@@ -78,7 +78,7 @@ class VideoImpact:
     """All that follows from one video. What is not to be had is empty, and the answer's notes say why."""
 
     video: Video
-    lineage: Lineage | None
+    lineage: VideoLineage | None
     judged: list[Judged]
     mined: list[Candidate]
     exposures: list[Exposure]

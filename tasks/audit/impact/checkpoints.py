@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlparse
 
-from tasks.audit.chain import Run, run_of
-from tasks.audit.executions import SQLITE, Execution
-from tasks.audit.manifest import Manifest, parse_manifest
-from tasks.audit.objects import Objects
-from tasks.audit.snapshot import Snapshot
+from tasks.lineage.dvc import Objects
+from tasks.lineage.lineage import Lineage
+from tasks.lineage.manifest import parse_manifest
+from tasks.lineage.mlflow import SQLITE, database_of
+from tasks.lineage.model import Execution, Run
 from tasks.shared.artifacts.exposures import TABLE, Exposure, read_exposures
 from tasks.shared.artifacts.publish import MANIFEST
 from tasks.shared.execution.tracking import REGISTERED_MODEL
@@ -60,9 +60,9 @@ class Checkpoint:
 class Checkpoints:
     """The trainings of a project."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        self.snapshot = snapshot
-        self._objects = snapshot.objects or Objects(snapshot.root)
+    def __init__(self, lineage: Lineage) -> None:
+        self.lineage = lineage
+        self._objects = lineage.objects or Objects(lineage.root)
 
     def of_video(self, video_id: str) -> list[Checkpoint]:
         """Trainings, this state's first, then the newest first, and whether they showed a video."""
@@ -73,12 +73,12 @@ class Checkpoints:
         return _compared([self._checked(digest, query_id=query_id) for digest in self._trainings])
 
     @cached_property
-    def _trainings(self) -> dict[str, list[Execution]]:
-        """Executions by the manifest that they published."""
-        found: dict[str, list[Execution]] = {}
-        if here := self.snapshot.manifests.get("train"):
+    def _trainings(self) -> dict[str, list[Run]]:
+        """Runs by the manifest that they published."""
+        found: dict[str, list[Run]] = {}
+        if here := self.lineage.executions.get("train"):
             found[here.digest] = []
-        for one in reversed(self.snapshot.executions.of_stages(["train"])):
+        for one in reversed(self.lineage.tracking.of_stages(["train"])):
             if one.manifest is not None:
                 found.setdefault(one.manifest, []).append(one)
         return found
@@ -86,24 +86,24 @@ class Checkpoints:
     @cached_property
     def _versions(self) -> dict[str, list[str]]:
         """Versions of the registered model by run id."""
-        executions = self.snapshot.executions
+        tracking = self.lineage.tracking
         found: dict[str, list[str]] = {}
         try:
-            if executions.uri.startswith(SQLITE):
-                pairs = _registered(executions.root / unquote(urlparse(executions.uri).path[1:]))
+            if tracking.uri.startswith(SQLITE):
+                pairs = _registered(database_of(tracking.uri, tracking.root))
             else:
                 from mlflow import MlflowClient
 
-                versions = MlflowClient(executions.uri).search_model_versions(f"name = '{REGISTERED_MODEL}'")
+                versions = MlflowClient(tracking.uri).search_model_versions(f"name = '{REGISTERED_MODEL}'")
                 pairs = [(str(one.run_id), str(one.version)) for one in versions]
-        except Exception:  # a registry out of reach costs the versions, not the answer; executions says what is wrong
+        except Exception:  # a registry out of reach costs the versions, not the answer; tracking says what is wrong
             return {}
         for run_id, version in pairs:
             found.setdefault(run_id, []).append(version)
         return found
 
     @cached_property
-    def _known(self) -> dict[str, tuple[Manifest | None, list[Exposure], str | None]]:
+    def _known(self) -> dict[str, tuple[Execution | None, list[Exposure], str | None]]:
         return {}
 
     def _checked(self, digest: str, video_id: str | None = None, query_id: str | None = None) -> Checkpoint:
@@ -112,16 +112,16 @@ class Checkpoints:
             self._known[digest] = self._read(digest, executions)
         manifest, shown, why = self._known[digest]
         found = [one for one in shown if video_id in (None, one.video_id) and query_id in (None, one.query_id)]
-        here = self.snapshot.manifests.get("train")
+        here = self.lineage.executions.get("train")
         is_here = here is not None and here.digest == digest
         hashes = [one.outs["results/train"] for one in executions if "results/train" in one.outs]
-        if is_here and "results/train" in self.snapshot.outs:
-            hashes.insert(0, self.snapshot.outs["results/train"])
+        if is_here and "results/train" in self.lineage.outs:
+            hashes.insert(0, self.lineage.outs["results/train"])
         return Checkpoint(
             manifest=digest,
-            adapter=manifest.outputs.get(WEIGHTS, {}).get("sha256") if manifest else None,
+            adapter=manifest.digest_of(WEIGHTS) if manifest else None,
             here=is_here,
-            runs=[run_of(one) for one in executions],
+            runs=executions,
             versions=[version for one in executions for version in self._versions.get(one.run_id, [])],
             dvc=hashes[0] if hashes else None,
             shown="unknown" if why else "yes" if found else "no",
@@ -129,14 +129,14 @@ class Checkpoints:
             why=why,
         )
 
-    def _read(self, digest: str, executions: list[Execution]) -> tuple[Manifest | None, list[Exposure], str | None]:
+    def _read(self, digest: str, executions: list[Run]) -> tuple[Execution | None, list[Exposure], str | None]:
         """The manifest and exposures of a training, or why they are not to be had."""
-        here = self.snapshot.manifests.get("train")
+        here = self.lineage.executions.get("train")
         if here is not None and here.digest == digest:
             try:
-                if EXPOSURES not in here.outputs:
+                if EXPOSURES not in here.generated:
                     return here, [], None if not here.counts.get("steps") else _unrecorded()
-                return here, read_exposures(_proved(self.snapshot.need(EXPOSURES), here).parent), None
+                return here, read_exposures(_proved(self.lineage.need(EXPOSURES), here).parent), None
             except UserError as error:
                 return here, [], str(error)
         why = "MLflow has it, but not what it showed"
@@ -148,7 +148,7 @@ class Checkpoints:
                         if manifest.digest != digest:
                             why = f"the manifest of run {one.run_id} is not the one it published"
                             continue
-                        if EXPOSURES not in manifest.outputs:
+                        if EXPOSURES not in manifest.generated:
                             return manifest, [], _unrecorded() if manifest.counts.get("steps") else None
                         return manifest, read_exposures(_proved(folder / TABLE, manifest).parent), None
                 except (UserError, OSError, KeyError) as error:
@@ -156,7 +156,7 @@ class Checkpoints:
         return None, [], why
 
     @contextmanager
-    def _of_objects(self, one: Execution) -> Iterator[Path]:
+    def _of_objects(self, one: Run) -> Iterator[Path]:
         """A folder of the manifest and the exposures, out of DVC's cache."""
         md5 = one.outs["results/train"]
         if not self._objects.has(md5):
@@ -169,7 +169,7 @@ class Checkpoints:
             yield Path(folder)
 
     @contextmanager
-    def _of_artifacts(self, one: Execution) -> Iterator[Path]:
+    def _of_artifacts(self, one: Run) -> Iterator[Path]:
         """A run's artifacts: where they lie, or fetched from the server."""
         address = urlparse(one.artifacts)
         if address.scheme in ("", "file"):
@@ -183,7 +183,7 @@ class Checkpoints:
                 try:
                     download_artifacts(
                         run_id=one.run_id, artifact_path=name, dst_path=folder,
-                        tracking_uri=self.snapshot.executions.uri,
+                        tracking_uri=self.lineage.tracking.uri,
                     )  # fmt: skip
                 except MlflowException as error:
                     raise UserError(f"MLflow does not give its {name}: {error}") from None
@@ -205,9 +205,9 @@ def _unrecorded() -> str:
     return "made before trainings recorded what they show; run it again to know"
 
 
-def _proved(path: Path, manifest: Manifest) -> Path:
+def _proved(path: Path, manifest: Execution) -> Path:
     """The exposures, proved to be those of the manifest."""
-    if sha256_file(path) != manifest.outputs[EXPOSURES]["sha256"]:
+    if sha256_file(path) != manifest.generated[EXPOSURES].sha256:
         raise UserError(f"{path} is not what its manifest says; `reeltrace audit verify` says more")
     return path
 

@@ -15,7 +15,7 @@ from tasks.audit.impact.change import NONE, ONE, PERHAPS, Change, Likely, Range,
 from tasks.audit.impact.documents import IndexedDocuments
 from tasks.audit.impact.parts import DocumentsInPart
 from tasks.audit.impact.state import State
-from tasks.audit.items import READER
+from tasks.lineage.items import READER
 from tasks.shared.artifacts.models import BaseModel
 
 TABLES = ("manifest.parquet", "queries.parquet", "qrels.train.trec", "qrels.test.trec", "shipped.parquet")
@@ -50,7 +50,7 @@ class Effects:
                 return value
             if key.startswith(f"{one}."):
                 return value.get(key[len(one) + 1 :]) if isinstance(value, dict) else value
-        return self.state.snapshot.param(key)
+        return self.state.lineage.param(key)
 
     @cached_property
     def corpus(self) -> Likely:
@@ -109,7 +109,7 @@ class Effects:
 
     def _cut(self, total: int) -> Range:
         """Tracks that reach to where one of two limits cuts."""
-        new, old = self.new("extract.max_audio_seconds"), self.state.snapshot.param("extract.max_audio_seconds")
+        new, old = self.new("extract.max_audio_seconds"), self.state.lineage.param("extract.max_audio_seconds")
         if isinstance(new, Unset):
             return Range(0, total)
         seconds = [one.audio_seconds for one in self.state.media.values() if one.audio is not None]

@@ -12,7 +12,7 @@ from tasks.audit.impact.checkpoints import Checkpoints
 from tasks.audit.impact.places import ranks_of, vector_digest
 from tasks.audit.impact.state import State
 from tasks.audit.impact.subjects import Param
-from tasks.audit.items import lineage_of
+from tasks.lineage.items import video_lineages
 from tasks.shared.artifacts.corpus import Query, Video
 from tasks.shared.artifacts.scores import HEADLINE
 from tasks.shared.execution.pipeline import downstream_of
@@ -30,7 +30,7 @@ class Follower:
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.checkpoints = Checkpoints(self.state.snapshot)
+        self.checkpoints = Checkpoints(self.state.lineage)
 
     def video(self, video: Video) -> VideoImpact:
         """All that follows from a video."""
@@ -40,7 +40,7 @@ class Follower:
         places = self._told(lambda: self._places(one, judged)) or [] if video.split == "test" else []
         return VideoImpact(
             video=video,
-            lineage=self._told(lambda: lineage_of(state.snapshot, [one]).get(one)),
+            lineage=self._told(lambda: video_lineages(state.lineage, [one]).get(one)),
             judged=judged,
             mined=self._told(lambda: _candidates(state, one)) or [] if video.split == "train" else [],
             exposures=exposures,
@@ -73,17 +73,17 @@ class Follower:
 
     def param(self, param: Param) -> ParamImpact:
         """The stages that a param decides, and all that follow from them."""
-        snapshot = self.state.snapshot
+        lineage = self.state.lineage
         named = Change(params={param.key: param.new})
         stages = {
             name: entries
-            for name, spec in snapshot.stages.items()
+            for name, spec in lineage.stages.items()
             if (entries := [entry for entry in spec.params if named.touches(entry)])
         }
         recorded = {}
         for name in stages:
             try:
-                recorded[name] = snapshot.manifest(name).param(param.key)
+                recorded[name] = lineage.execution(name).param(param.key)
             except (UserError, KeyError, TypeError):  # not made yet, or a whole section of which it reads one key
                 continue
         given = not isinstance(param.new, Unset)
@@ -95,7 +95,7 @@ class Follower:
             new=param.new if given else None,
             same=param.same,
             stages=stages,
-            downstream=downstream_of(snapshot.stages, *stages) if stages else [],
+            downstream=downstream_of(lineage.stages, *stages) if stages else [],
         )
 
     def _told(self, read: Callable[[], T]) -> T | None:

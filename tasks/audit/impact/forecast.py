@@ -9,7 +9,8 @@ from tasks.audit.impact.effects import READ, TABLES, Effects
 from tasks.audit.impact.recompute import recompute
 from tasks.audit.impact.replay import restored
 from tasks.audit.impact.state import State
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.pipeline import StageSpec
 from tasks.shared.runtime.errors import UserError
 
@@ -25,9 +26,9 @@ def forecast(state: State, change: Change) -> list[StageForecast]:
     """
     effects = Effects(state, change)
     changed: dict[Path, Likely] = {}
-    remembered = restored(state.snapshot, change)
+    remembered = restored(state.lineage, change)
     found = []
-    for stage, spec in state.snapshot.stages.items():
+    for stage, spec in state.lineage.stages.items():
         params = [entry for entry in spec.params if change.touches(entry)]
         deps = {dep: likely for dep in spec.deps if (likely := _changes(dep, changed))}
         runs = max([*deps.values(), Likely.YES if params or _source(stage, change) else Likely.NO])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tasks.audit.chain import run_of
 from tasks.audit.impact import subjects
 from tasks.audit.impact.answer import Impact, StageResult
 from tasks.audit.impact.change import Change
@@ -12,7 +11,7 @@ from tasks.audit.impact.follow import Follower
 from tasks.audit.impact.forecast import forecast
 from tasks.audit.impact.stale import StaleStage, stale
 from tasks.audit.impact.state import State
-from tasks.audit.score import state as state_of
+from tasks.lineage.score import state as state_of
 from tasks.shared.runtime.errors import UserError
 
 
@@ -21,8 +20,8 @@ def impact(videos: Sequence[str], queries: Sequence[str], params: Sequence[str],
 
     Raises UserError for what the state does not know, and where its corpus is not to be had.
     """
-    snapshot = state_of(rev)
-    state = State(snapshot)
+    lineage = state_of(rev)
+    state = State(lineage)
     named = subjects.params(state, params)
     change = Change(
         videos=tuple(subjects.videos(state, videos)),
@@ -40,22 +39,22 @@ def impact(videos: Sequence[str], queries: Sequence[str], params: Sequence[str],
         rerun["removed"] = forecast(state, Change(videos=change.videos, removed=True))
     notes = follower.notes + _assumed(state, change) + [_rewritten(one.key) for one in named if one.rewritten]
     already: list[StaleStage] | None = None
-    if snapshot.objects is None:
+    if lineage.objects is None:
         try:
-            already = stale(snapshot.root)
+            already = stale(lineage.root)
         except UserError as error:
             notes.append(str(error))
-    if snapshot.executions.problem:
-        notes.append(snapshot.executions.problem)
+    if lineage.tracking.problem:
+        notes.append(lineage.tracking.problem)
     reached = {one.stage for stages in rerun.values() for one in stages if one.runs != "no"}
     return Impact(
-        state=snapshot.name,
-        commit=snapshot.commit,
-        dirty=snapshot.dirty,
+        state=lineage.name,
+        commit=lineage.commit,
+        dirty=lineage.dirty,
         videos=told[0],
         queries=told[1],
         params=told[2],
-        results=[_result(state, name) for name in snapshot.manifests if name in reached],
+        results=[_result(state, name) for name in lineage.executions if name in reached],
         rerun=rerun,
         stale=already,
         notes=list(dict.fromkeys(notes)),
@@ -94,11 +93,11 @@ def _rewritten(key: str) -> str:
 
 
 def _result(state: State, stage: str) -> StageResult:
-    snapshot = state.snapshot
-    outs = {out.as_posix() for out in snapshot.stages[stage].outs}
+    lineage = state.lineage
+    outs = {out.as_posix() for out in lineage.stages[stage].outs}
     return StageResult(
         stage,
-        snapshot.manifests[stage].digest,
-        {path: md5 for path, md5 in snapshot.outs.items() if path in outs},
-        [run_of(one) for one in snapshot.runs_of(stage)],
+        lineage.executions[stage].digest,
+        {path: md5 for path, md5 in lineage.outs.items() if path in outs},
+        lineage.runs_of(stage),
     )

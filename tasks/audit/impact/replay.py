@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 
 from tasks.audit.impact.change import Change, Unset
-from tasks.audit.objects import FOLDER, Objects
-from tasks.audit.snapshot import Snapshot
+from tasks.lineage.dvc import FOLDER, Objects
+from tasks.lineage.lineage import Lineage
 from tasks.shared.execution.params_file import overridden
 
 
@@ -26,21 +26,21 @@ class Remembered:
     params: dict[str, Any]
 
 
-def restored(snapshot: Snapshot, change: Change) -> set[str]:
+def restored(lineage: Lineage, change: Change) -> set[str]:
     """Stages that a change of params to known values would have checked out from the run cache.
 
     Only what follows from stages that are themselves unchanged or restored can be told; the rest is not in the answer.
     """
     if change.videos or change.queries or any(isinstance(value, Unset) for value in change.params.values()):
         return set()
-    if not change.params or not snapshot.lock:
+    if not change.params or not lineage.lock:
         return set()
-    objects = snapshot.objects or Objects(snapshot.root)
-    now: dict[str, str | None] = dict(snapshot.outs)
+    objects = lineage.objects or Objects(lineage.root)
+    now: dict[str, str | None] = dict(lineage.outs)
     runs = list(_remembered(objects.root))
     found: set[str] = set()
-    for stage in snapshot.stages:
-        if (locked := snapshot.lock.get(stage)) is None:
+    for stage in lineage.stages:
+        if (locked := lineage.lock.get(stage)) is None:
             continue
         deps = {path: _hash(Path(path), now, objects) if _made(path, now) else md5 for path, md5 in locked.deps.items()}
         params = {entry: _changed(entry, value, change) for entry, value in locked.params.items()}

@@ -1,4 +1,4 @@
-"""The artifacts of a snapshot as the impact reads them: each once, and only when it is asked for."""
+"""The artifacts of a lineage as the impact reads them: each once, and only when it is asked for."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.audit.items import READER, TEXT_FIELDS
-from tasks.audit.snapshot import Snapshot
+from tasks.lineage.items import READER, TEXT_FIELDS
+from tasks.lineage.lineage import Lineage
 from tasks.shared.artifacts.corpus import Qrels, Query, Video, read_qrels, read_queries, read_videos
 from tasks.shared.artifacts.exposures import Exposure, read_exposures
 from tasks.shared.artifacts.media import Media, read_media
@@ -19,19 +19,19 @@ from tasks.shared.execution.items import store_folder
 from tasks.shared.runtime.errors import UserError
 
 if TYPE_CHECKING:
-    from tasks.omni.documents import Document
+    from tasks.omni.document import Document
 
 
 class State:
-    """Tables of a snapshot. Every attribute raises UserError where its file is not to be had."""
+    """Tables of a lineage. Every attribute raises UserError where its file is not to be had."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        self.snapshot = snapshot
+    def __init__(self, lineage: Lineage) -> None:
+        self.lineage = lineage
         self._documents: dict[str, dict[str, Document]] = {}
 
     @property
     def params(self) -> dict[str, Any]:
-        return self.snapshot.params
+        return self.lineage.params
 
     @cached_property
     def videos(self) -> dict[str, Video]:
@@ -92,9 +92,9 @@ class State:
 
     def _chosen(self, key: str) -> list[str]:
         try:
-            chosen: list[str] = self.snapshot.param(key)
+            chosen: list[str] = self.lineage.param(key)
         except KeyError:
-            raise UserError(f"{self.snapshot.name} has no param {key}; it is of another version") from None
+            raise UserError(f"{self.lineage.name} has no param {key}; it is of another version") from None
         return chosen
 
     def documents(self, split: str) -> dict[str, Document]:
@@ -110,7 +110,7 @@ class State:
         self._at("extract", "media.parquet")
         self._at("transcribe", "transcripts.parquet")
         videos = [one for one in self.videos.values() if one.split == split]
-        return read_documents(videos, modalities, fields, self.snapshot.results).found
+        return read_documents(videos, modalities, fields, self.lineage.results).found
 
     @cached_property
     def scores(self) -> Scores:
@@ -123,26 +123,26 @@ class State:
     @cached_property
     def runs(self) -> dict[str, Path]:
         """Files of rankings by system."""
-        outputs = self.snapshot.manifest("evaluate").outputs
+        outputs = self.lineage.execution("evaluate").generated
         paths = {system: f"results/evaluate/runs/{system}.trec" for system in SYSTEMS}
-        return {system: self.snapshot.need(path) for system, path in paths.items() if path in outputs}
+        return {system: self.lineage.need(path) for system, path in paths.items() if path in outputs}
 
     @cached_property
     def encoders(self) -> list[str]:
         """Systems that have vectors, the final one first."""
-        outputs = self.snapshot.manifest("encode").outputs
+        outputs = self.lineage.execution("encode").generated
         return [one for one in ("tuned", "base") if f"results/encode/vectors/{one}.videos.parquet" in outputs]
 
     def vectors(self, system: str, kind: str) -> Path:
         """The file of a system's vectors of `videos` or `queries`."""
-        return self.snapshot.need(f"results/encode/vectors/{system}.{kind}.parquet")
+        return self.lineage.need(f"results/encode/vectors/{system}.{kind}.parquet")
 
     def count(self, stage: str, name: str) -> int:
         """A count of a stage's manifest; 0 where it has none of that name."""
-        return self.snapshot.manifest(stage).counts.get(name, 0)
+        return self.lineage.execution(stage).counts.get(name, 0)
 
     def _at(self, stage: str, name: str) -> Path:
-        return self.snapshot.need(f"results/{stage}/{name}")
+        return self.lineage.need(f"results/{stage}/{name}")
 
 
 def kept_items(step: str) -> int:

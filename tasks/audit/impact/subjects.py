@@ -14,7 +14,7 @@ import yaml
 
 from tasks.audit.impact.change import UNSET, Unset
 from tasks.audit.impact.state import State
-from tasks.audit.show import plain
+from tasks.audit.text import plain
 from tasks.shared.artifacts.corpus import Query, Video
 from tasks.shared.execution.params import as_read, load_params
 from tasks.shared.runtime.errors import UserError
@@ -48,7 +48,7 @@ def videos(state: State, names: Sequence[str]) -> list[Video]:
         video = state.videos.get(name) or by_path.get(_placed(Path(name), state))
         if video is None:
             known = [*state.videos, *(one.path for one in state.videos.values())]
-            raise UserError(f"the corpus of {state.snapshot.name} has no video {plain(name)}; {_meant(name, known)}")
+            raise UserError(f"the corpus of {state.lineage.name} has no video {plain(name)}; {_meant(name, known)}")
         found.append(video)
     return list({one.video_id: one for one in found}.values())
 
@@ -58,7 +58,7 @@ def queries(state: State, names: Sequence[str]) -> list[Query]:
     for name in names:
         if name not in state.queries:
             raise UserError(
-                f"the corpus of {state.snapshot.name} has no query {plain(name)}; {_meant(name, state.queries)}"
+                f"the corpus of {state.lineage.name} has no query {plain(name)}; {_meant(name, state.queries)}"
             )
     return [state.queries[name] for name in dict.fromkeys(names)]
 
@@ -108,7 +108,7 @@ def _keys(params: dict[str, Any]) -> list[str]:
 
 def _placed(path: Path, state: State) -> Path:
     """A path as seen from the project's root, however it was written."""
-    root = Path.cwd() if state.snapshot.objects is not None else state.snapshot.root.resolve()
+    root = Path.cwd() if state.lineage.objects is not None else state.lineage.root.resolve()
     whole = path if path.is_absolute() else root / path
     return Path(*_without_dots(whole.parts))
 

@@ -2,68 +2,54 @@
 
 from __future__ import annotations
 
+import argparse
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tasks.audit.impact.answer import Impact, Judged, Mean, ParamImpact, Place, QueryImpact, VideoImpact
 from tasks.audit.impact.change import Share, StageForecast
 from tasks.audit.impact.checkpoints import Checkpoint
-from tasks.audit.show import console, plain, short, shortened, size, table
+from tasks.audit.text import Tree, as_json, plain, short, shortened, show, size, table
 from tasks.shared.artifacts.exposures import Exposure
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.params import as_read
-
-if TYPE_CHECKING:
-    from rich.tree import Tree
+from tasks.shared.runtime.errors import UserError
 
 MOST = 8  # rows of a kind that a tree shows; JSON has all
 WORDS = 90  # characters of a text
 
 
-def show(answer: Impact) -> None:
+def show_impact(answer: Impact) -> None:
     """Print the whole answer."""
-    screen = console()
     commit = f", commit {short(answer.commit)}" if answer.commit else ", no commit of git"
     dirty = f", {len(answer.dirty)} tracked files differ from it" if answer.dirty else ""
-    screen.print(f"{plain(answer.state)}{commit}{dirty}")
+    show(f"{plain(answer.state)}{commit}{dirty}")
     for tree in (
         *(_video(one) for one in answer.videos),
         *(_query(one) for one in answer.queries),
         *(_param(one) for one in answer.params),
     ):
-        screen.print()
-        screen.print(tree)
-    screen.print()
-    screen.print(_reruns(answer))
-    screen.print(_stale(answer))
+        show("")
+        show(tree)
+    show("")
+    show(_reruns(answer))
+    show(_stale(answer))
     for note in answer.notes:
-        screen.print(f"- {plain(note)}")
+        show(f"- {plain(note)}")
 
 
-def _tree(label: str) -> Tree:
-    from rich.text import Text
-    from rich.tree import Tree
-
-    return Tree(Text(plain(label)))
-
-
-def _add(tree: Tree, label: str, leaves: Sequence[str] = ()) -> Tree:
-    from rich.text import Text
-
-    branch = tree.add(Text(plain(label)))
-    for leaf in leaves[:MOST]:
-        branch.add(Text(plain(leaf)))
-    if len(leaves) > MOST:
-        branch.add(Text(f"and {len(leaves) - MOST} more (--json has all)"))
-    return branch
+def _add(branch: Tree, label: str, leaves: Sequence[str] = ()) -> Tree:
+    """A branch, and of its leaves as many as people read."""
+    more = [f"and {len(leaves) - MOST} more (--json has all)"] if len(leaves) > MOST else []
+    return branch.add(label, [*leaves[:MOST], *more])
 
 
 def _video(one: VideoImpact) -> Tree:
     video, lineage = one.video, one.lineage
     about = ", ".join(str(part) for part in (video.split, video.language, video.event) if part)
-    tree = _tree(f"video {video.video_id} ({about})")
+    tree = Tree(f"video {video.video_id} ({about})")
     _add(tree, f"file {video.path}, {size(video.bytes)}, sha256 {short(video.sha256)}")
     if lineage:
         media, said, document = lineage.media, lineage.said, lineage.document
@@ -106,7 +92,7 @@ def _video(one: VideoImpact) -> Tree:
 def _query(one: QueryImpact) -> Tree:
     query = one.query
     about = ", ".join(str(part) for part in (query.split, query.language, query.type, query.event) if part)
-    tree = _tree(f"query {query.query_id} ({about}): {shortened(query.text, WORDS)}")
+    tree = Tree(f"query {query.query_id} ({about}): {shortened(query.text, WORDS)}")
     _judgments(tree, one.judged, of_video=False)
     if one.mined:
         kept = one.mined.negatives
@@ -136,7 +122,7 @@ def _query(one: QueryImpact) -> Tree:
 
 
 def _param(one: ParamImpact) -> Tree:
-    tree = _tree(f"param {one.key} = {_value(one.present)}")
+    tree = Tree(f"param {one.key} = {_value(one.present)}")
     if one.same:
         known = "nothing would run for it" if one.new == one.present else "only the order is another"
         _add(tree, f"{_value(one.new)} is its present value: {known}")
@@ -284,3 +270,17 @@ def _stale(answer: Impact) -> str:
         return "Without that change nothing is stale: `dvc status` is clean."
     lines = [f"  {one.stage}: {'; '.join(plain(why) for why in one.why)}" for one in answer.stale]
     return "\n".join(["Stale already, whatever is changed:", *lines])
+
+
+def answer(chosen: argparse.Namespace) -> int:
+    """Print what follows. Raises UserError where nothing is named, or something that there is not."""
+    from tasks.audit.impact.impact import impact
+
+    if not (chosen.videos or chosen.query or chosen.param):
+        raise UserError("name a VIDEO, --query QUERY or --param KEY[=VALUE]; `reeltrace audit impact --help` says more")
+    answer = impact(chosen.videos, chosen.query, chosen.param, chosen.rev)
+    if chosen.json:
+        print(as_json(answer))
+    else:
+        show_impact(answer)
+    return 0

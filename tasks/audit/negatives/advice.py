@@ -110,7 +110,7 @@ def _too_few(material: Material, drops: Drops, training: Training | None) -> lis
                 "found too few: these taught little"
             )
         if training.mined_unseen > MANY * max(1, sum(len(one.negatives) for one in material.mined)):
-            width = material.snapshot.manifest("train").param("train.negatives")
+            width = material.lineage.execution("train").param("train.negatives")
             lines.append(
                 f"{training.mined_unseen} mined negatives were never shown: train.negatives is {width} and mine.keep "
                 f"{material.keep}"

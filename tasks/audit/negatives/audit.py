@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.audit.chain import Stage, chain_of, unlike_lock
+from tasks.audit.ancestry import facts_of_stages
 from tasks.audit.negatives.advice import advise
 from tasks.audit.negatives.effectiveness import Effectiveness, effectiveness
 from tasks.audit.negatives.facts import Fact, compared_videos, facts_of
@@ -15,7 +15,7 @@ from tasks.audit.negatives.material import STAGES, Material, read_material
 from tasks.audit.negatives.mix import Languages, Mix, languages, mixes
 from tasks.audit.negatives.scores import Margins, ScoreSpreads, margins, score_spreads
 from tasks.audit.negatives.usage import Drops, Training, Usage, drops, training, usage
-from tasks.audit.snapshot import FINAL, Snapshot
+from tasks.lineage.lineage import FINAL, Lineage
 from tasks.shared.runtime.errors import UserError
 
 
@@ -36,7 +36,7 @@ class Origin:
     dvc: str | None
     runs: list[str]
     params: dict[str, Any]
-    stages: list[Stage]
+    stages: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -58,44 +58,45 @@ class Audit:
     notes: list[str]
 
 
-def audit(snapshot: Snapshot) -> Audit:
+def audit(lineage: Lineage) -> Audit:
     """Audit a state's negatives. Raises UserError where mine or corpus are not to be had."""
-    material = read_material(snapshot, scored=True)
+    material = read_material(lineage, scored=True)
     likeness = Likeness(material, compared_videos(material.mined))
     return _audited(material, likeness, facts_of(material, likeness, material.mined))
 
 
-def sampled(snapshot: Snapshot) -> tuple[Material, list[Fact]]:
+def sampled(lineage: Lineage) -> tuple[Material, list[Fact]]:
     """What a sample is drawn from and read back to: facts of corpus and mine alone."""
-    material = read_material(snapshot, scored=False)
+    material = read_material(lineage, scored=False)
     return material, facts_of(material, None, material.mined)
 
 
 def origin_of(material: Material) -> Origin:
     """The identity of what was read; adds to the notes where MLflow or dvc.lock do not know it."""
-    snapshot = material.snapshot
-    stages = [one for one in chain_of(snapshot, FINAL) if one.name in STAGES]
-    mine = next((one for one in stages if one.name == "mine"), None)
+    lineage = material.lineage
+    stages = [one for one in lineage.ancestry(FINAL) if one.stage in STAGES]
+    mine = next((one for one in stages if one.stage == "mine"), None)
     if mine is None:
-        raise UserError(f"dvc.yaml of {snapshot.name} does not lead from mine to {FINAL}; the audit follows it")
+        raise UserError(f"dvc.yaml of {lineage.name} does not lead from mine to {FINAL}; the audit follows it")
     try:
-        unlike = unlike_lock(snapshot, "mine")
+        unlike = lineage.unlike_lock("mine")
     except UserError as error:
         unlike = f"whether this is what dvc.lock records cannot be told: {error}"
-    for doubt in (unlike, snapshot.executions.problem):
+    runs = [run.run_id for run in lineage.runs_of("mine")]
+    for doubt in (unlike, lineage.tracking.problem):
         if doubt:
             material.notes.append(doubt)
-    if not mine.runs and not snapshot.executions.problem:
-        material.notes.append(f"MLflow has no run that published mine {mine.manifest[:12]}")
+    if not runs and not lineage.tracking.problem:
+        material.notes.append(f"MLflow has no run that published mine {mine.digest[:12]}")
     return Origin(
-        state=snapshot.name,
-        commit=snapshot.commit,
-        changed_files=snapshot.dirty,
-        mine=mine.manifest,
-        dvc=snapshot.outs.get("results/mine"),
-        runs=[one.run_id for one in mine.runs],
+        state=lineage.name,
+        commit=lineage.commit,
+        changed_files=lineage.dirty,
+        mine=mine.digest,
+        dvc=lineage.outs.get("results/mine"),
+        runs=runs,
         params=mine.params,
-        stages=stages,
+        stages=facts_of_stages(lineage, stages),
     )
 
 

@@ -72,9 +72,9 @@ class Judged:
 
 def read_judged(material: Material, facts: Sequence[Fact], path: Path) -> Judged:
     """Read a judged sample. Raises UserError where it is none of these negatives, or a line is wrong."""
-    mine = material.snapshot.manifest("mine").digest
+    mine = material.lineage.execution("mine").digest
     rows = _rows(path)
-    _same_negatives(path, rows, mine, material.snapshot.name)
+    _same_negatives(path, rows, mine, material.lineage.name)
     verdicts, empty = _verdicts(path, rows, facts)
     by_stratum: dict[str, list[str]] = {}
     for one in verdicts:

@@ -93,11 +93,11 @@ def _hashes(material: Material, wanted: Iterable[str]) -> dict[str, PictureHash]
     if not shown:
         return {}
     try:
-        material.snapshot.need(media_artifact.FOLDER / Path(str(shown[0].frames)).parent)
+        material.lineage.need(media_artifact.FOLDER / Path(str(shown[0].frames)).parent)
     except UserError as error:
         material.notes.append(f"near-equal pictures cannot be told: {error}")
         return {}
-    folder = material.snapshot.root / media_artifact.FOLDER
+    folder = material.lineage.root / media_artifact.FOLDER
     workers = 1 if len(shown) < ALONE else os.cpu_count() or 1
     hashes, failures = hashes_of(shown, folder, workers)
     if failures:

@@ -7,16 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from tasks.audit.links import links
-from tasks.audit.snapshot import Snapshot
+from tasks.lineage.lineage import Lineage
 from tasks.shared.artifacts import exposures, media, negatives, scores, transcripts
 from tasks.shared.artifacts.corpus import Qrels, Query, Video, read_qrels, read_queries, read_videos
 from tasks.shared.artifacts.exposures import Exposure, read_exposures
 from tasks.shared.artifacts.media import Media, read_media
 from tasks.shared.artifacts.negatives import MinedQuery, read_negatives
-from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.scores import QueryScores, read_per_query
 from tasks.shared.artifacts.transcripts import read_transcripts
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import sha256_file
 
@@ -41,7 +40,7 @@ class Material:
         notes: what could not be told, and why.
     """
 
-    snapshot: Snapshot
+    lineage: Lineage
     mined: list[MinedQuery]
     videos: dict[str, Video]
     queries: dict[str, Query]
@@ -56,29 +55,29 @@ class Material:
     @property
     def source(self) -> str:
         """Of the candidates: dense, bm25 or random, which has no scores."""
-        return str(self.snapshot.manifest("mine").param("mine.source"))
+        return str(self.lineage.execution("mine").param("mine.source"))
 
     @property
     def keep(self) -> int:
         """How many negatives mining was asked for."""
-        return int(self.snapshot.manifest("mine").param("mine.keep"))
+        return int(self.lineage.execution("mine").param("mine.keep"))
 
     @property
     def seed(self) -> int:
         """What decides draws here, as it did in mining."""
-        return int(self.snapshot.manifest("mine").param("run.seed"))
+        return int(self.lineage.execution("mine").param("run.seed"))
 
 
-def read_material(snapshot: Snapshot, *, scored: bool) -> Material:
+def read_material(lineage: Lineage, *, scored: bool) -> Material:
     """Read a state. Raises UserError where corpus or mine are not to be had, or not of each other.
 
     Args:
-        snapshot: the state.
+        lineage: the state.
         scored: whether test scores are wanted.
     """
-    digest = snapshot.manifest("mine").digest
-    videos = {one.video_id: one for one in read_videos(snapshot.need(CORPUS / "manifest.parquet"), "train")}
-    asked = read_queries(snapshot.need(CORPUS / "queries.parquet"))
+    digest = lineage.execution("mine").digest
+    videos = {one.video_id: one for one in read_videos(lineage.need(CORPUS / "manifest.parquet"), "train")}
+    asked = read_queries(lineage.need(CORPUS / "queries.parquet"))
     notes: list[str] = []
 
     def told(what: str, read: Callable[[], T]) -> T | None:
@@ -89,29 +88,29 @@ def read_material(snapshot: Snapshot, *, scored: bool) -> Material:
             return None
 
     found = Material(
-        snapshot=snapshot,
-        mined=read_negatives(snapshot.need(negatives.FILE)),
+        lineage=lineage,
+        mined=read_negatives(lineage.need(negatives.FILE)),
         videos=videos,
         queries={one.query_id: one for one in asked if one.split == "train"},
         tested=[one for one in asked if one.split == "test"],
-        qrels=read_qrels(snapshot.need(CORPUS / "qrels.train.trec")),
-        media=told("pictures and sound", lambda: _media(snapshot, videos)),
-        texts=told("transcripts", lambda: _texts(snapshot, videos)),
-        exposures=told("what training showed", lambda: _exposures(snapshot, digest)),
-        scores=told("the effect on scores", lambda: _scores(snapshot, digest)) if scored else None,
+        qrels=read_qrels(lineage.need(CORPUS / "qrels.train.trec")),
+        media=told("pictures and sound", lambda: _media(lineage, videos)),
+        texts=told("transcripts", lambda: _texts(lineage, videos)),
+        exposures=told("what training showed", lambda: _exposures(lineage, digest)),
+        scores=told("the effect on scores", lambda: _scores(lineage, digest)) if scored else None,
         notes=notes,
     )
     _check(found)
     return found
 
 
-def _media(snapshot: Snapshot, videos: dict[str, Video]) -> dict[str, Media]:
-    folder = snapshot.need(media.FOLDER / media.TABLE).parent
+def _media(lineage: Lineage, videos: dict[str, Video]) -> dict[str, Media]:
+    folder = lineage.need(media.FOLDER / media.TABLE).parent
     return {video_id: one for video_id, one in read_media(folder).items() if video_id in videos}
 
 
-def _texts(snapshot: Snapshot, videos: Iterable[str]) -> dict[str, str]:
-    folder = snapshot.need(transcripts.FOLDER / transcripts.TABLE).parent
+def _texts(lineage: Lineage, videos: Iterable[str]) -> dict[str, str]:
+    folder = lineage.need(transcripts.FOLDER / transcripts.TABLE).parent
     ordered = sorted(videos)
     texts: dict[str, str] = {}
     for start in range(0, len(ordered), CHUNK):
@@ -121,24 +120,24 @@ def _texts(snapshot: Snapshot, videos: Iterable[str]) -> dict[str, str]:
     return texts
 
 
-def _exposures(snapshot: Snapshot, mine: str) -> list[Exposure]:
-    _taught(snapshot, mine)
-    return read_exposures(snapshot.need(exposures.FOLDER / exposures.TABLE).parent)
+def _exposures(lineage: Lineage, mine: str) -> list[Exposure]:
+    _taught(lineage, mine)
+    return read_exposures(lineage.need(exposures.FOLDER / exposures.TABLE).parent)
 
 
-def _scores(snapshot: Snapshot, mine: str) -> list[QueryScores]:
-    _taught(snapshot, mine)
-    by_stage = {(one.stage, one.maker): one for one in links(snapshot) if one.holds == "no"}
+def _scores(lineage: Lineage, mine: str) -> list[QueryScores]:
+    _taught(lineage, mine)
+    by_stage = {(one.reader, one.maker): one for one in lineage.links() if one.holds == "no"}
     for reader, maker in (("encode", "train"), ("evaluate", "encode")):
         if (reader, maker) in by_stage:
             raise UserError(f"{RESULTS / reader} was made of another {RESULTS / maker}; `dvc checkout` or `dvc repro`")
-    return read_per_query(snapshot.need(scores.FOLDER / scores.PER_QUERY).parent)
+    return read_per_query(lineage.need(scores.FOLDER / scores.PER_QUERY).parent)
 
 
-def _taught(snapshot: Snapshot, mine: str) -> None:
+def _taught(lineage: Lineage, mine: str) -> None:
     """Raise UserError unless these negatives taught the state's checkpoint."""
-    read = snapshot.manifest("train").inputs
-    taught = next((one["sha256"] for path, one in read.items() if Path(path).parent == RESULTS / "mine"), None)
+    read = lineage.execution("train").used
+    taught = next((one.sha256 for path, one in read.items() if Path(path).parent == RESULTS / "mine"), None)
     if taught != mine:
         raise UserError(
             f"the checkpoint was taught with other negatives (mine {str(taught)[:12]}, here is {mine[:12]}); "
@@ -149,14 +148,13 @@ def _taught(snapshot: Snapshot, mine: str) -> None:
 def _check(found: Material) -> None:
     """Note files that are not as their manifests say; raise UserError where the negatives are of another corpus."""
     for name, path in (("mine", negatives.FILE), ("corpus", CORPUS / "manifest.parquet")):
-        recorded = found.snapshot.manifest(name).outputs.get(path.as_posix(), {}).get("sha256")
-        if recorded != sha256_file(found.snapshot.root / path):
+        recorded = found.lineage.execution(name).digest_of(path)
+        if recorded != sha256_file(found.lineage.root / path):
             found.notes.append(
                 f"{path} is not the file that its manifest names: it was changed; `reeltrace audit verify`"
             )
-    for one in links(found.snapshot):
-        if one.stage == "mine" and one.holds == "no":
-            found.notes.append(f"mine read another {one.path} than lies here; `dvc checkout` or `dvc repro`")
+    for one in found.lineage.broken("mine"):
+        found.notes.append(f"mine read another {one.artifact.path} than lies here; `dvc checkout` or `dvc repro`")
     for mined in found.mined:
         named = [one.video_id for one in mined.negatives] + [one.video_id for one in mined.dropped]
         unknown = [video_id for video_id in named if video_id not in found.videos]

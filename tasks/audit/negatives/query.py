@@ -12,7 +12,7 @@ from tasks.audit.negatives.likeness import Likeness
 from tasks.audit.negatives.material import Material, read_material
 from tasks.audit.negatives.mix import modalities_of
 from tasks.audit.negatives.usage import times_shown
-from tasks.audit.snapshot import Snapshot
+from tasks.lineage.lineage import Lineage
 from tasks.shared.artifacts.corpus import Query
 from tasks.shared.artifacts.negatives import Dropped, MinedQuery
 from tasks.shared.runtime.errors import UserError
@@ -72,9 +72,9 @@ class QueryAudit:
     notes: list[str]
 
 
-def audit_query(snapshot: Snapshot, query_id: str) -> QueryAudit:
+def audit_query(lineage: Lineage, query_id: str) -> QueryAudit:
     """Audit one query. Raises UserError where nothing was mined for it."""
-    material = read_material(snapshot, scored=False)
+    material = read_material(lineage, scored=False)
     mined = next((one for one in material.mined if one.query_id == query_id), None)
     if mined is None:
         raise UserError(_why_none(material, query_id))
@@ -139,7 +139,7 @@ def _why_none(material: Material, query_id: str) -> str:
         return f"{query_id} is a test query, and negatives are mined for training queries only{hint}"
     close = get_close_matches(query_id, [one.query_id for one in material.mined], n=NEAR)
     hint = f"did you mean {', '.join(close)}?" if close else "results/corpus/queries.parquet has the ids"
-    return f"{material.snapshot.name} knows no query {query_id}; {hint}"
+    return f"{material.lineage.name} knows no query {query_id}; {hint}"
 
 
 def _nearest(mined: list[MinedQuery], material: Material, test: Query) -> list[str]:

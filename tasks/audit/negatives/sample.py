@@ -23,7 +23,7 @@ from pathlib import Path
 from tasks.audit.negatives.facts import Fact
 from tasks.audit.negatives.material import Material
 from tasks.shared.artifacts import media as media_artifact
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import write_text
 
@@ -90,7 +90,7 @@ def write_sample(material: Material, facts: Sequence[Fact], path: Path, per_stra
     strata = strata_of(facts)
     drawn = {name: draw(members, per_stratum, material.seed) for name, members in strata.items()}
     rows = sorted((one for members in drawn.values() for one in members), key=lambda one: (one.query_id, one.rank))
-    mine = material.snapshot.manifest("mine").digest
+    mine = material.lineage.execution("mine").digest
     cells = [_row(material, one, mine) for one in rows]
     try:
         write_text(path, BOM + as_csv(cells))
@@ -153,10 +153,10 @@ def _row(material: Material, fact: Fact, mine: str) -> dict[str, str]:
 
 def _place(material: Material, path: str) -> str:
     """Where a file lies: results of another state than the workspace's are brought to where they can be opened."""
-    if material.snapshot.objects is None or RESULTS not in Path(path).parents:
+    if material.lineage.objects is None or RESULTS not in Path(path).parents:
         return path
     try:
-        return str(material.snapshot.need(path))
+        return str(material.lineage.need(path))
     except UserError:
         return path
 

@@ -87,7 +87,7 @@ def score_spreads(mined: Iterable[MinedQuery], facts: Sequence[Fact]) -> ScoreSp
 
 def margins(material: Material, facts: Sequence[Fact]) -> Margins:
     """How many negatives come too close."""
-    own = material.snapshot.manifest("mine").param("mine.relative_margin")
+    own = material.lineage.execution("mine").param("mine.relative_margin")
     limits = {one.query_id: threshold(one.positive_scores.values(), own) for one in material.mined}
     checked = [one for one in facts if one.band != "unchecked"]
     return Margins(

@@ -5,30 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tasks.audit.negatives.likeness import WAYS
-from tasks.audit.show import plain
+from tasks.audit.text import show
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from tasks.audit.negatives.audit import Origin
     from tasks.audit.negatives.facts import Fact
 
 
-def show_origin(out: Console, origin: Origin) -> None:
+def show_origin(origin: Origin) -> None:
     """The state, and what names these negatives in manifest, DVC and MLflow."""
     more = f" and {len(origin.runs) - 1} more" if len(origin.runs) > 1 else ""
     run = f"{origin.runs[-1]}{more}" if origin.runs else "-"
     changed = f", {len(origin.changed_files)} changed files" if origin.changed_files else ""
-    out.print(plain(f"{origin.state} at commit {origin.commit or '-'}{changed}"))
-    out.print(plain(f"mine: manifest {origin.mine}, DVC {origin.dvc or '-'}, MLflow run {run}"), soft_wrap=True)
+    show(f"{origin.state} at commit {origin.commit or '-'}{changed}")
+    show(f"mine: manifest {origin.mine}, DVC {origin.dvc or '-'}, MLflow run {run}")
 
 
-def show_lines(out: Console, title: str, lines: list[str]) -> None:
+def show_lines(title: str, lines: list[str]) -> None:
     """A list under a title; nothing where it is empty."""
     if lines:
-        out.print(plain(f"{title}:"))
+        show(f"{title}:")
         for line in lines:
-            out.print(plain(f"  {line}"), soft_wrap=True)
+            show(f"  {line}")
 
 
 def flags(fact: Fact) -> str | None:

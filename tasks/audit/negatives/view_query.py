@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.audit.negatives.usage import REASONS
 from tasks.audit.negatives.view_parts import flags, show_lines, show_origin
-from tasks.audit.show import console, plain, shortened, table
+from tasks.audit.text import shortened, show, table
 
 if TYPE_CHECKING:
     from tasks.audit.negatives.query import QueryAudit, Shown
@@ -19,41 +19,40 @@ ABOUT = ("language", "lacks", "in training", "title", "said")
 
 def show_query(one: QueryAudit) -> None:
     """Its positives, its negatives one by one, and what was dropped."""
-    out = console()
     query = one.query
     facts = [query.language, query.type, query.event and f"event {query.event}"]
     known = ", ".join(filter(None, facts)) or "nothing else known"
-    out.print(plain(f"query {query.query_id}: “{query.text}” ({known})"))
-    show_origin(out, one.origin)
+    show(f"query {query.query_id}: “{query.text}” ({known})")
+    show_origin(one.origin)
     columns = ["video", "score", "rank", "relevance", *ABOUT]
     rows: list[list[Any]] = [
         [each.video.video_id, each.score, each.rank, each.relevance, *_about(each.video)] for each in one.positives
     ]
-    out.print(table("Positives", columns, rows, right=["score", "rank", "relevance"]))
+    show(table("Positives", columns, rows, right=["score", "rank", "relevance"]))
     columns = ["video", "rank", "score", "gap", "flags", *ABOUT]
     rows = [
         [each.video.video_id, each.fact.rank, each.fact.score, each.fact.gap, flags(each.fact), *_about(each.video)]
         for each in one.negatives
     ]
     gap = "gap: the weakest scored positive's score less its own"
-    out.print(plain(f"Negatives: {len(rows)} of {one.wanted} wanted; {gap}"))
+    show(f"Negatives: {len(rows)} of {one.wanted} wanted; {gap}")
     if rows:
-        out.print(table("", columns, rows, right=["rank", "score", "gap"]))
+        show(table("", columns, rows, right=["rank", "score", "gap"]))
     if one.drawn:
         rows = [[video.video_id, *_about(video)] for video in one.drawn]
-        out.print(table("Drawn at random in training", ["video", *ABOUT], rows))
-    _show_drops(out, one)
-    show_lines(out, "What cannot be told, or is not as recorded", one.notes)
+        show(table("Drawn at random in training", ["video", *ABOUT], rows))
+    _show_drops(one)
+    show_lines("What cannot be told, or is not as recorded", one.notes)
 
 
-def _show_drops(out: Any, one: QueryAudit) -> None:
+def _show_drops(one: QueryAudit) -> None:
     drops = {reason: [drop for drop in one.dropped if drop.reason == reason] for reason in REASONS}
     told = ", ".join(f"{len(found)} {REASONS[reason]}" for reason, found in drops.items() if found)
     rows = [[drop.rank, drop.video_id, drop.score, reason] for reason, found in drops.items() for drop in found[:NAMED]]
     more = f"; the first {NAMED} of each reason, all: --json" if len(rows) < len(one.dropped) else ""
-    out.print(plain(f"Dropped: {told or 'none'}{more}"))
+    show(f"Dropped: {told or 'none'}{more}")
     if rows:
-        out.print(table("", ["rank", "video", "score", "reason"], rows, right=["rank", "score"]))
+        show(table("", ["rank", "video", "score", "reason"], rows, right=["rank", "score"]))
 
 
 def _about(video: Shown) -> list[Any]:

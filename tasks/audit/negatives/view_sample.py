@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tasks.audit.show import console, plain, short, table
+from tasks.audit.text import short, show, table
 
 if TYPE_CHECKING:
     from tasks.audit.negatives.judged import Judged, Rate
@@ -13,34 +13,32 @@ if TYPE_CHECKING:
 
 def show_sample(sample: Sample) -> None:
     """What was drawn."""
-    out = console()
-    out.print(plain(f"{sample.rows} negatives of mine {short(sample.mine)} in {sample.path} (seed {sample.seed})"))
+    show(f"{sample.rows} negatives of mine {short(sample.mine)} in {sample.path} (seed {sample.seed})")
     rows = [[one.name, one.size, one.drawn] for one in sample.strata]
     columns = ["score band, language, event", "negatives", "drawn"]
-    out.print(table("Strata", columns, rows, right=columns[1:]))
-    out.print(plain(sample.judged), soft_wrap=True)
+    show(table("Strata", columns, rows, right=columns[1:]))
+    show(sample.judged)
 
 
 def show_judged(judged: Judged) -> None:
     """The rate of false negatives."""
-    out = console()
     one = judged.overall
     if one.rate is None:
-        out.print(plain(f"{judged.path}: nobody judged yes or no, so no rate can be told"))
+        show(f"{judged.path}: nobody judged yes or no, so no rate can be told")
     else:
         rate, low, high = _percents(one)
-        out.print(plain(f"false negatives: {rate} [{low}, {high}] of {one.size} mined negatives"))
+        show(f"false negatives: {rate} [{low}, {high}] of {one.size} mined negatives")
         by = f"{one.yes + one.no} judgments, {one.yes} of them relevant, weighted by the sizes of their strata"
-        out.print(plain(f"  by {by}; 95 % interval of Wilson for {judged.effective:.1f} effective judgments"))
-    out.print(plain(f"  left out: {one.unsure} unsure, {judged.empty} rows without an answer"))
+        show(f"  by {by}; 95 % interval of Wilson for {judged.effective:.1f} effective judgments")
+    show(f"  left out: {one.unsure} unsure, {judged.empty} rows without an answer")
     if judged.covered < 1:
-        out.print(plain(f"  strata that were judged hold {judged.covered:.1%} of the negatives; the rest is not told"))
-    out.print(plain(f"  of mine {judged.mine}"))
+        show(f"  strata that were judged hold {judged.covered:.1%} of the negatives; the rest is not told")
+    show(f"  of mine {judged.mine}")
     columns = ["score band, language, event", "negatives", "relevant", "not", "unsure", "rate", "low", "high"]
     rows: list[list[Any]] = [
         [each.stratum, each.size, each.yes, each.no, each.unsure, *_percents(each)] for each in judged.strata
     ]
-    out.print(table("By stratum", columns, rows, right=columns[1:]))
+    show(table("By stratum", columns, rows, right=columns[1:]))
     if judged.relevant:
         rows = [
             [each.line, each.fact.query_id, each.fact.video_id, each.fact.rank, each.fact.score]
@@ -48,7 +46,7 @@ def show_judged(judged: Judged) -> None:
         ]
         columns = ["line", "query", "video", "rank", "score"]
         title = "Judged relevant: add them to the training qrels, then `dvc repro`"
-        out.print(table(title, columns, rows, right=["line", "rank", "score"]))
+        show(table(title, columns, rows, right=["line", "rank", "score"]))
 
 
 def _percents(one: Rate) -> list[str | None]:

@@ -10,12 +10,11 @@ from typing import Any
 
 import yaml
 
-from tasks.audit.executions import Execution
-from tasks.audit.manifest import Manifest
 from tasks.audit.reproduce.params import changed
 from tasks.audit.reproduce.sources import CODE, Sources
-from tasks.audit.show import short
-from tasks.audit.snapshot import LOCK, PARAMS
+from tasks.audit.text import short
+from tasks.lineage.dvc import LOCK, PARAMS
+from tasks.lineage.model import Execution, Run
 from tasks.shared.execution.pipeline import DVC_FILE, StageSpec, stages_of, upstream_of
 from tasks.shared.runtime import git
 from tasks.shared.runtime.errors import UserError
@@ -55,7 +54,7 @@ class Found:
 
 
 def candidates(
-    commit: str | None, runs: Mapping[str, list[Execution]], last: str, root: Path = Path()
+    commit: str | None, runs: Mapping[str, list[Run]], last: str, root: Path = Path()
 ) -> Iterator[Candidate]:
     """Commits to look at, the likeliest first.
 
@@ -85,9 +84,9 @@ def candidates(
 
 def choose(
     likely: Iterable[Candidate],
-    manifests: Mapping[str, Manifest],
+    manifests: Mapping[str, Execution],
     params: Mapping[str, Any],
-    runs: Mapping[str, list[Execution]],
+    runs: Mapping[str, list[Run]],
     root: Path = Path(),
 ) -> Found:
     """The first commit whose code is that of all manifests; of several, rather one that has the params too.
@@ -129,7 +128,7 @@ def choose(
 
 
 def mismatches(
-    commit: str, manifests: Mapping[str, Manifest], params: Mapping[str, Any], sources: Sources
+    commit: str, manifests: Mapping[str, Execution], params: Mapping[str, Any], sources: Sources
 ) -> list[Mismatch]:
     """In what a commit's code is not that of the manifests; empty where it is. dvc.yaml counts as code."""
     there = sources.at(commit)
@@ -187,7 +186,7 @@ def _commits_of_code(root: Path) -> list[str]:
     return subprocess.run(arguments, cwd=root, capture_output=True, text=True, check=False).stdout.split()
 
 
-def _nowhere(seen: Mapping[str, list[Mismatch]], absent: list[Candidate], runs: Mapping[str, list[Execution]]) -> str:
+def _nowhere(seen: Mapping[str, list[Mismatch]], absent: list[Candidate], runs: Mapping[str, list[Run]]) -> str:
     """Why no commit fits, in one line."""
     lacking = f"; commit {absent[0].commit[:10]} ({absent[0].why}) is not in this clone: `git fetch`" if absent else ""
     if not seen:

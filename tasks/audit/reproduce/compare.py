@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from tasks.audit.manifest import Manifest, read_manifest_file
 from tasks.audit.reproduce.amounts import Amount, amount
 from tasks.audit.reproduce.recorded import listed, recorded_file, recorded_outputs
-from tasks.audit.snapshot import Snapshot
+from tasks.lineage.lineage import Lineage
+from tasks.lineage.manifest import read_manifest_file
+from tasks.lineage.model import Execution
 from tasks.shared.artifacts.index import DATABASE, TABLE, describe, read_index_manifest
-from tasks.shared.artifacts.publish import FILES, MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import FILES, MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import files_under, sha256_file
 from tasks.shared.runtime.progress import progress
@@ -63,17 +65,17 @@ class StageResult:
     seconds: float | None = None
 
 
-def compare(snapshot: Snapshot, stage: str, root: Path, seconds: float | None = None) -> StageResult:
+def compare(lineage: Lineage, stage: str, root: Path, seconds: float | None = None) -> StageResult:
     """Compare a stage that was run below `root` with its record."""
-    manifest = snapshot.manifest(stage)
-    told = taken(snapshot, stage)
+    manifest = lineage.execution(stage)
+    told = taken(lineage, stage)
     if not (root / RESULTS / stage / MANIFEST).is_file():
         return StageResult(stage, "not made", manifest.digest, runs=told.runs, outs=told.outs, seconds=seconds)
     made = read_manifest_file(root / RESULTS / stage / MANIFEST)
     after = made_outputs(root, stage, made.derived)
-    before = _recorded(snapshot, stage, after, root)
+    before = _recorded(lineage, stage, after, root)
     differing = [
-        _difference(snapshot, root, path, before.get(path), after.get(path))
+        _difference(lineage, root, path, before.get(path), after.get(path))
         for path in sorted(before.keys() | after.keys())
         if before.get(path) != after.get(path)
     ]
@@ -93,25 +95,25 @@ def compare(snapshot: Snapshot, stage: str, root: Path, seconds: float | None = 
     )
 
 
-def taken(snapshot: Snapshot, stage: str) -> StageResult:
+def taken(lineage: Lineage, stage: str) -> StageResult:
     """A stage that is not run again."""
-    runs = [run.run_id for run in snapshot.runs_of(stage)]
-    outs = {path: md5 for path, md5 in snapshot.outs.items() if RESULTS / stage in (Path(path), *Path(path).parents)}
-    return StageResult(stage, "taken as recorded", snapshot.manifest(stage).digest, runs=runs, outs=outs)
+    runs = [run.run_id for run in lineage.runs_of(stage)]
+    outs = {path: md5 for path, md5 in lineage.outs.items() if RESULTS / stage in (Path(path), *Path(path).parents)}
+    return StageResult(stage, "taken as recorded", lineage.execution(stage).digest, runs=runs, outs=outs)
 
 
-def _recorded(snapshot: Snapshot, stage: str, made: dict[str, str], root: Path) -> dict[str, str]:
+def _recorded(lineage: Lineage, stage: str, made: dict[str, str], root: Path) -> dict[str, str]:
     """sha256 of every recorded output by path.
 
     The list of a large folder's files is identified by its digest, so it may as well be the one that was made. Where
     it is in neither place, only the list is known to differ.
     """
-    outputs = {path: str(entry["sha256"]) for path, entry in snapshot.manifest(stage).outputs.items()}
+    outputs = {path: entry.sha256 for path, entry in lineage.execution(stage).generated.items()}
     listing = (RESULTS / stage / FILES).as_posix()
     if listing in outputs and made.get(listing) == outputs[listing]:
         return outputs | listed(root / listing)
     try:
-        return recorded_outputs(snapshot, stage)
+        return recorded_outputs(lineage, stage)
     except UserError:
         return {path: digest for path, digest in made.items() if path not in outputs} | outputs
 
@@ -126,7 +128,7 @@ def made_outputs(root: Path, stage: str, derived: list[str]) -> dict[str, str]:
         return {path.as_posix(): digest for path, digest in zip(outputs, digests, strict=True)}
 
 
-def manifest_differences(recorded: Manifest, made: Manifest) -> list[str]:
+def manifest_differences(recorded: Execution, made: Execution) -> list[str]:
     """Entries that differ, as `components.torch: 2.12 recorded, 2.13 here`; inputs by their paths."""
     parts = [
         (part, getattr(recorded, part), getattr(made, part)) for part in ("params", "code", "components", "counts")
@@ -137,8 +139,8 @@ def manifest_differences(recorded: Manifest, made: Manifest) -> list[str]:
         for name in sorted(before.keys() | after.keys())
         if before.get(name) != after.get(name)
     ]
-    inputs = sorted(recorded.inputs.keys() | made.inputs.keys())
-    return found + [f"input {path}" for path in inputs if recorded.inputs.get(path) != made.inputs.get(path)]
+    inputs = sorted(recorded.used.keys() | made.used.keys())
+    return found + [f"input {path}" for path in inputs if recorded.used.get(path) != made.used.get(path)]
 
 
 def _brief(value: Any) -> str:
@@ -146,11 +148,11 @@ def _brief(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:39]}…"
 
 
-def _difference(snapshot: Snapshot, root: Path, path: str, recorded: str | None, made: str | None) -> FileDifference:
+def _difference(lineage: Lineage, root: Path, path: str, recorded: str | None, made: str | None) -> FileDifference:
     if recorded is None or made is None:
         return FileDifference(path, recorded, made, untold="made here only" if recorded is None else "not made here")
     try:
-        there = recorded_file(snapshot, path, recorded)
+        there = recorded_file(lineage, path, recorded)
     except UserError as error:
         return FileDifference(path, recorded, made, untold=f"how much cannot be told: {error}")
     try:
@@ -159,7 +161,7 @@ def _difference(snapshot: Snapshot, root: Path, path: str, recorded: str | None,
         return FileDifference(path, recorded, made, untold=f"how much cannot be told: {' '.join(str(error).split())}")
 
 
-def _derived(stage: str, root: Path, made: Manifest) -> list[FileDifference]:
+def _derived(stage: str, root: Path, made: Execution) -> list[FileDifference]:
     """The index, whose bytes are never the same: whether its rows are what its content manifest says."""
     database = (RESULTS / stage / DATABASE).as_posix()
     if database not in made.derived:

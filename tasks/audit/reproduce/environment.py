@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-from tasks.audit.executions import Execution
-from tasks.audit.manifest import Manifest
+from tasks.lineage.model import Execution, Run
 from tasks.shared.execution.tracking import environment_tags
 
 TAGS = ("env.python", "env.platform", "env.machine")  # of the host's name no byte depends
@@ -29,7 +28,7 @@ class Difference:
     stages: list[str]
 
 
-def differences(manifests: Mapping[str, Manifest], runs: Mapping[str, Sequence[Execution]]) -> list[Difference]:
+def differences(manifests: Mapping[str, Execution], runs: Mapping[str, Sequence[Run]]) -> list[Difference]:
     """Where this environment is not that of the results. Of several runs of one result, one like here is enough."""
     found: dict[tuple[str, str, str | None], list[str]] = {}
     for stage, manifest in manifests.items():

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from tasks.audit.executions import Executions
 from tasks.audit.reproduce.tree import TRACKING
+from tasks.lineage.mlflow import Tracking
 from tasks.shared.execution.programs import run
 from tasks.shared.execution.repro import DVC, stage_environment
 from tasks.shared.execution.worktree import Worktree
@@ -42,8 +42,8 @@ def environment(tree: Worktree) -> dict[str, str]:
 
 def seconds(tree: Worktree, stages: Sequence[str]) -> dict[str, float]:
     """How long stages took in the worktree, as its own MLflow has it."""
-    runs = Executions(TRACKING, tree.root).of_stages(stages)
-    return {run.stage: (run.ended - run.started) / 1000 for run in runs if run.started and run.ended}
+    runs = Tracking(TRACKING, tree.root).of_stages(stages)
+    return {run.stage: (run.ended - run.started).total_seconds() for run in runs if run.started and run.ended}
 
 
 @contextmanager

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from tasks.audit.reproduce.recorded import recorded_file
-from tasks.audit.snapshot import FINAL, Snapshot
+from tasks.lineage.lineage import FINAL, Lineage
 from tasks.shared.artifacts.corpus import read_videos
 from tasks.shared.artifacts.index import MANIFEST as INDEX
 from tasks.shared.artifacts.index import read_index_manifest
 from tasks.shared.artifacts.models import ADAPTER, MODEL, System, read_base, read_training
-from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.scores import METRICS, read_scores
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import sha256_file
 from tasks.shared.runtime.models import resolve_model
@@ -26,21 +26,21 @@ READERS = ("corpus", "extract")  # stages that read video files
 OF_THE_BASE = ("base", "mine", "train", "encode")  # stages that load the starting model, or may
 
 
-def read(snapshot: Snapshot, again: Collection[str]) -> dict[str, str]:
+def read(lineage: Lineage, again: Collection[str]) -> dict[str, str]:
     """Recorded sha256 of every file from outside the pipeline that the stages to run again read, by path.
 
     Raises UserError where the recorded list of videos is not to be had.
     """
     found = {
-        path: str(entry["sha256"])
+        path: entry.sha256
         for stage in again
-        for path, entry in snapshot.manifest(stage).inputs.items()
+        for path, entry in lineage.execution(stage).used.items()
         if RESULTS not in Path(path).parents
     }
-    corpus = snapshot.manifests.get("corpus")
+    corpus = lineage.executions.get("corpus")
     if not set(again) & set(READERS) or corpus is None or corpus.param("corpus.source") == "demo":
         return found
-    videos = read_videos(recorded_file(snapshot, RESULTS / "corpus" / "manifest.parquet"))
+    videos = read_videos(recorded_file(lineage, RESULTS / "corpus" / "manifest.parquet"))
     return found | {video.path: video.sha256 for video in videos if RESULTS not in Path(video.path).parents}
 
 
@@ -58,7 +58,7 @@ def altered(recorded: Mapping[str, str], worktree: Path) -> dict[str, str | None
         return {path: here for path, here in zip(recorded, now, strict=True) if here != recorded[path]}
 
 
-def check(snapshot: Snapshot, again: Sequence[str], recorded: Mapping[str, str], worktree: Path) -> list[str]:
+def check(lineage: Lineage, again: Sequence[str], recorded: Mapping[str, str], worktree: Path) -> list[str]:
     """What could not be checked of what the stages to run again read from outside, and why.
 
     Raises UserError where it is not what the results were made of.
@@ -75,7 +75,7 @@ def check(snapshot: Snapshot, again: Sequence[str], recorded: Mapping[str, str],
     untold = []
     for one in checks:
         try:
-            problem = one(snapshot, worktree)
+            problem = one(lineage, worktree)
         except UserError as error:
             untold.append(f"weights not checked: {error}")
         else:
@@ -84,9 +84,9 @@ def check(snapshot: Snapshot, again: Sequence[str], recorded: Mapping[str, str],
     return untold
 
 
-def _retriever(snapshot: Snapshot, worktree: Path) -> str | None:
+def _retriever(lineage: Lineage, worktree: Path) -> str | None:
     """What is wrong with the text retriever's weights, by the digest that the scores name."""
-    retriever = read_scores(recorded_file(snapshot, RESULTS / FINAL / METRICS).parent).retriever
+    retriever = read_scores(recorded_file(lineage, RESULTS / FINAL / METRICS).parent).retriever
     if not retriever or not retriever.get("digest"):
         return None
     name = str(retriever["model"])
@@ -95,20 +95,20 @@ def _retriever(snapshot: Snapshot, worktree: Path) -> str | None:
     return None if here == retriever["digest"] else _other("retriever.model", name, str(retriever["digest"]), here)
 
 
-def _base(snapshot: Snapshot, worktree: Path) -> str | None:
+def _base(lineage: Lineage, worktree: Path) -> str | None:
     """What is wrong with a base named as a directory, by the checkpoint that the index was encoded with."""
-    if not {"base", "encode"} <= snapshot.manifests.keys():
+    if not {"base", "encode"} <= lineage.executions.keys():
         return None
-    name: Any = snapshot.manifest("base").param("base.model")
+    name: Any = lineage.execution("base").param("base.model")
     if not name or not (worktree / name).is_dir():
         return None
-    index = recorded_file(snapshot, RESULTS / "encode" / INDEX).parent
+    index = recorded_file(lineage, RESULTS / "encode" / INDEX).parent
     encoding = read_index_manifest(index).encoding
-    snapshot.need(RESULTS / "base" / MODEL, RESULTS / "train")
-    base, trained = read_base(snapshot.results), read_training(snapshot.results).trained
+    lineage.need(RESULTS / "base" / MODEL, RESULTS / "train")
+    base, trained = read_base(lineage.results), read_training(lineage.results).trained
     named = asdict(base) | {key: _placed(getattr(base, key), worktree) for key in ("model", "processor", "adapter")}
     if trained:
-        named |= {"adapter": str(snapshot.results / "train" / ADAPTER), "adapter_revision": None}
+        named |= {"adapter": str(lineage.results / "train" / ADAPTER), "adapter_revision": None}
     here = System(encoding.system, **named).digest()
     return None if here == encoding.checkpoint else _other("base.model", name, encoding.checkpoint, here)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.audit.manifest import Manifest
+from tasks.lineage.model import Execution
 from tasks.shared.execution.params import as_read
 from tasks.shared.execution.params_file import overridden
 from tasks.shared.execution.tracking import flat
 from tasks.shared.runtime.errors import UserError
 
 
-def recorded(manifests: Mapping[str, Manifest]) -> dict[str, Any]:
+def recorded(manifests: Mapping[str, Execution]) -> dict[str, Any]:
     """Params of all stages, by section or dotted key as dvc.yaml names them.
 
     Raises UserError where two stages were run with different values: then they are not of one run of the pipeline.

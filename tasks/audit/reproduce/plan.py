@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tasks.audit.executions import Execution
-from tasks.audit.links import broken, links
-from tasks.audit.manifest import Manifest
 from tasks.audit.reproduce import environment, params
 from tasks.audit.reproduce.commits import Found, candidates, choose, mismatches
 from tasks.audit.reproduce.sources import Sources
-from tasks.audit.score import Score
-from tasks.audit.snapshot import Snapshot
+from tasks.lineage.lineage import Lineage
+from tasks.lineage.model import Execution, Run
+from tasks.lineage.score import Score
 from tasks.shared.execution.pipeline import downstream_of, parents_of, upstream_of
 from tasks.shared.runtime import git
 from tasks.shared.runtime.errors import UserError
@@ -25,7 +23,7 @@ class Plan:
     """A reproduction to be.
 
     Attributes:
-        manifests: of all stages that the score follows from, in their order.
+        executions: of all stages that the score follows from, in their order.
         again: those to run; before: those whose recorded results they read.
         found: the commit.
         params: recorded, by section or key; params_changed: where the commit's params.yaml has others.
@@ -35,25 +33,25 @@ class Plan:
     """
 
     score: Score
-    manifests: dict[str, Manifest]
+    executions: dict[str, Execution]
     again: list[str]
     before: list[str]
     found: Found
     params: dict[str, Any]
     params_changed: dict[str, list[Any]]
-    runs: dict[str, list[Execution]]
+    runs: dict[str, list[Run]]
     environment: list[environment.Difference]
     notes: list[str] = field(default_factory=list)
 
     @property
-    def snapshot(self) -> Snapshot:
+    def lineage(self) -> Lineage:
         """The state whose score it is."""
-        return self.score.snapshot
+        return self.score.lineage
 
     @property
     def whole(self) -> bool:
         """Whether everything is run that the score follows from."""
-        return self.again == list(self.manifests)
+        return self.again == list(self.executions)
 
 
 def make_plan(score: Score, first: str | None = None, root: Path = Path()) -> Plan:
@@ -62,24 +60,24 @@ def make_plan(score: Score, first: str | None = None, root: Path = Path()) -> Pl
     Raises UserError where a manifest is not to be had, the results are not of one run of the pipeline, or no commit
     has their code.
     """
-    snapshot = score.snapshot
-    needed = upstream_of(snapshot.stages, score.stage)
+    lineage = score.lineage
+    needed = upstream_of(lineage.stages, score.stage)
     if first is not None and first not in needed:
         raise UserError(f"--from {first}: the score follows from {', '.join(needed)}; name one of them")
     git.commit_of("HEAD", root)
-    manifests = {stage: snapshot.manifest(stage) for stage in needed}
-    _of_one_piece(snapshot, manifests)
+    manifests = {stage: lineage.execution(stage) for stage in needed}
+    _of_one_piece(lineage, manifests)
     recorded = params.recorded(manifests)
-    by_manifest = snapshot.executions.of_manifests([one.digest for one in manifests.values()])
+    by_manifest = lineage.tracking.of_manifests([one.digest for one in manifests.values()])
     runs = {stage: by_manifest[one.digest] for stage, one in manifests.items()}
-    own = "HEAD" if snapshot.objects is None else f"of {snapshot.name}"
-    found = choose(candidates(snapshot.commit, runs, own, root), manifests, recorded, runs, root)
-    after = downstream_of(snapshot.stages, first) if first else needed
+    own = "HEAD" if lineage.objects is None else f"of {lineage.name}"
+    found = choose(candidates(lineage.commit, runs, own, root), manifests, recorded, runs, root)
+    after = downstream_of(lineage.stages, first) if first else needed
     again = [stage for stage in needed if stage in after]
-    parents = parents_of(snapshot.stages)
+    parents = parents_of(lineage.stages)
     return Plan(
         score=score,
-        manifests=manifests,
+        executions=manifests,
         again=again,
         before=[stage for stage in needed if stage not in again and any(stage in parents[one] for one in again)],
         found=found,
@@ -89,31 +87,30 @@ def make_plan(score: Score, first: str | None = None, root: Path = Path()) -> Pl
         environment=environment.differences(
             {stage: manifests[stage] for stage in again}, {stage: runs[stage] for stage in again}
         ),
-        notes=_notes(snapshot, manifests, recorded, found, root),
+        notes=_notes(lineage, manifests, recorded, found, root),
     )
 
 
-def _of_one_piece(snapshot: Snapshot, manifests: dict[str, Manifest]) -> None:
-    apart = [link for link in broken(links(snapshot)) if link.stage in manifests]
-    if apart:
-        link = apart[0]
+def _of_one_piece(lineage: Lineage, manifests: dict[str, Execution]) -> None:
+    for link in lineage.broken(*manifests)[:1]:
+        path, sha256 = link.artifact.path, link.artifact.sha256
         raise UserError(
-            f"{link.stage} was made of another {link.path} (sha256 {link.sha256[:12]}) than {link.maker} has in "
-            f"{snapshot.name}; bring it up to date with `dvc repro`, or name an MLflow run"
+            f"{link.reader} was made of another {path} (sha256 {sha256[:12]}) than {link.maker} has in {lineage.name}; "
+            "bring it up to date with `dvc repro`, or name an MLflow run"
         )
 
 
 def _notes(
-    snapshot: Snapshot, manifests: Mapping[str, Manifest], recorded: Mapping[str, Any], found: Found, root: Path
+    lineage: Lineage, manifests: Mapping[str, Execution], recorded: Mapping[str, Any], found: Found, root: Path
 ) -> list[str]:
     notes = []
-    if snapshot.executions.problem:
-        notes.append(f"{snapshot.executions.problem} (the commit was found without it)")
-    if snapshot.objects is None:
+    if lineage.tracking.problem:
+        notes.append(f"{lineage.tracking.problem} (the commit was found without it)")
+    if lineage.objects is None:
         head = git.head(root)
         if head and head != found.commit and (other := mismatches(head, manifests, recorded, Sources(root))):
             notes.append(f"the code of the results is not that of HEAD: {other[0].path} of {other[0].stage} is another")
-        if snapshot.dirty:
-            more = f" and {len(snapshot.dirty) - 1} more" if len(snapshot.dirty) > 1 else ""
-            notes.append(f"the workspace has uncommitted changes ({snapshot.dirty[0]}{more}); the worktree has none")
+        if lineage.dirty:
+            more = f" and {len(lineage.dirty) - 1} more" if len(lineage.dirty) > 1 else ""
+            notes.append(f"the workspace has uncommitted changes ({lineage.dirty[0]}{more}); the worktree has none")
     return notes

@@ -7,14 +7,15 @@ from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tasks.audit.snapshot import Snapshot
-from tasks.shared.artifacts.publish import FILES, FILES_SCHEMA, MANIFEST, RESULTS
+from tasks.lineage.lineage import Lineage
+from tasks.shared.artifacts.publish import FILES, FILES_SCHEMA, MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import link_or_copy, read_parquet, sha256_file
 from tasks.shared.runtime.progress import progress
 
 
-def recorded_file(snapshot: Snapshot, path: str | Path, sha256: str | None = None) -> Path:
+def recorded_file(lineage: Lineage, path: str | Path, sha256: str | None = None) -> Path:
     """Where a recorded output lies.
 
     Args:
@@ -24,27 +25,27 @@ def recorded_file(snapshot: Snapshot, path: str | Path, sha256: str | None = Non
     """
     path = Path(path)
     if sha256 is None:
-        manifest = snapshot.manifest(path.parts[1])
-        if path.as_posix() not in manifest.outputs:
+        manifest = lineage.execution(path.parts[1])
+        if path.as_posix() not in manifest.generated:
             raise UserError(f"the manifest of {manifest.stage} has no {path}; it was made by another version")
-        sha256 = str(manifest.outputs[path.as_posix()]["sha256"])
-    there = snapshot.need(path)
+        sha256 = str(manifest.generated[path.as_posix()].sha256)
+    there = lineage.need(path)
     if (here := sha256_file(there)) != sha256:
         raise UserError(
-            f"{path} of {snapshot.name} is altered (sha256 {here[:12]}, recorded {sha256[:12]}); see `reeltrace audit "
+            f"{path} of {lineage.name} is altered (sha256 {here[:12]}, recorded {sha256[:12]}); see `reeltrace audit "
             "verify`, restore it with `dvc checkout`"
         )
     return there
 
 
-def recorded_outputs(snapshot: Snapshot, stage: str) -> dict[str, str]:
+def recorded_outputs(lineage: Lineage, stage: str) -> dict[str, str]:
     """sha256 of every recorded output by path, those of large folders included.
 
     Raises UserError where the list of a large folder's files is not to be had.
     """
-    found = {path: str(entry["sha256"]) for path, entry in snapshot.manifest(stage).outputs.items()}
+    found = {path: entry.sha256 for path, entry in lineage.execution(stage).generated.items()}
     listing = RESULTS / stage / FILES
-    return found | listed(recorded_file(snapshot, listing)) if listing.as_posix() in found else found
+    return found | listed(recorded_file(lineage, listing)) if listing.as_posix() in found else found
 
 
 def listed(path: Path) -> dict[str, str]:
@@ -53,7 +54,7 @@ def listed(path: Path) -> dict[str, str]:
     return dict(zip(table.column("path").to_pylist(), table.column("sha256").to_pylist(), strict=True))
 
 
-def bring(snapshot: Snapshot, stages: Collection[str], root: Path) -> int:
+def bring(lineage: Lineage, stages: Collection[str], root: Path) -> int:
     """Put what stages published below a root, each file checked; how many files.
 
     The index is left out: no stage that makes a score reads it. Raises UserError where a file is not to be had or its
@@ -61,24 +62,24 @@ def bring(snapshot: Snapshot, stages: Collection[str], root: Path) -> int:
     """
     wanted: dict[str, str] = {}
     for stage in stages:
-        if outs := _outs(snapshot, stage):
-            snapshot.need(*outs)  # whole folders at once, not file by file
-        wanted |= recorded_outputs(snapshot, stage)
-        wanted[(RESULTS / stage / MANIFEST).as_posix()] = snapshot.manifest(stage).digest
-    _place(snapshot, wanted, root)
+        if outs := _outs(lineage, stage):
+            lineage.need(*outs)  # whole folders at once, not file by file
+        wanted |= recorded_outputs(lineage, stage)
+        wanted[(RESULTS / stage / MANIFEST).as_posix()] = lineage.execution(stage).digest
+    _place(lineage, wanted, root)
     return len(wanted)
 
 
-def _outs(snapshot: Snapshot, stage: str) -> list[str]:
-    derived = snapshot.manifest(stage).derived
+def _outs(lineage: Lineage, stage: str) -> list[str]:
+    derived = lineage.execution(stage).derived
     return [
-        path for path in snapshot.outs if RESULTS / stage in (Path(path), *Path(path).parents) and path not in derived
+        path for path in lineage.outs if RESULTS / stage in (Path(path), *Path(path).parents) and path not in derived
     ]
 
 
-def _place(snapshot: Snapshot, wanted: Mapping[str, str], root: Path) -> None:
+def _place(lineage: Lineage, wanted: Mapping[str, str], root: Path) -> None:
     def place(path: str) -> None:
-        link_or_copy(recorded_file(snapshot, path, wanted[path]), root / path)
+        link_or_copy(recorded_file(lineage, path, wanted[path]), root / path)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for _ in progress(pool.map(place, wanted), "recorded files", total=len(wanted), unit="file"):

@@ -15,10 +15,10 @@ from tasks.audit.reproduce.execute import run_stages, seconds
 from tasks.audit.reproduce.recorded import bring
 from tasks.audit.reproduce.scores import compare_scores
 from tasks.audit.reproduce.tree import clean_tree
-from tasks.audit.snapshot import FINAL, PARAMS
-from tasks.shared.execution.outside import climbs, link, named_paths
+from tasks.lineage.dvc import PARAMS
+from tasks.lineage.lineage import FINAL
 from tasks.shared.execution.params_file import overridden
-from tasks.shared.execution.worktree import Worktree
+from tasks.shared.execution.worktree import Worktree, climbs, link, named_paths
 from tasks.shared.runtime.files import sha256_json
 
 if TYPE_CHECKING:
@@ -32,15 +32,15 @@ def reproduce(plan: Plan, root: Path = Path()) -> Reproduction:
 
     Raises UserError where what the stages read is not what was recorded, before anything runs.
     """
-    recorded = external.read(plan.snapshot, plan.again)
+    recorded = external.read(plan.lineage, plan.again)
     outside = [*named_paths(plan.params), *(Path(path) for path in recorded if not Path(path).is_absolute())]
     with clean_tree(plan.found.commit, _room(plan), climbs(outside), root) as tree:
         if plan.params_changed:
             text = yaml.safe_dump(overridden(plan.found.params, plan.params), sort_keys=False, allow_unicode=True)
             (tree.root / PARAMS).write_text(text, encoding="utf-8")
         linked = link(outside, root.absolute(), tree.root)
-        untold = external.check(plan.snapshot, plan.again, recorded, tree.root)
-        bring(plan.snapshot, plan.before, tree.root)
+        untold = external.check(plan.lineage, plan.again, recorded, tree.root)
+        bring(plan.lineage, plan.before, tree.root)
         begin = time.monotonic()
         code = run_stages(tree, plan.again, plan.whole)
         took = time.monotonic() - begin
@@ -50,9 +50,9 @@ def reproduce(plan: Plan, root: Path = Path()) -> Reproduction:
 
 
 def _room(plan: Plan) -> int:
-    stages = [plan.manifests[stage] for stage in (*plan.again, *plan.before)]
-    entries = [entry for one in stages for entry in (*one.outputs.values(), *one.folders.values())]
-    return ROOM * sum(int(entry["bytes"]) for entry in entries)
+    stages = [plan.executions[stage] for stage in (*plan.again, *plan.before)]
+    files = sum(file.bytes for one in stages for file in one.generated.values())
+    return ROOM * (files + sum(folder["bytes"] for one in stages for folder in one.folders.values()))
 
 
 def _compared(
@@ -60,10 +60,8 @@ def _compared(
 ) -> Reproduction:
     times = seconds(tree, plan.again)
     stages = [
-        compare(plan.snapshot, stage, tree.root, times.get(stage))
-        if stage in plan.again
-        else taken(plan.snapshot, stage)
-        for stage in plan.manifests
+        compare(plan.lineage, stage, tree.root, times.get(stage)) if stage in plan.again else taken(plan.lineage, stage)
+        for stage in plan.executions
     ]
     target = plan.again[-1]
     made = stages[-1].made is not None
@@ -72,7 +70,7 @@ def _compared(
     kept = found != "identical bytes"
     return Reproduction(
         outcome=found,
-        state=plan.snapshot.name,
+        state=plan.lineage.name,
         target=target,
         commit=plan.found.commit,
         why=plan.found.why,

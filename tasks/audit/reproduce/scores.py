@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.audit.reproduce.recorded import recorded_file
-from tasks.audit.score import Score
-from tasks.audit.snapshot import FINAL, Snapshot
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.lineage.lineage import FINAL, Lineage
+from tasks.lineage.score import Score
 from tasks.shared.artifacts.scores import (
     HEADLINE,
     METRICS,
@@ -20,6 +19,7 @@ from tasks.shared.artifacts.scores import (
     read_ranking,
     read_scores,
 )
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 
 MOST = 5  # queries that are named
@@ -74,9 +74,9 @@ class ScoreResult:
 
 def compare_scores(score: Score, root: Path) -> ScoreResult:
     """Compare the evaluate stage that was run below `root` with its record."""
-    snapshot = score.snapshot
+    lineage = score.lineage
     try:
-        before = _recorded(snapshot)
+        before = _recorded(lineage)
         made = root / RESULTS / FINAL
         after = read_scores(made), read_per_query(made)
         asked = _asked(score, before, after, made) if before[0].systems else None
@@ -87,8 +87,8 @@ def compare_scores(score: Score, root: Path) -> ScoreResult:
     return ScoreResult(before[0].systems == after[0].systems and values[0] == values[1], systems, asked)
 
 
-def _recorded(snapshot: Snapshot) -> tuple[Scores, list[QueryScores]]:
-    metrics, _ = (recorded_file(snapshot, RESULTS / FINAL / name) for name in (METRICS, PER_QUERY))
+def _recorded(lineage: Lineage) -> tuple[Scores, list[QueryScores]]:
+    metrics, _ = (recorded_file(lineage, RESULTS / FINAL / name) for name in (METRICS, PER_QUERY))
     return read_scores(metrics.parent), read_per_query(metrics.parent)
 
 
@@ -105,7 +105,7 @@ def _asked(
             for _, scores in (before, after)
         )
         return Asked(f"{HEADLINE} of {system} for {score.query_id}", one, other)
-    run = recorded_file(score.snapshot, RESULTS / FINAL / RUNS / f"{system}.trec")
+    run = recorded_file(score.lineage, RESULTS / FINAL / RUNS / f"{system}.trec")
     ranks = [_rank(system, score.query_id, score.video_id, folder) for folder in (run.parents[1], made)]
     return Asked(f"rank of {score.video_id} by {system} for {score.query_id}", *ranks)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tasks.audit.show import size
+from tasks.audit.text import size
 from tasks.shared.execution.items import store_folder
 from tasks.shared.execution.worktree import Worktree, worktree
 from tasks.shared.runtime.errors import UserError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -12,7 +13,7 @@ from tasks.audit.reproduce.environment import Difference
 from tasks.audit.reproduce.plan import Plan
 from tasks.audit.reproduce.scores import SystemScore
 from tasks.audit.reproduce.tree import PREFIX
-from tasks.audit.show import console, plain, short, table
+from tasks.audit.text import as_json, plain, short, show, table
 from tasks.shared.artifacts.scores import HEADLINE
 from tasks.shared.execution.worktree import left_over
 
@@ -21,9 +22,9 @@ MOST = 20  # differing files of a stage that are shown; JSON has all
 
 def show_plan(plan: Plan) -> None:
     """What is about to be done, on standard error."""
-    print(f"reproduce: {plan.snapshot.name} at commit {plan.found.commit} ({plan.found.why})", file=sys.stderr)
+    print(f"reproduce: {plan.lineage.name} at commit {plan.found.commit} ({plan.found.why})", file=sys.stderr)
     print(f"reproduce: running {', '.join(plan.again)}", file=sys.stderr)
-    taken = [stage for stage in plan.manifests if stage not in plan.again]
+    taken = [stage for stage in plan.executions if stage not in plan.again]
     if taken:
         print(f"reproduce: as recorded: {', '.join(taken)}", file=sys.stderr)
     for line in [*_params(plan.params_changed), *_environment(plan.environment), *plan.notes]:
@@ -37,13 +38,12 @@ def show_plan(plan: Plan) -> None:
 
 def show_answer(answer: Reproduction) -> None:
     """What came of it, on standard output."""
-    out = console()
 
     def section(
         title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], right: Iterable[str] = ()
     ) -> None:
-        out.print(plain(title), soft_wrap=True)  # not the table's own title, which would be broken at its width
-        out.print(table("", columns, rows, right))
+        show(plain(title))  # not the table's own title, which would be broken at its width
+        show(table("", columns, rows, right))
 
     section(
         f"{answer.state} made again at commit {answer.commit} ({answer.why})",
@@ -79,8 +79,8 @@ def show_answer(answer: Reproduction) -> None:
     if answer.worktree:
         lines += [f"the worktree is kept: {answer.worktree}", f"to remove it: {answer.removal}"]
     for line in lines:
-        out.print(plain(line), soft_wrap=True)
-    out.print(f"{headline(answer)} ({answer.seconds:.0f} s)", soft_wrap=True)
+        show(line)
+    show(f"{headline(answer)} ({answer.seconds:.0f} s)")
 
 
 def headline(answer: Reproduction) -> str:
@@ -169,3 +169,23 @@ def _environment(differences: list[Difference]) -> list[str]:
         f"{one.here or 'not installed'}"
         for one in differences
     ]
+
+
+def answer(chosen: argparse.Namespace) -> int:
+    """0 for identical bytes or an identical score, 1 for a difference, 2 where it did not run through.
+
+    Raises UserError where it cannot be tried.
+    """
+    from tasks.audit.reproduce.answer import EXIT
+    from tasks.audit.reproduce.plan import make_plan
+    from tasks.audit.reproduce.reproduce import reproduce
+    from tasks.lineage.score import resolve
+
+    plan = make_plan(resolve(chosen.score, chosen.rev), chosen.first)
+    show_plan(plan)
+    answer = reproduce(plan)
+    if chosen.json:
+        print(as_json(answer))
+    else:
+        show_answer(answer)
+    return EXIT[answer.outcome]

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import argparse
+from collections.abc import Sequence
 
-from tasks.audit.items import Lineage, file_of
-from tasks.audit.show import console, plain, short, shortened, size, table
-from tasks.audit.trace.ancestry_view import show_ancestry, stages_tree, where_it_is
-from tasks.audit.trace.answers import PairTrace, QueryTrace, ScoreTrace
+from tasks.audit.ancestry import show_ancestry, stages_tree, where_it_is
+from tasks.audit.text import Table, Tree, as_json, short, shortened, show, size, table, tree
+from tasks.audit.trace.trace import PairTrace, QueryTrace, ScoreTrace
+from tasks.lineage.items import VideoLineage, file_of
+from tasks.lineage.score import resolve
 from tasks.shared.artifacts import media
-from tasks.shared.artifacts.exposures import Altered, Role
+from tasks.shared.artifacts.exposures import Altered, Exposure, Role
 from tasks.shared.artifacts.scores import HEADLINE
 from tasks.shared.artifacts.vectors import SYSTEMS as ENCODED
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.tree import Tree
-
-LISTED = 20  # queries that training showed a video for
+LISTED = 20  # rows of what training showed
 WORDS = 300  # characters of a text that are shown
 
 ROLES: dict[Role, str] = {"positive": "positive", "mined": "mined negative", "drawn": "random negative"}
@@ -25,129 +23,121 @@ ROLES: dict[Role, str] = {"positive": "positive", "mined": "mined negative", "dr
 
 def show_score(trace: ScoreTrace) -> None:
     """A number and the tree of all that it follows from."""
-    out = console()
+    head = trace.note or f"the result of stage {trace.measure}"
     if trace.value is not None:
         interval = f" [{trace.interval[0]:.4f}, {trace.interval[1]:.4f}]" if trace.interval else ""
         head = f"{trace.measure} {trace.value:.4f}{interval} of {trace.system}"
         head += f": {trace.queries} queries over {trace.videos} videos"
-    else:
-        head = trace.note or f"the result of stage {trace.measure}"
-    out.print(plain(f"{head} ({where_it_is(trace.ancestry)})"))
-    out.print(stages_tree(trace.ancestry))
-    show_ancestry(out, trace.ancestry)
+    show(f"{head} ({where_it_is(trace.ancestry)})", stages_tree(trace.ancestry))
+    show_ancestry(trace.ancestry)
     if trace.value is not None:
-        out.print("Down to one video: reeltrace audit trace QUERY:VIDEO. All digests: --json. Are they true: verify.")
+        show("Down to one video: reeltrace audit trace QUERY:VIDEO. All digests: --json. Are they true: verify.")
 
 
 def show_query(trace: QueryTrace) -> None:
     """A query's ranking, each result with where it came from, and the stages below."""
-    out = console()
     query = trace.query
     facts = [query.language, query.type, f"{query.split} split", query.event and f"event {query.event}"]
-    out.print(plain(f"query {query.query_id}: “{query.text}” ({', '.join(filter(None, facts))})"))
-    out.print(plain(f"in the {where_it_is(trace.ancestry)}"))
+    show(f"query {query.query_id}: “{query.text}” ({', '.join(filter(None, facts))})")
+    show(f"in the {where_it_is(trace.ancestry)}")
     if trace.values:
-        rows = [[name, *values.values()] for name, values in trace.values.items()]
         measures = list(next(iter(trace.values.values())))
-        out.print(table("What it scores", ["system", *measures], rows, right=measures))
+        rows = [[name, *values.values()] for name, values in trace.values.items()]
+        show(table("What it scores", ["system", *measures], rows, right=measures))
     if trace.system is None:
-        _shown_for_query(trace)
+        _show_training_query(trace)
     else:
-        rows = [
-            [
-                one.rank,
-                one.lineage.video.video_id,
-                f"{one.similarity:.6f}",
-                _relevance(one.relevance),
-                *_made_of(one.lineage),
-            ]
-            for one in trace.results
-        ]
-        columns = [
-            "rank",
-            "video",
-            "similarity",
-            "relevant",
-            "made of",
-            "vector",
-            "document",
-            "frames",
-            "audio",
-            "file",
-        ]
-        title = f"The first {len(rows)} of {trace.ranked} ranked by {trace.system}; digests are sha256"
-        out.print(table(title, columns, rows, right=["rank", "similarity"]))
+        show(_results(trace))
         if trace.unranked:
             rest = [f"{one} at rank {rank}" if rank else f"{one} not ranked" for one, rank in trace.unranked.items()]
-            out.print(plain(f"further judged relevant: {', '.join(rest)}"))
-    show_ancestry(out, trace.ancestry)
+            show(f"further judged relevant: {', '.join(rest)}")
+    show_ancestry(trace.ancestry)
     if trace.results:
         first = trace.results[0].lineage.video.video_id
-        out.print(plain(f"Why one of them is where it is: reeltrace audit trace {query.query_id}:{first}"))
+        show(f"Why one of them is where it is: reeltrace audit trace {query.query_id}:{first}")
+
+
+def _results(trace: QueryTrace) -> Table:
+    rows = []
+    for one in trace.results:
+        document, made, video = one.lineage.document, one.lineage.media, one.lineage.video
+        digests = [
+            document.vector_sha256 if document else None,
+            document.document_sha256 if document else None,
+            made.frames_sha256 if made else None,
+            made.audio_sha256 if made else None,
+            video.sha256,
+        ]
+        read = ", ".join(document.modalities) if document else None
+        place = [one.rank, video.video_id, f"{one.similarity:.6f}", _relevance(one.relevance)]
+        rows.append([*place, read, *map(short, digests)])
+    columns = ["rank", "video", "similarity", "relevant", "made of", "vector", "document", "frames", "audio", "file"]
+    title = f"The first {len(rows)} of {trace.ranked} ranked by {trace.system}; digests are sha256"
+    return table(title, columns, rows, right=["rank", "similarity"])
+
+
+def _show_training_query(trace: QueryTrace) -> None:
+    if trace.query.split == "test" or trace.shown is None:
+        show("No ranking of it is here: the state was not evaluated.")
+        return
+    show(_shown("What training showed for it", "video", [(one.video_id, one) for one in trace.shown]))
+    show(_altered(trace.altered, None))
+    show(f"How good its negatives are: reeltrace audit negatives {trace.query.query_id}")
 
 
 def show_pair(trace: PairTrace) -> None:
     """Why a video has its rank: places, what the model read, training, and the files below."""
-    out = console()
-    query, lineage = trace.query, trace.lineage
-    video = lineage.video
-    out.print(plain(f"query {query.query_id}: “{query.text}” ({query.language or '-'}, {query.type or '-'})"))
-    out.print(plain(f"in the {where_it_is(trace.ancestry)}"))
-    out.print(plain(f"video {video.video_id}: {video.title or 'untitled'} ({video.split} split)"))
-    out.print(plain(_standing(trace)))
-    rows = [
-        [name, one.rank, f"{one.similarity:.6f}" if one.similarity is not None else None, one.ranked, _means(name)]
-        for name, one in trace.places.items()
-    ]
-    if rows:
-        columns = ["system", "rank", "score", "of", "score is"]
-        out.print(table("Its place", columns, rows, right=["rank", "score", "of"]))
+    query, video = trace.query, trace.lineage.video
+    show(f"query {query.query_id}: “{query.text}” ({query.language or '-'}, {query.type or '-'})")
+    show(f"in the {where_it_is(trace.ancestry)}")
+    show(f"video {video.video_id}: {video.title or 'untitled'} ({video.split} split)", _standing(trace))
+    if trace.places:
+        places = [
+            [name, one.rank, None if one.similarity is None else f"{one.similarity:.6f}", one.ranked, _means(name)]
+            for name, one in trace.places.items()
+        ]
+        show(table("Its place", ["system", "rank", "score", "of", "score is"], places, right=["rank", "score", "of"]))
         near = [
-            [one.rank, ("> " if one.video_id == video.video_id else "  ") + one.video_id, f"{one.similarity:.6f}",
+            [one.rank, "> " * (one.video_id == video.video_id) + one.video_id, f"{one.similarity:.6f}",
              _relevance(one.relevance)]
             for one in trace.neighbours
         ]  # fmt: skip
         title = f"Around it in the ranking of {trace.system}"
-        out.print(table(title, ["rank", "video", "similarity", "relevant"], near, right=["rank", "similarity"]))
-    out.print(_item_tree(lineage))
-    _show_training(out, trace)
-    show_ancestry(out, trace.ancestry)
+        show(table(title, ["rank", "video", "similarity", "relevant"], near, right=["rank", "similarity"]))
+    show(item_tree(trace.lineage))
+    _show_training(trace)
+    show(_altered(trace.altered, video.video_id))
+    show_ancestry(trace.ancestry)
 
 
-def _item_tree(lineage: Lineage) -> Tree:
-    from rich.text import Text
-    from rich.tree import Tree
-
-    def node(text: str) -> Text:
-        return Text(plain(text))
-
-    document, video, made = lineage.document, lineage.video, lineage.media
+def item_tree(lineage: VideoLineage) -> Tree:
+    """What was made of one video, from its row of the index down to its file."""
+    document, video, made, said = lineage.document, lineage.video, lineage.media, lineage.said
     if document is None:
         why = lineage.left_out if video.split == "test" else "only the test split is searched"
-        root = Tree(node("not in the index" + (f": {why}" if why else "")))
+        root = tree("not in the index" + (f": {why}" if why else ""))
     else:
-        root = Tree(
-            node(f"index row: vector {short(document.vector_sha256)}, payload {short(document.payload_sha256)}")
-        )
-        read = root.add(node(f"document {short(document.document_sha256)}: {', '.join(document.modalities)}"))
-        if document.text:
-            read.add(node(f"text, {document.text_tokens} tokens: “{shortened(document.text, WORDS)}”"))
-    if lineage.said is not None:
-        heard = shortened(lineage.said.text, WORDS) if lineage.said.text else "no words"
-        root.add(node(f"transcript {short(lineage.said.sha256)}, heard as {lineage.said.language or '-'}: “{heard}”"))
-        if lineage.said.ocr is not None:
-            written = f"“{shortened(lineage.said.ocr, WORDS)}”" if lineage.said.ocr else "none found"
-            root.add(node(f"on-screen text: {written}"))
+        root = tree(f"index row: vector {short(document.vector_sha256)}, payload {short(document.payload_sha256)}")
+        words = f"text, {document.text_tokens} tokens: “{shortened(document.text or '', WORDS)}”"
+        read = f"document {short(document.document_sha256)}: {', '.join(document.modalities)}"
+        root.add(read, [words] if document.text else [])
+    if said is not None:
+        heard = shortened(said.text, WORDS) if said.text else "no words"
+        root.add(f"transcript {short(said.sha256)}, heard as {said.language or '-'}: “{heard}”")
+        if said.ocr is not None:
+            root.add(f"on-screen text: {f'“{shortened(said.ocr, WORDS)}”' if said.ocr else 'none found'}")
     if made is not None and made.frames is not None:
         span = f" from {made.times[0]:.2f} to {made.times[-1]:.2f} s" if made.times else ""
         where = file_of(media.FOLDER, made.frames)
-        root.add(node(f"frames {short(made.frames_sha256)}: {len(made.times)}{span}, {where}"))
+        root.add(f"frames {short(made.frames_sha256)}: {len(made.times)}{span}, {where}")
     if made is not None and made.audio is not None:
         where = file_of(media.FOLDER, made.audio)
-        root.add(node(f"audio {short(made.audio_sha256)}: {made.audio_seconds:.2f} s, {where}"))
+        root.add(f"audio {short(made.audio_sha256)}: {made.audio_seconds:.2f} s, {where}")
+    for line in lineage.mismatches:
+        root.add(f"broken: {line}", style="bold red")
     for failure in lineage.failures:
-        root.add(node(f"failed in {failure.step}: {failure.error}: {failure.message}"))
-    root.add(node(f"video file {video.path}: sha256 {video.sha256}, {size(video.bytes)}"))
+        root.add(f"failed in {failure.step}: {failure.error}: {failure.message}")
+    root.add(f"video file {video.path}: sha256 {video.sha256}, {size(video.bytes)}")
     return root
 
 
@@ -163,27 +153,27 @@ def _standing(trace: PairTrace) -> str:
     return f"{rank} by {trace.system}, {judged}{gain}"
 
 
-def _show_training(out: Console, trace: PairTrace) -> None:
+def _show_training(trace: PairTrace) -> None:
     """For which queries training showed the video, and as what."""
     if trace.shown is None:
-        out.print("training: what it showed is not recorded in this state")
+        show("training: what it showed is not recorded in this state")
     elif not trace.shown:
-        lineage = trace.lineage
-        why = f": {lineage.left_out}" if lineage.video.split == "train" and lineage.left_out else ""
-        out.print(plain(f"training: never a positive nor a negative ({lineage.video.split} split){why}"))
+        split, why = trace.lineage.video.split, trace.lineage.left_out
+        reason = f": {why}" if split == "train" and why else ""
+        show(f"training: never a positive nor a negative ({split} split){reason}")
     else:
-        rows = [[one.query_id, ROLES[one.role], len(one.steps), one.others] for one in trace.shown[:LISTED]]
-        columns = ["for query", "as", "times", "in-batch negative of other queries"]
-        more = len(trace.shown) - LISTED
-        title = "What training showed of it" + (f" (the first {LISTED}; {more} more with --json)" if more > 0 else "")
-        out.print(table(title, columns, rows, right=columns[2:]))
-    _show_altered(out, trace.altered, trace.lineage.video.video_id)
+        shown = [(one.query_id, one) for one in trace.shown[:LISTED]]
+        show(_shown(f"What training showed of it{_cut(trace.shown)}", "for query", shown))
 
 
-def _show_altered(out: Console, altered: list[Altered], video_id: str | None) -> None:
+def _shown(title: str, what: str, shown: Sequence[tuple[str, Exposure]]) -> Table:
+    rows = [[name, ROLES[one.role], len(one.steps), one.others] for name, one in shown]
+    columns = [what, "as", "times", "in-batch negative of other queries"]
+    return table(title, columns, rows, right=columns[2:])
+
+
+def _altered(altered: list[Altered], video_id: str | None) -> Table | None:
     """What training showed otherwise than it is; of one video, where one is named."""
-    if not altered:
-        return
     rows = []
     for one in altered[:LISTED]:
         if one.how == "dropped":
@@ -194,33 +184,12 @@ def _show_altered(out: Console, altered: list[Altered], video_id: str | None) ->
             what = f"with the {one.modality} of {one.partner}, as a negative of itself"
         rows.append([one.query_id, *([] if video_id else [one.video_id]), what, len(one.steps)])
     columns = ["for query", *([] if video_id else ["video"]), "how", "times"]
-    more = len(altered) - LISTED
-    title = "Shown otherwise than it is" + (f" (the first {LISTED}; {more} more with --json)" if more > 0 else "")
-    out.print(table(title, columns, rows, right=["times"]))
+    return table(f"Shown otherwise than it is{_cut(altered)}", columns, rows, right=["times"]) if rows else None
 
 
-def _shown_for_query(trace: QueryTrace) -> None:
-    out = console()
-    if trace.query.split == "test" or trace.shown is None:
-        out.print("No ranking of it is here: the state was not evaluated.")
-        return
-    rows = [[one.video_id, ROLES[one.role], len(one.steps), one.others] for one in trace.shown]
-    columns = ["video", "as", "times", "in-batch negative of other queries"]
-    out.print(table("What training showed for it", columns, rows, right=columns[2:]))
-    _show_altered(out, trace.altered, None)
-    out.print(plain(f"How good its negatives are: reeltrace audit negatives {trace.query.query_id}"))
-
-
-def _made_of(lineage: Lineage) -> list[str]:
-    document, made = lineage.document, lineage.media
-    return [
-        ", ".join(document.modalities) if document else "-",
-        short(document.vector_sha256 if document else None),
-        short(document.document_sha256 if document else None),
-        short(made.frames_sha256 if made else None),
-        short(made.audio_sha256 if made else None),
-        short(lineage.video.sha256),
-    ]
+def _cut(rows: Sequence[object]) -> str:
+    more = len(rows) - LISTED
+    return f" (the first {LISTED}; {more} more with --json)" if more > 0 else ""
 
 
 def _relevance(relevance: int | None) -> str:
@@ -229,3 +198,20 @@ def _relevance(relevance: int | None) -> str:
 
 def _means(system: str) -> str:
     return "cosine of the vectors" if system in ENCODED else "cosine of the texts" if system == "text_dense" else "BM25"
+
+
+def answer(chosen: argparse.Namespace) -> int:
+    """Print the ancestry. Raises UserError where there is nothing of that name."""
+    from tasks.audit.trace import trace
+
+    score = resolve(chosen.score, chosen.rev)
+    if score.video_id is not None:
+        pair = trace.trace_pair(score)
+        print(as_json(pair)) if chosen.json else show_pair(pair)
+    elif score.query_id is not None:
+        query = trace.trace_query(score, chosen.k)
+        print(as_json(query)) if chosen.json else show_query(query)
+    else:
+        number = trace.trace_score(score)
+        print(as_json(number)) if chosen.json else show_score(number)
+    return 0

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tasks.audit.manifest import Manifest
 from tasks.audit.verify.answer import Answer
 from tasks.audit.verify.rankings import FOLDER, check_rankings, shown
 from tasks.audit.verify.state import State, laid_out
@@ -19,10 +18,12 @@ from tasks.evaluate.measures import PerQuery, headline, means, per_query
 from tasks.evaluate.rankings import read_views
 from tasks.evaluate.significance import comparisons, interval
 from tasks.evaluate.slices import slices
+from tasks.lineage.model import Execution
 from tasks.shared.artifacts import scores as artifact
 from tasks.shared.artifacts.corpus import Qrels, positives_of, read_qrels, read_queries, read_videos
 from tasks.shared.artifacts.fusion import run_name
-from tasks.shared.artifacts.scores import HEADLINE, METRICS, PER_QUERY, RUNS, Run, read_per_query, read_run
+from tasks.shared.artifacts.scores import HEADLINE, METRICS, PER_QUERY, RUNS, read_per_query, read_run
+from tasks.shared.artifacts.types import Run
 from tasks.shared.artifacts.vectors import VIEWS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_json
@@ -30,7 +31,7 @@ from tasks.shared.runtime.files import read_json
 CLOSE = 1e-9  # another machine adds in another order
 
 
-def check_scores(state: State, answer: Answer, references: Mapping[str, Manifest]) -> None:
+def check_scores(state: State, answer: Answer, references: Mapping[str, Execution]) -> None:
     """Compute what the evaluate stage wrote again and compare it; what cannot be read is a note."""
     manifest = references.get("evaluate")
     if manifest is None:
@@ -50,7 +51,7 @@ def check_scores(state: State, answer: Answer, references: Mapping[str, Manifest
                 answer.note("not checked", f"{what} computed again", " ".join(str(error).split())[:300])
 
 
-def _numbers(answer: Answer, manifest: Manifest, results: Path, runs: dict[str, Run]) -> None:
+def _numbers(answer: Answer, manifest: Execution, results: Path, runs: dict[str, Run]) -> None:
     """What every query scores, and all numbers of metrics.json, from the rankings and the judgments."""
     corpus = results / "corpus"
     qrels = read_qrels(corpus / "qrels.test.trec")

@@ -4,36 +4,37 @@ from __future__ import annotations
 
 from typing import Any
 
-from tasks.audit.manifest import Manifest
 from tasks.audit.verify.answer import Answer
 from tasks.audit.verify.hashing import Digest
 from tasks.audit.verify.state import State
-from tasks.shared.artifacts.publish import FILES, FILES_SCHEMA, MANIFEST, RESULTS
+from tasks.lineage.model import Artifact, Execution
+from tasks.shared.artifacts.publish import FILES, FILES_SCHEMA, MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_parquet
 
-Outputs = dict[str, dict[str, Any]]  # {"sha256": ..., "bytes": ...} by path
+Outputs = dict[str, Artifact]
 
 
-def outputs_of(state: State, manifest: Manifest) -> tuple[Outputs, list[str]]:
+def outputs_of(state: State, manifest: Execution) -> tuple[Outputs, list[str]]:
     """Every output that a manifest names, itself or in its `files.parquet`, and the folders whose files it cannot
     name because that table is not as recorded."""
     listed = (RESULTS / manifest.stage / FILES).as_posix()
     if not manifest.folders:
-        return manifest.outputs, []
+        return manifest.generated, []
     digest = state.digest(listed)
-    entry = manifest.outputs.get(listed)
-    if entry is None or digest is None or digest.sha256 != entry["sha256"]:
-        return manifest.outputs, sorted(manifest.folders)
+    entry = manifest.generated.get(listed)
+    if entry is None or digest is None or digest.sha256 != entry.sha256:
+        return manifest.generated, sorted(manifest.folders)
     try:
         rows = read_parquet(state.tree.files[listed], FILES_SCHEMA).to_pylist()
     except UserError:
-        return manifest.outputs, sorted(manifest.folders)
-    found = {row["path"]: {"sha256": row["sha256"], "bytes": row["bytes"]} for row in rows}
-    return manifest.outputs | found, []
+        return manifest.generated, sorted(manifest.folders)
+    found = {row["path"]: Artifact(**row) for row in rows}
+    return manifest.generated | found, []
 
 
-def outputs_hold(state: State, manifest: Manifest) -> bool:
+def outputs_hold(state: State, manifest: Execution) -> bool:
     """Whether all outputs that a manifest names are there as it names them, and nothing else."""
     outputs, unnamed = outputs_of(state, manifest)
     found = {path: state.digest(path) for path in outputs}
@@ -43,12 +44,12 @@ def outputs_hold(state: State, manifest: Manifest) -> bool:
     ]
     return (
         not unnamed
-        and all(one is not None and one.sha256 == outputs[path]["sha256"] for path, one in found.items())
+        and all(one is not None and one.sha256 == outputs[path].sha256 for path, one in found.items())
         and all(path in outputs or path == own or _in(path, manifest.derived) for path in beside)
     )
 
 
-def check_files(state: State, answer: Answer, references: dict[str, Manifest]) -> None:
+def check_files(state: State, answer: Answer, references: dict[str, Execution]) -> None:
     """Compare every file of the results with the manifest of its stage, and name those that none names."""
     known: set[str] = set()
     silent: list[str] = []  # folders of which it cannot be told what belongs there
@@ -69,10 +70,10 @@ def check_files(state: State, answer: Answer, references: dict[str, Manifest]) -
             answer.note("not checked", path, f"{folder}/{FILES}, which names its files, is not as recorded")
         silent += [*unnamed, *manifest.derived]
         known |= {*outputs, own}
-        if stage not in state.manifests or state.manifests[stage].digest != manifest.digest:
+        if stage not in state.executions or state.executions[stage].digest != manifest.digest:
             _compare(state, answer, own, manifest.digest, "the recorded manifest")
         for path, entry in outputs.items():
-            _compare(state, answer, path, entry["sha256"], own)
+            _compare(state, answer, path, entry.sha256, own)
         answer.count("results", len(outputs) + 1, state.digests.size(_there(state, [*outputs, own])))
     for path in state.tree.files:
         if path not in known and not any(path.startswith(f"{folder}/") for folder in silent):

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tasks.audit.executions import MANIFEST_TAG, Execution
-from tasks.audit.manifest import Manifest
 from tasks.audit.verify.answer import Answer
 from tasks.audit.verify.hashing import Digest
 from tasks.audit.verify.places import Tree, walked
-from tasks.audit.verify.records import Record
 from tasks.audit.verify.state import State
 from tasks.audit.verify.trusted import local
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.lineage.mlflow import MANIFEST_TAG
+from tasks.lineage.model import Execution, Run
+from tasks.lineage.records import Record
+from tasks.shared.artifacts.publish import MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.tracking import REGISTERED_MODEL, SEAL
 
 KEPT: dict[str, Sequence[str]] = {  # names in results/<stage>/ of which a run keeps copies, where they are there
@@ -26,7 +27,7 @@ KEPT: dict[str, Sequence[str]] = {  # names in results/<stage>/ of which a run k
 }
 
 
-def copies_of(run: Execution) -> Tree | None:
+def copies_of(run: Run) -> Tree | None:
     """The copies that a run keeps, by their path in the run; None where they are not on this machine."""
     folder = local(run.artifacts)
     if folder is None or not folder.is_dir():
@@ -35,7 +36,7 @@ def copies_of(run: Execution) -> Tree | None:
 
 
 def check_copies(
-    state: State, answer: Answer, manifest: Manifest, run: Execution, copies: Tree, outputs: dict[str, str]
+    state: State, answer: Answer, manifest: Execution, run: Run, copies: Tree, outputs: dict[str, str]
 ) -> None:
     """Compare the copies with the digests of what they are copies of. `outputs`: sha256 by path in the folder."""
     expected = {MANIFEST: manifest.digest} | {
@@ -61,7 +62,7 @@ def check_copies(
             answer.find("altered", where, own, claim, f"sha256 {found.sha256}")
 
 
-def check_versions(answer: Answer, manifest: Manifest, run: Execution, record: Record, outputs: dict[str, str]) -> None:
+def check_versions(answer: Answer, manifest: Execution, run: Run, record: Record, outputs: dict[str, str]) -> None:
     """Every finished run that made an adapter is a version of the registered model, tagged with its manifest."""
     for number, tags in record.versions.items():
         answer.count("registered model versions")

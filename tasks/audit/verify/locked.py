@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from tasks.audit.manifest import Manifest
-from tasks.audit.snapshot import LOCK
 from tasks.audit.verify.answer import Answer
 from tasks.audit.verify.hashing import Digest, dir_hash
 from tasks.audit.verify.state import DIR, State
 from tasks.audit.verify.trusted import Runs, out_hash
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.lineage.dvc import LOCK
+from tasks.lineage.model import Execution
+from tasks.shared.artifacts.publish import MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.params import as_read
 from tasks.shared.execution.tracking import flat
 from tasks.shared.runtime.files import canonical_json, files_under
 
-References = dict[str, Manifest]
+References = dict[str, Execution]
 ANOTHER = "or the results are another revision's: `dvc checkout` brings those of this one"
 
 
@@ -65,11 +66,11 @@ def check_entries(state: State, answer: Answer) -> None:
 def _vouched(state: State, references: References, runs: Runs, out: str, found: str) -> bool:
     """Whether any record but dvc.lock's own has the hash that an output has now."""
     stage, _ = state.outs[out]
-    manifest, present = references.get(stage), state.manifests.get(stage)
+    manifest, present = references.get(stage), state.executions.get(stage)
     if manifest is None or present is None or manifest.digest != present.digest:
         return False
     digest = state.digest(out)
-    if digest is not None and manifest.outputs.get(out, {}).get("sha256") == digest.sha256:
+    if digest is not None and manifest.digest_of(out) == digest.sha256:
         return True
     own = (RESULTS / stage / MANIFEST).as_posix()
     derived = out in manifest.derived
@@ -78,7 +79,8 @@ def _vouched(state: State, references: References, runs: Runs, out: str, found: 
         or any(one.deps.get(out) == found for one in state.lock.values())
         or (stage in state.committed and state.committed[stage].outs.get(out) == found)
         or (
-            not derived and any(one.inputs.get(own, {}).get("sha256") == manifest.digest for one in references.values())
+            not derived
+            and any(one.used[own].sha256 == manifest.digest for one in references.values() if own in one.used)
         )
     )
 
@@ -167,7 +169,7 @@ def sources(state: State, dep: str) -> list[Any]:
     return [file for file in found if "__pycache__" not in file.parts and file.suffix not in (".pyc", ".pyo", ".pyd")]
 
 
-def _as_read(state: State, manifest: Manifest, dep: str) -> bool:
+def _as_read(state: State, manifest: Execution, dep: str) -> bool:
     """Whether a dependency is now what the stage read, by its manifest."""
     if dep.startswith("tasks/"):
         now = {
@@ -177,8 +179,8 @@ def _as_read(state: State, manifest: Manifest, dep: str) -> bool:
         }
         recorded = {path: one for path, one in manifest.code.items() if path == dep or path.startswith(f"{dep}/")}
         return bool(recorded) and now == recorded
-    inputs = [path for path in manifest.inputs if path == dep or path.startswith(f"{dep}/")]
+    inputs = [path for path in manifest.used if path == dep or path.startswith(f"{dep}/")]
     if not dep.startswith(f"{RESULTS}/") or not inputs:
         return False
     found = {path: state.digest(path) for path in inputs}
-    return all(one is not None and one.sha256 == manifest.inputs[path]["sha256"] for path, one in found.items())
+    return all(one is not None and one.sha256 == manifest.used[path].sha256 for path, one in found.items())

@@ -7,11 +7,12 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.audit.manifest import Manifest
 from tasks.audit.verify.answer import Answer
 from tasks.audit.verify.state import State
+from tasks.lineage.model import Execution
 from tasks.shared.artifacts import losses, scores
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.tracking import metric_name
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_json
@@ -41,16 +42,16 @@ class Logged:
         return float(f"{found:.{self.digits}g}") == self.value
 
 
-def logged(state: State, answer: Answer, manifest: Manifest) -> list[Logged]:
+def logged(state: State, answer: Answer, manifest: Execution) -> list[Logged]:
     """Metrics by a stage's manifest and its artifacts; of an artifact that is not as recorded there are none."""
     own = (RESULTS / manifest.stage / MANIFEST).as_posix()
     found = [Logged(f"count/{name}", 0, float(count), own) for name, count in manifest.counts.items()]
     for name, read in {"evaluate/metrics.json": _scores, "train/loss.csv": _curve, "base/loss.csv": _base}.items():
         path = f"{RESULTS}/{name}"
-        if not name.startswith(f"{manifest.stage}/") or path not in manifest.outputs:
+        if not name.startswith(f"{manifest.stage}/") or path not in manifest.generated:
             continue
         digest = state.digest(path)
-        if digest is None or digest.sha256 != manifest.outputs[path]["sha256"]:
+        if digest is None or digest.sha256 != manifest.generated[path].sha256:
             answer.note("not checked", f"MLflow's metrics of {manifest.stage}", f"{path} is not as recorded")
             continue
         try:

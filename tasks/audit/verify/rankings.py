@@ -6,18 +6,18 @@ import math
 from pathlib import Path
 from typing import Any
 
-from tasks.audit.manifest import Manifest
 from tasks.audit.verify.answer import Answer
 from tasks.audit.verify.rows import opened
 from tasks.evaluate.fusion import fuse_system
 from tasks.evaluate.rankings import texts_of
+from tasks.lineage.model import Execution
 from tasks.shared.artifacts import scores as artifact
 from tasks.shared.artifacts.corpus import read_qrels, read_queries, read_videos
 from tasks.shared.artifacts.fusion import run_name
 from tasks.shared.artifacts.index import DATABASE, read_index_manifest
-from tasks.shared.artifacts.scores import RUNS, Run, read_run
+from tasks.shared.artifacts.scores import RUNS, read_run
+from tasks.shared.artifacts.types import FUSIONS, Run
 from tasks.shared.artifacts.vectors import SYSTEMS, Vectors, read_vectors
-from tasks.shared.execution.params import FUSIONS
 from tasks.shared.retrieval.bm25 import BM25
 from tasks.shared.retrieval.search import search
 
@@ -25,7 +25,7 @@ FOLDER = artifact.FOLDER.as_posix()
 CLOSE = 2e-6  # two float32 that may have been rounded apart: cosines, and of larger scores so much of each
 
 
-def check_rankings(answer: Answer, manifest: Manifest, results: Path, runs: dict[str, Run]) -> None:
+def check_rankings(answer: Answer, manifest: Execution, results: Path, runs: dict[str, Run]) -> None:
     """tuned and base by exact search, the final system from the index's rows and the other from its vectors, and by
     fusion, from vectors of single modalities; bm25 from the documents' text."""
     depth, folder = manifest.param("evaluate.depth"), results / "encode" / "vectors"
@@ -47,7 +47,7 @@ def check_rankings(answer: Answer, manifest: Manifest, results: Path, runs: dict
         answer.note("not checked", "text_dense", what)
 
 
-def _fused_rankings(answer: Answer, manifest: Manifest, results: Path, system: str) -> None:
+def _fused_rankings(answer: Answer, manifest: Execution, results: Path, system: str) -> None:
     """By the methods of which there is a ranking, from the vectors of single modalities."""
     evaluated = results / "evaluate"
     methods = [one for one in FUSIONS if (evaluated / RUNS / f"{run_name(system, one)}.trec").is_file()]

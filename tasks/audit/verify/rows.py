@@ -12,9 +12,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from tasks.audit.manifest import Manifest
 from tasks.audit.verify.answer import Answer
 from tasks.audit.verify.state import State, laid_out
+from tasks.lineage.model import Execution
 from tasks.shared.artifacts.index import (
     DATABASE,
     FOLDER,
@@ -35,11 +35,11 @@ from tasks.shared.runtime.files import sha256_json
 WHERE = (FOLDER / DATABASE).as_posix()
 
 
-def check_rows(state: State, answer: Answer, encode: Manifest) -> None:
+def check_rows(state: State, answer: Answer, encode: Execution) -> None:
     """Compare every row's vector and its other columns with their digests, and the whole with the content manifest."""
     if not any(path.startswith(f"{WHERE}/") for path in state.tree.files):
         return  # the folder is found missing by dvc.lock
-    if f"{FOLDER}/{CONTENT}" not in encode.outputs:
+    if f"{FOLDER}/{CONTENT}" not in encode.generated:
         answer.note("not checked", WHERE, f"{FOLDER}/{CONTENT} is not among what encode published")
         return
     for name in sorted({path.split("/")[0] for path in state.tree.below(WHERE)} - {f"{TABLE}.lance"}):
@@ -71,12 +71,12 @@ def opened(database: Path) -> tuple[pa.Table, int, int | None]:
     return table.to_arrow(), table.version, tag["version"] if tag else None
 
 
-def _intact(state: State, encode: Manifest, path: str) -> bool:
+def _intact(state: State, encode: Execution, path: str) -> bool:
     digest = state.digest(path)
-    return path in encode.outputs and digest is not None and digest.sha256 == encode.outputs[path]["sha256"]
+    return path in encode.generated and digest is not None and digest.sha256 == encode.generated[path].sha256
 
 
-def _documents(state: State, answer: Answer, encode: Manifest, folder: Path) -> dict[str, RowDigests] | None:
+def _documents(state: State, answer: Answer, encode: Execution, folder: Path) -> dict[str, RowDigests] | None:
     path = f"{FOLDER}/{DOCUMENTS}"
     reason = f"{path}, which has their digests, is not as recorded"
     if _intact(state, encode, path):
@@ -89,7 +89,7 @@ def _documents(state: State, answer: Answer, encode: Manifest, folder: Path) -> 
     return None
 
 
-def _content(state: State, answer: Answer, encode: Manifest, folder: Path) -> IndexManifest | None:
+def _content(state: State, answer: Answer, encode: Execution, folder: Path) -> IndexManifest | None:
     path = f"{FOLDER}/{CONTENT}"
     reason = f"{path} is not as recorded"
     if _intact(state, encode, path):

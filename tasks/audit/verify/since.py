@@ -8,19 +8,20 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from tasks.audit.manifest import Manifest
-from tasks.audit.snapshot import LOCK, PARAMS
 from tasks.audit.verify.answer import Answer
 from tasks.audit.verify.hashing import Digest
 from tasks.audit.verify.locked import canonical, dep_hash
 from tasks.audit.verify.state import State
+from tasks.lineage.dvc import LOCK, PARAMS
+from tasks.lineage.model import Execution
 from tasks.shared.artifacts.corpus import read_videos
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.params import as_read
 from tasks.shared.execution.tracking import flat
 from tasks.shared.runtime.errors import UserError
 
-References = dict[str, Manifest]
+References = dict[str, Execution]
 VIDEOS = "results/corpus/manifest.parquet"
 
 
@@ -32,15 +33,15 @@ def check_links(state: State, answer: Answer, references: References) -> None:
     """
     for stage, manifest in references.items():
         own = (RESULTS / stage / MANIFEST).as_posix()
-        for path, entry in manifest.inputs.items():
+        for path, entry in manifest.used.items():
             answer.count("links between stages")
-            expected = f"sha256 {entry['sha256']}"
+            expected = f"sha256 {entry.sha256}"
             if not path.startswith(f"{RESULTS}/"):
                 if not state.revision:
                     _compare(answer, path, own, expected, state.digests.of(state.home / path))
                 continue
             found = state.digest(path)
-            if found is None or found.sha256 == entry["sha256"] or answer.wrong(path, own):
+            if found is None or found.sha256 == entry.sha256 or answer.wrong(path, own):
                 continue
             if _read(state, stage, path):
                 answer.find("altered", own, LOCK, f"input {path} with sha256 {found.sha256}", expected)
@@ -65,8 +66,8 @@ def _compare(answer: Answer, path: str, record: str, expected: str, found: Any) 
 def video_files(state: State, answer: Answer, references: References) -> dict[str, tuple[Path, str]]:
     """Where every source video lies and its recorded sha256, by its path; none where their table is not as recorded."""
     digest = state.digest(VIDEOS)
-    recorded = references["corpus"].outputs.get(VIDEOS) if "corpus" in references else None
-    if digest is None or recorded is None or digest.sha256 != recorded["sha256"]:
+    recorded = references["corpus"].generated.get(VIDEOS) if "corpus" in references else None
+    if digest is None or recorded is None or digest.sha256 != recorded.sha256:
         if "corpus" in state.stages:
             answer.note("not checked", "source videos", f"{VIDEOS}, which names them, is not as recorded")
         return {}
@@ -106,7 +107,7 @@ def note_changes(state: State, answer: Answer, references: References) -> None:
 
 
 def _code(
-    state: State, answer: Answer, stage: str, manifest: Manifest, changed: dict[tuple[str, str], list[str]]
+    state: State, answer: Answer, stage: str, manifest: Execution, changed: dict[tuple[str, str], list[str]]
 ) -> None:
     now = {path.as_posix() for path in state.stages[stage].code}
     for path in sorted({*manifest.code, *now}):

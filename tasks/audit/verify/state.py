@@ -12,15 +12,16 @@ from typing import Any
 
 import yaml
 
-from tasks.audit.executions import Executions
-from tasks.audit.lock import LockedStage, parse_lock
-from tasks.audit.manifest import Manifest, parse_manifest
-from tasks.audit.objects import Objects
-from tasks.audit.snapshot import LOCK, PARAMS, revision
 from tasks.audit.verify.answer import Answer
 from tasks.audit.verify.hashing import Digest, Digests
 from tasks.audit.verify.places import Tree, walked
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.lineage.dvc import LOCK, PARAMS, LockedStage, Objects, parse_lock
+from tasks.lineage.manifest import parse_manifest
+from tasks.lineage.mlflow import Tracking
+from tasks.lineage.model import Execution, value_at
+from tasks.lineage.open import revision
+from tasks.shared.artifacts.publish import MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.pipeline import DVC_FILE, StageSpec, stages_of
 from tasks.shared.runtime import git
 from tasks.shared.runtime.errors import UserError
@@ -36,7 +37,7 @@ class State:
     Attributes:
         root: below which `results/...` and the source videos lie.
         home: the project's root, where the source videos and MLflow are.
-        manifests: those that could be read, by stage.
+        executions: of the manifests that could be read, by stage.
         params: of its params.yaml; None where that could not be read.
         lock: dvc.lock by stage; committed: the same as HEAD has it.
         revision: whether this is not the workspace.
@@ -45,12 +46,12 @@ class State:
     root: Path
     home: Path
     stages: dict[str, StageSpec]
-    manifests: dict[str, Manifest]
+    executions: dict[str, Execution]
     params: dict[str, Any] | None
     lock: dict[str, LockedStage]
     committed: dict[str, LockedStage]
     tree: Tree
-    executions: Executions
+    tracking: Tracking
     objects: Objects
     revision: bool = False
     digests: Digests = field(default_factory=Digests)
@@ -81,46 +82,44 @@ def workspace(answer: Answer, root: Path = Path(), objects: Objects | None = Non
     """The workspace. Raises UserError where this is no project, and where it has no results at all."""
     texts = [_text(root / name) for name in (str(DVC_FILE), PARAMS)]
     params = yaml.safe_load(texts[1])
-    stages = stages_of(texts[0], lambda key: _value(params, key))
+    stages = stages_of(texts[0], lambda key: value_at(params, key))
     lock = _lock(answer, root / LOCK)
     head = git.head(root)
     text = git.file_at(head, LOCK, root) if head else None
     committed = _lock_of(text) if text else {}
     manifests = _manifests(answer, stages, lock, root)
     answer.commit = head
-    recorded = {path for manifest in manifests.values() for path in (*manifest.outputs, *manifest.folders)}
+    recorded = {path for manifest in manifests.values() for path in (*manifest.generated, *manifest.folders)}
     tree = walked(root, recorded)
     if not tree.files and not lock:
         raise UserError(f"there are no results in {RESULTS}; run `dvc repro`, or `dvc pull` in a clone")
-    executions = Executions(root=root)
-    return State(
-        root, root, stages, manifests, params, lock, committed or {}, tree, executions, objects or Objects(root)
-    )
+    tracking = Tracking(root=root)
+    return State(root, root, stages, manifests, params, lock, committed or {}, tree, tracking, objects or Objects(root))
 
 
 def of_revision(answer: Answer, rev: str, root: Path = Path()) -> State:
     """What a commit recorded, as far as DVC's cache has it. Raises UserError for an unknown commit."""
-    snapshot = revision(rev, root)
-    answer.state, answer.commit = snapshot.name, snapshot.commit
-    assert snapshot.objects is not None
-    manifests = {stage: one for stage, one in snapshot.manifests.items() if _sound(one, stage)}
-    params = yaml.safe_load(git.file_at(str(snapshot.commit), PARAMS, root) or "")
+    lineage = revision(rev, root)
+    answer.state, answer.commit = lineage.name, lineage.commit
+    assert lineage.objects is not None
+    manifests = {stage: one for stage, one in lineage.executions.items() if _sound(one, stage)}
+    params = yaml.safe_load(git.file_at(str(lineage.commit), PARAMS, root) or "")
     state = State(
-        snapshot.root, root, snapshot.stages, manifests, params, snapshot.lock, {}, Tree(), snapshot.executions,
-        snapshot.objects, revision=True,
+        lineage.root, root, lineage.stages, manifests, params, lineage.lock, {}, Tree(), lineage.tracking,
+        lineage.objects, revision=True,
     )  # fmt: skip
     for out, (_, md5) in state.outs.items():
         entries = {out: md5}
         if md5.endswith(DIR):
             answer.count("DVC objects")
             if (listing := state.listing(md5)) is None:
-                there = snapshot.objects.has(md5)
+                there = lineage.objects.has(md5)
                 answer.find("altered" if there else "missing", out, "dvc.lock", f"md5 {md5}", None, IN_CACHE)
             entries = {f"{out}/{name}": one for name, one in (listing or {}).items()}
         for path, one in entries.items():
             answer.count("DVC objects")
-            if snapshot.objects.has(one):
-                state.tree.files[path] = snapshot.objects.path(one)
+            if lineage.objects.has(one):
+                state.tree.files[path] = lineage.objects.path(one)
             else:
                 answer.find("missing", path, "dvc.lock", f"md5 {one}", None, IN_CACHE)
     return state
@@ -175,8 +174,8 @@ def _texts(hashes: dict[str, str]) -> dict[str, str]:
 
 def _manifests(
     answer: Answer, stages: dict[str, StageSpec], lock: dict[str, LockedStage], root: Path
-) -> dict[str, Manifest]:
-    found: dict[str, Manifest] = {}
+) -> dict[str, Execution]:
+    found: dict[str, Execution] = {}
     for stage in stages:
         folder = RESULTS / stage
         path = (folder / MANIFEST).as_posix()
@@ -190,7 +189,7 @@ def _manifests(
             else:
                 answer.note("not checked", folder.as_posix(), f"it is not here and {LOCK} has no {stage}")
             continue
-        except (UserError, RecursionError) as error:
+        except UserError as error:
             answer.find("unreadable", path, "every published stage has one", None, str(error))
             continue
         if _sound(manifest, stage):
@@ -207,29 +206,9 @@ def _of_stage(locked: LockedStage) -> str:
     return ", ".join(locked.outs.values())
 
 
-def _sound(manifest: Manifest, stage: str) -> bool:
-    """Whether a manifest has what this version reads in it, of the types that it writes."""
-    raw: dict[str, Any] = vars(manifest)  # read from JSON: the types are only what was hoped for
-    tables = ("params", "code", "components", "inputs", "outputs", "folders", "counts")
-    if manifest.stage != stage or not all(isinstance(raw[name], dict) for name in tables):
-        return False
-    entries = [*raw["inputs"].values(), *raw["outputs"].values()]
-    texts = [*raw["code"].values(), *raw["components"].values()]
-    return (
-        all(isinstance(one, dict) and set(one) == {"sha256", "bytes"} for one in entries)
-        and all(isinstance(one["sha256"], str) and isinstance(one["bytes"], int) for one in entries)
-        and all(isinstance(one, int) for one in raw["counts"].values())
-        and all(path.startswith(f"{RESULTS / stage}/") for path in raw["outputs"])
-        and isinstance(raw["derived"], list)
-        and all(isinstance(one, str) for one in (*texts, *raw["derived"]))
-    )
-
-
-def _value(params: Any, dotted: str) -> Any:
-    found = params
-    for key in dotted.split("."):
-        found = found[key]
-    return found
+def _sound(manifest: Execution, stage: str) -> bool:
+    """Whether a manifest is this stage's, and names files of this stage alone."""
+    return manifest.stage == stage and all(one.maker == stage for one in manifest.generated.values())
 
 
 def _text(path: Path) -> str:

@@ -6,16 +6,17 @@ import json
 from collections import Counter
 from typing import Any
 
-from tasks.audit.executions import MANIFEST_TAG, Execution
-from tasks.audit.manifest import Manifest
-from tasks.audit.snapshot import LOCK
 from tasks.audit.verify.answer import Answer
 from tasks.audit.verify.logged import Logged, logged
-from tasks.audit.verify.records import Record
 from tasks.audit.verify.seals import Entry, explain, sealed
 from tasks.audit.verify.state import State
 from tasks.audit.verify.trusted import out_hash
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.lineage.dvc import LOCK
+from tasks.lineage.mlflow import MANIFEST_TAG
+from tasks.lineage.model import Execution, Run
+from tasks.lineage.records import Record
+from tasks.shared.artifacts.publish import MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.tracking import SEAL, TAG_LIMIT, flat
 
 BY_SEAL = f"the run's tag {SEAL}"
@@ -27,7 +28,7 @@ STORED = {  # metrics that no artifact states: how many items came from the stor
 }
 
 
-def check_run(state: State, answer: Answer, manifest: Manifest, run: Execution, record: Record) -> None:
+def check_run(state: State, answer: Answer, manifest: Execution, run: Run, record: Record) -> None:
     """Compare one run with the manifest that it published.
 
     A run that was killed never got its seal: what it has must be right, what it lacks is no damage.
@@ -46,12 +47,12 @@ def check_run(state: State, answer: Answer, manifest: Manifest, run: Execution, 
         _seal(answer, manifest, run, tag, params, metrics, expected)
 
 
-def _tags(state: State, answer: Answer, manifest: Manifest, run: Execution, whole: bool) -> None:
+def _tags(state: State, answer: Answer, manifest: Execution, run: Run, whole: bool) -> None:
     own = (RESULTS / manifest.stage / MANIFEST).as_posix()
     expected: dict[str, tuple[str, str]] = {
         "reeltrace.stage": (manifest.stage, own),
         MANIFEST_TAG: (manifest.digest, own),
-        "reeltrace.inputs": (json.dumps({path: one["sha256"] for path, one in manifest.inputs.items()}), own),
+        "reeltrace.inputs": (json.dumps({path: one.sha256 for path, one in manifest.used.items()}), own),
     }
     for key, (value, record) in expected.items():
         answer.count("MLflow tags")
@@ -69,7 +70,7 @@ def _tags(state: State, answer: Answer, manifest: Manifest, run: Execution, whol
         _hashes(state, answer, manifest, run, key, whole)
 
 
-def _hashes(state: State, answer: Answer, manifest: Manifest, run: Execution, key: str, whole: bool) -> None:
+def _hashes(state: State, answer: Answer, manifest: Execution, run: Run, key: str, whole: bool) -> None:
     """DVC's hashes in a tag: of what was published, and of what was read where that is still what lies there."""
     where, text = f"MLflow run {run.run_id} tag {key}", run.tags.get(key)
     locked = state.lock.get(manifest.stage)
@@ -103,15 +104,15 @@ def _hashes(state: State, answer: Answer, manifest: Manifest, run: Execution, ke
             answer.find("altered", where, record, f"{path} md5 {expected}", f"{path} md5 {found}")
 
 
-def _still(state: State, manifest: Manifest, path: str, md5: str | None) -> bool:
+def _still(state: State, manifest: Execution, path: str, md5: str | None) -> bool:
     """Whether a dependency is what the stage read: by dvc.lock, and by the digests in its manifest."""
-    inputs = [one for one in manifest.inputs if one == path or one.startswith(f"{path}/")]
+    inputs = [one for one in manifest.used if one == path or one.startswith(f"{path}/")]
     return (
         md5 is None
         or state.revision
         or (
             out_hash(state, path, md5) == md5
-            and all((one := state.digest(name)) and one.sha256 == manifest.inputs[name]["sha256"] for name in inputs)
+            and all((one := state.digest(name)) and one.sha256 == manifest.used[name].sha256 for name in inputs)
         )
     )
 
@@ -121,7 +122,7 @@ def cut(value: str) -> str:
     return value if len(value) <= TAG_LIMIT else value[: TAG_LIMIT - 1] + "…"
 
 
-def _params(answer: Answer, manifest: Manifest, run: Execution, record: Record, whole: bool) -> dict[str, str]:
+def _params(answer: Answer, manifest: Execution, run: Run, record: Record, whole: bool) -> dict[str, str]:
     """Compare params; returns them as they were logged."""
     own = (RESULTS / manifest.stage / MANIFEST).as_posix()
     expected = {key: str(value) for key, value in flat(manifest.params).items()}
@@ -140,7 +141,7 @@ def _params(answer: Answer, manifest: Manifest, run: Execution, record: Record, 
 
 def _metrics(
     answer: Answer,
-    run: Execution,
+    run: Run,
     record: Record,
     expected: list[Logged],
     whole: bool,
@@ -197,7 +198,7 @@ def _resumed(expected: list[Logged], seen: Counter[tuple[str, int]]) -> set[tupl
     return {(one.name, one.step) for one in expected if one.live and one.step < first}
 
 
-def _latest(answer: Answer, run: Execution, record: Record) -> None:
+def _latest(answer: Answer, run: Run, record: Record) -> None:
     """What MLflow shows as a metric's value must be among those of its last step."""
     last: dict[str, int] = {}
     for name, step, _ in record.metrics:
@@ -211,14 +212,14 @@ def _latest(answer: Answer, run: Execution, record: Record) -> None:
             answer.find(kind, where, "MLflow's history of it", ", ".join(values) or None, shown)
 
 
-def _where(run: Execution, name: str, step: int) -> str:
+def _where(run: Run, name: str, step: int) -> str:
     return f"MLflow run {run.run_id} metric {name}" + (f" step {step}" if step else "")
 
 
 def _seal(
     answer: Answer,
-    manifest: Manifest,
-    run: Execution,
+    manifest: Execution,
+    run: Run,
     tag: str | None,
     params: dict[str, str],
     metrics: list[Entry],

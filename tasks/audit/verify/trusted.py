@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
-from tasks.audit.executions import Execution
-from tasks.audit.manifest import Manifest, parse_manifest
 from tasks.audit.verify.answer import Answer
 from tasks.audit.verify.files import outputs_hold
 from tasks.audit.verify.hashing import dir_hash
 from tasks.audit.verify.state import DIR, State
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.lineage.manifest import parse_manifest
+from tasks.lineage.model import Execution, Run
+from tasks.shared.artifacts.publish import MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 
 
@@ -27,54 +28,56 @@ from tasks.shared.runtime.errors import UserError
 class Runs:
     """MLflow's runs of the stages, whatever they published."""
 
-    all: list[Execution] = field(default_factory=list)
+    all: list[Run] = field(default_factory=list)
 
-    def published(self, digest: str) -> list[Execution]:
+    def published(self, digest: str) -> list[Run]:
         """Those that say they published this manifest; it names its stage, so no other stage's can have its digest."""
         return [one for one in self.all if one.manifest == digest]
 
-    def made(self, state: State, stage: str) -> list[Execution]:
+    def made(self, state: State, stage: str) -> list[Run]:
         """Those whose outputs had DVC's hashes as dvc.lock has them, whatever else they say they are."""
         if stage not in state.lock:
             return []
-        derived = state.manifests[stage].derived if stage in state.manifests else []
+        derived = state.executions[stage].derived if stage in state.executions else []
         wanted = {path: md5 for path, md5 in state.lock[stage].outs.items() if path not in derived}
         return [one for one in self.all if wanted and wanted.items() <= one.outs.items()]
 
-    def of(self, stage: str) -> list[Execution]:
+    def of(self, stage: str) -> list[Run]:
         """Those of a stage that published anything."""
         return [one for one in self.all if one.stage == stage and one.manifest]
 
 
 def runs_of(state: State) -> Runs:
     """All runs of the state's stages, and those that published its manifests under whatever name."""
-    digests = {one.digest for one in state.manifests.values()}
-    found = {one.run_id: one for one in state.executions.of_stages(list(state.stages))}
-    for several in state.executions.of_manifests(digests).values():
+    digests = {one.digest for one in state.executions.values()}
+    found = {one.run_id: one for one in state.tracking.of_stages(list(state.stages))}
+    for several in state.tracking.of_manifests(digests).values():
         found |= {one.run_id: one for one in several}
     return Runs(list(found.values()))
 
 
-def references(state: State, answer: Answer, runs: Runs) -> dict[str, Manifest]:
+def references(state: State, answer: Answer, runs: Runs) -> dict[str, Execution]:
     """The manifest of every stage to compare with; a stage of which none can be believed is not there.
 
     Later stages come first: what they say that they read is testimony about the earlier ones, as far as they are
     believed themselves.
     """
-    believed: dict[str, Manifest] = {}
+    believed: dict[str, Execution] = {}
     for stage in reversed(state.stages):
         if (manifest := _reference(state, answer, stage, runs, believed)) is not None:
             believed[stage] = manifest
     return {stage: believed[stage] for stage in state.stages if stage in believed}
 
 
-def _reference(state: State, answer: Answer, stage: str, runs: Runs, believed: dict[str, Manifest]) -> Manifest | None:
+def _reference(
+    state: State, answer: Answer, stage: str, runs: Runs, believed: dict[str, Execution]
+) -> Execution | None:
     path = (RESULTS / stage / MANIFEST).as_posix()
-    present = state.manifests.get(stage)
+    present = state.executions.get(stage)
     read = [
-        (name, one, entry["sha256"])
+        (name, one, entry.sha256)
         for name, manifest in believed.items()
-        for one, entry in manifest.inputs.items()
+        for one, entry in manifest.used.items()
         if one.startswith(f"{RESULTS / stage}/")
     ]
     if present is not None:
@@ -90,7 +93,7 @@ Read = list[tuple[str, str, str]]  # later stage, what it read of this one, sha2
 
 
 def _against(
-    state: State, stage: str, path: str, present: Manifest, runs: Runs, read: Read
+    state: State, stage: str, path: str, present: Execution, runs: Runs, read: Read
 ) -> Iterator[tuple[str, str]]:
     """Who says that the manifest that lies there is another one than was recorded; nobody where it is believed."""
     published = bool(runs.published(present.digest))
@@ -99,8 +102,7 @@ def _against(
     disagree = [
         ((RESULTS / name / MANIFEST).as_posix(), f"sha256 {digest}" + (f" of {one}" if one != path else ""))
         for name, one, digest in read
-        if digest != (present.digest if one == path else present.outputs.get(one, {}).get("sha256"))
-        and not any(one.startswith(f"{folder}/") for folder in present.folders)
+        if digest != (present.digest_of(one)) and not any(one.startswith(f"{folder}/") for folder in present.folders)
     ]
     if whole and published:
         return
@@ -158,7 +160,7 @@ def _committed(state: State, path: str) -> bool:
     return bool(around) and all(out_hash(state, out, md5) == md5 for out, md5 in around.items())
 
 
-def _recorded(state: State, stage: str, path: str, runs: Runs, read: Read) -> Manifest | None:
+def _recorded(state: State, stage: str, path: str, runs: Runs, read: Read) -> Execution | None:
     """The manifest that was recorded, where its bytes are kept somewhere: by its md5 in DVC's cache, else by its
     sha256 or by what later stages read among MLflow's copies."""
     _, locked = _locked(state, path)
@@ -169,16 +171,15 @@ def _recorded(state: State, stage: str, path: str, runs: Runs, read: Read) -> Ma
     for run in reversed(runs.of(stage)):
         copy = _copy(run)
         if copy is not None and (
-            copy.digest in wanted
-            or (files and all(copy.outputs.get(one, {}).get("sha256") == digest for one, digest in files))
+            copy.digest in wanted or (files and all(copy.digest_of(one) == digest for one, digest in files))
         ):
             return copy
-    present = state.manifests.get(stage)
+    present = state.executions.get(stage)
     twin = _twin(stage, present, runs) if present is not None else None
     return twin[1] if twin else None
 
 
-def _twin(stage: str, present: Manifest, runs: Runs) -> tuple[str, Manifest] | None:
+def _twin(stage: str, present: Execution, runs: Runs) -> tuple[str, Execution] | None:
     """A run of the same inputs, params, code and versions that published something else, and what it published.
 
     Equal work gives equal bytes, so one of the two is not what the stage made.
@@ -190,11 +191,11 @@ def _twin(stage: str, present: Manifest, runs: Runs) -> tuple[str, Manifest] | N
     return None
 
 
-def _recipe(manifest: Manifest) -> tuple[object, ...]:
-    return manifest.inputs, manifest.params, manifest.code, manifest.components
+def _recipe(manifest: Execution) -> tuple[object, ...]:
+    return manifest.used, manifest.params, manifest.code, manifest.components
 
 
-def _cached(state: State, md5: str | None) -> Manifest | None:
+def _cached(state: State, md5: str | None) -> Execution | None:
     try:
         if md5 is None or not state.objects.has(md5):
             return None
@@ -206,7 +207,7 @@ def _cached(state: State, md5: str | None) -> Manifest | None:
     return None
 
 
-def _copy(run: Execution) -> Manifest | None:
+def _copy(run: Run) -> Execution | None:
     """MLflow's copy of the manifest that a run published; None where it is not what the run says it is."""
     if (folder := local(run.artifacts)) is None:
         return None

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tasks.audit.executions import Execution
-from tasks.audit.manifest import Manifest
-from tasks.audit.snapshot import LOCK
 from tasks.audit.verify.answer import Answer
 from tasks.audit.verify.files import check_files, outputs_of
 from tasks.audit.verify.kept import check_copies, check_versions, copies_of
 from tasks.audit.verify.locked import check_entries, check_outs, check_records, sources
 from tasks.audit.verify.places import Tree
-from tasks.audit.verify.records import Record, damaged, read_records
 from tasks.audit.verify.rows import check_rows
 from tasks.audit.verify.since import check_links, check_videos, note_changes, video_files
 from tasks.audit.verify.state import State, of_revision, workspace
 from tasks.audit.verify.tracked import check_run
 from tasks.audit.verify.trusted import Runs, references, runs_of
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.lineage.dvc import LOCK
+from tasks.lineage.model import Execution, Run
+from tasks.lineage.records import Record, damaged, read_records
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.tracking import SEAL
 
 
@@ -59,7 +58,7 @@ def verify(rev: str | None = None, deep: bool = False) -> Answer:
 
 def _read_all(state: State, runs: Runs, copies: dict[str, Tree]) -> None:
     """Hash what will be asked for, all at once, so that there is one bar and every processor has work."""
-    published = {manifest.digest for manifest in state.manifests.values()}
+    published = {manifest.digest for manifest in state.executions.values()}
     kept = [copies[run.run_id] for run in runs.all if run.run_id in copies and run.manifest in published]
     code = [] if state.revision else [file for stage in state.stages.values() for file in stage.code]
     outside = [] if state.revision else [
@@ -79,12 +78,12 @@ def _read_all(state: State, runs: Runs, copies: dict[str, Tree]) -> None:
     )
 
 
-def _check_runs(state: State, answer: Answer, found: dict[str, Manifest], runs: Runs, copies: dict[str, Tree]) -> None:
+def _check_runs(state: State, answer: Answer, found: dict[str, Execution], runs: Runs, copies: dict[str, Tree]) -> None:
     """Compare every run that published one of the manifests, or whose outputs say that it must have.
 
     The latter only where the results are what dvc.lock says: else these runs made other results.
     """
-    several: dict[str, dict[str, Execution]] = {}
+    several: dict[str, dict[str, Run]] = {}
     for stage, manifest in found.items():
         several[stage] = {one.run_id: one for one in runs.published(manifest.digest)}
         if not answer.wrong((RESULTS / stage).as_posix(), f"{LOCK} {stage} outs"):
@@ -93,13 +92,13 @@ def _check_runs(state: State, answer: Answer, found: dict[str, Manifest], runs: 
     records = _records(state, answer, run_ids)
     if records is None:
         return
-    if without := [stage for stage, some in several.items() if not some and not state.executions.problem]:
+    if without := [stage for stage, some in several.items() if not some and not state.tracking.problem]:
         answer.note("not checked", "MLflow", f"it has no run that published this result of {', '.join(without)}")
     away = []
     for stage, some in several.items():
         answer.runs[stage] = list(some)
         outputs = {
-            str(Path(path).relative_to(RESULTS / stage)): entry["sha256"]
+            str(Path(path).relative_to(RESULTS / stage)): entry.sha256
             for path, entry in outputs_of(state, found[stage])[0].items()
         }
         for run_id, run in some.items():
@@ -118,12 +117,12 @@ def _check_runs(state: State, answer: Answer, found: dict[str, Manifest], runs: 
 
 def _records(state: State, answer: Answer, run_ids: list[str]) -> dict[str, Record] | None:
     """What MLflow has of the runs; None where it cannot be read, which is a note, or was damaged."""
-    if (damage := damaged(state.executions.uri, state.home)) is not None:
+    if (damage := damaged(state.tracking.uri, state.home)) is not None:
         answer.find("unreadable", *damage)
         return None
-    problem = state.executions.problem
+    problem = state.tracking.problem
     try:
-        records = read_records(state.executions.uri, state.home, run_ids)
+        records = read_records(state.tracking.uri, state.home, run_ids)
     except OSError as error:
         records, problem = None, str(error)
     if problem:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from tasks.audit.show import console, plain, short, size, table
+import argparse
+
+from tasks.audit.text import as_json, plain, short, show, size, table
 from tasks.audit.verify.answer import Answer, Finding
 
 
-def show(answer: Answer) -> None:
+def show_verified(answer: Answer) -> None:
     """Print an answer."""
-    out = console()
     title = f"verified: {answer.state}" + (f" at {short(answer.commit)}" if answer.commit else "")
     rows = [[one.what, one.count, "" if one.bytes is None else size(one.bytes)] for one in answer.checked]
-    out.print(table(title, ["what", "checked", "size"], rows, right=["checked", "size"]))
+    show(table(title, ["what", "checked", "size"], rows, right=["checked", "size"]))
     if answer.findings:
-        out.print(table("findings", ["kind", "what", "found", "but recorded", "in"], map(_row, answer.findings)))
+        show(table("findings", ["kind", "what", "found", "but recorded", "in"], map(_row, answer.findings)))
     if answer.notes:
         notes = [[note.kind, note.where, note.what] for note in answer.notes]
-        out.print(table("notes: no damage", ["kind", "what", "why"], notes))
-    out.print(plain(closing(answer)), soft_wrap=True)
+        show(table("notes: no damage", ["kind", "what", "why"], notes))
+    show(closing(answer))
 
 
 def closing(answer: Answer) -> str:
@@ -43,3 +44,15 @@ def _cut(text: str | None) -> str:
         return "-"
     shown = plain(text)
     return shown if len(shown) <= 24 else f"{shown[:23]}…"
+
+
+def answer(chosen: argparse.Namespace) -> int:
+    """Print what was checked and found; 0 where all is intact, 1 where anything is missing, altered or extra.
+
+    Raises UserError where there is nothing to verify.
+    """
+    from tasks.audit.verify.verify import verify
+
+    answer = verify(chosen.rev, chosen.deep)
+    print(as_json(answer)) if chosen.json else show_verified(answer)
+    return 0 if answer.intact else 1

@@ -1,16 +1,19 @@
-"""The lineage of a score, stage by stage, from what the stages' manifests record."""
+"""A lineage as a graph of its stages, and the models and data from outside that they used."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from tasks.lineage.lineage import Lineage
+from tasks.lineage.model import Execution, Run
 from tasks.lineage.picture.graph import Edge, Graph, Line, Mark, Node
 from tasks.shared.artifacts import exposures, media, models, negatives, transcripts
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import MANIFEST
 from tasks.shared.artifacts.scores import METRICS
+from tasks.shared.artifacts.types import RESULTS
 
 SHORT = 12  # hex digits of a digest in a picture
 WHOLE = {  # what a reader of a stage's whole folder is after
@@ -37,28 +40,6 @@ KEY_PARAMS = {  # of those that decide most, in the order shown
 
 
 @dataclass(frozen=True)
-class Recorded:
-    """A stage as its manifest tells it; of one that is not to be had, what dvc.yaml says it reads.
-
-    Attributes:
-        manifest: sha256 of the manifest; None where it is not to be had.
-        reads: sha256 by path of what it read; None where unknown.
-        made: paths of its outputs, folders of many files by their own path with a slash.
-        extra: more for its box, line by line; facts: the same for programs.
-    """
-
-    name: str
-    manifest: str | None
-    params: Mapping[str, Any]
-    counts: Mapping[str, int]
-    reads: Mapping[str, str | None]
-    made: Collection[str]
-    code: str | None = None
-    extra: tuple[str, ...] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Marked:
     """What does not hold: the mark and its reasons by stage, and the inputs (reader, path) that are not as made."""
 
@@ -67,7 +48,8 @@ class Marked:
 
 
 def stage_graph(
-    stages: Sequence[Recorded],
+    lineage: Lineage,
+    names: Sequence[str],
     score: Node | None,
     marked: Marked,
     *,
@@ -75,29 +57,35 @@ def stage_graph(
     about: str,
     legend: Mapping[Mark, str],
     digests: Mapping[str, str | None],
+    runs: Mapping[str, Sequence[Run]] | None = None,
     link: str | None = None,
     brief: bool = False,
 ) -> Graph:
     """The graph of stages that are in order, makers before readers; the last one makes the score.
 
+    A stage whose manifest is not to be had is drawn with what dvc.yaml says that it reads.
+
     Args:
+        names: of the stages.
         score: the number at the end; None where the lineage is a stage's.
         digests: of the models from outside, by their name in params, where one is recorded.
+        runs: MLflow's, by stage, where the picture is to name them.
         link: address of a stage's details, with `{}` for its name.
         brief: leave params out of the boxes.
     """
     nodes: list[Node] = []
     edges: list[Edge] = []
-    for stage in stages:
-        for source, readers in sources_of(stages, digests):
-            if readers[0][0] == stage.name:
+    sources = sources_of([lineage.executions[name] for name in names if name in lineage.executions], digests)
+    for name in names:
+        for source, readers in sources:
+            if readers[0][0] == name:
                 nodes.append(source)
                 edges += [Edge(source.key, reader, (what,)) for reader, what in readers]
-        nodes.append(_stage_node(stage, marked, link, brief=brief))
-        edges += _edges_into(stage, {one.name: one for one in stages}, marked)
+        nodes.append(_stage_node(lineage, name, marked, runs, link, brief=brief))
+        edges += _edges_into(lineage, name, names, marked)
     if score is not None:
         nodes.append(score)
-        edges.append(Edge(stages[-1].name, score.key, (METRICS,)))
+        edges.append(Edge(names[-1], score.key, (METRICS,)))
     return Graph(title, about, tuple(nodes), tuple(edges), dict(legend))
 
 
@@ -135,86 +123,107 @@ def score_node(measure: str, system: str, value: float, interval: Sequence[float
     return Node("score", "score", f"{measure} of {system}", (*lines, Line(over, most=2)), facts=facts)
 
 
-def _stage_node(stage: Recorded, marked: Marked, link: str | None, *, brief: bool) -> Node:
-    mark, why = marked.stages.get(stage.name, (None, ()))
-    lines = [Line(f"manifest {short(stage.manifest)}", "digest")]
+def _stage_node(
+    lineage: Lineage,
+    name: str,
+    marked: Marked,
+    runs: Mapping[str, Sequence[Run]] | None,
+    link: str | None,
+    *,
+    brief: bool,
+) -> Node:
+    mark, why = marked.stages.get(name, (None, ()))
+    facts: dict[str, Any] = {"manifest": None, "inputs": dict.fromkeys(_reads(lineage, name))}
+    lines = [Line(f"manifest {short(None)}", "digest")]
+    if execution := lineage.executions.get(name):
+        run_ids = [run.run_id for run in (runs or {}).get(name, ())]
+        lines = _lines(execution, run_ids, brief=brief)
+        facts = {
+            "manifest": execution.digest,
+            "code": execution.code_digest,
+            "counts": execution.counts,
+            "params": execution.params,
+            "inputs": {path: one.sha256 for path, one in execution.used.items()},
+            "runs": run_ids,
+            "dvc": lineage.outs_of(name),
+            "outputs": {path: one.sha256 for path, one in execution.generated.items()},
+            "components": execution.components,
+        }
+    address = link.format(name) if link else None
+    return Node(name, "stage", name, tuple(lines), mark=mark, why=why, link=address, facts=facts)
+
+
+def _lines(execution: Execution, run_ids: Sequence[str], *, brief: bool) -> list[Line]:
+    name, params = execution.stage, dict(flat(execution.params))
+    lines = [Line(f"manifest {short(execution.digest)}", "digest")]
     if not brief:
-        lines += [Line(text, "digest") for text in stage.extra]
-    if numbers := counted(stage.counts):
+        lines.append(Line(f"code {short(execution.code_digest)}", "digest"))
+        lines += [Line(f"MLflow {run_ids[-1]}", "digest")] if run_ids else []
+    if numbers := counted(execution.counts):
         lines.append(Line(numbers, most=3))
-    params = dict(flat(stage.params))
-    keys = [key for key in KEY_PARAMS.get(stage.name, ()) if key in params]
+    keys = [key for key in KEY_PARAMS.get(name, ()) if key in params]
     if keys and not brief:
-        said = " · ".join(f"{key.removeprefix(stage.name + '.')} {params[key]}" for key in keys)
+        said = " · ".join(f"{key.removeprefix(name + '.')} {params[key]}" for key in keys)
         lines.append(Line(said, most=3))
-    return Node(
-        key=stage.name,
-        kind="stage",
-        title=stage.name,
-        lines=tuple(lines),
-        mark=mark,
-        why=why,
-        link=link.format(stage.name) if link else None,
-        facts={
-            "manifest": stage.manifest,
-            "code": stage.code,
-            "counts": dict(stage.counts),
-            "params": dict(stage.params),
-            "inputs": dict(stage.reads),
-            **stage.facts,
-        },
-    )
+    return lines
 
 
-def _edges_into(stage: Recorded, stages: Mapping[str, Recorded], marked: Marked) -> list[Edge]:
+def _reads(lineage: Lineage, name: str) -> list[str]:
+    """Paths of what a stage read; of one that is not to be had, of what dvc.yaml says it reads."""
+    if name in lineage.executions:
+        return list(lineage.executions[name].used)
+    return [path.as_posix() for path in lineage.stages[name].inputs]
+
+
+def _edges_into(lineage: Lineage, name: str, names: Sequence[str], marked: Marked) -> list[Edge]:
     """What a stage reads of the stages before it; an edge a maker, with the names of what was read."""
     read: dict[str, list[str]] = {}
-    for path in stage.reads:
+    for path in _reads(lineage, name):
         place = PurePosixPath(path)
-        if RESULTS in place.parents and place.parts[1] in stages:
+        if RESULTS in place.parents:
             read.setdefault(place.parts[1], []).append(path)
     return [
         Edge(
             maker,
-            stage.name,
-            tuple(artifacts(stages[maker], read[maker])),
-            broken=any((stage.name, path) in marked.inputs for path in read[maker]),
+            name,
+            tuple(artifacts(maker, lineage.executions.get(maker), read[maker])),
+            broken=any((name, path) in marked.inputs for path in read[maker]),
         )
-        for maker in stages
+        for maker in names
         if maker in read
     ]
 
 
-def artifacts(maker: Recorded, paths: Iterable[str]) -> list[str]:
+def artifacts(maker: str, execution: Execution | None, paths: Iterable[str]) -> list[str]:
     """Names of what was read of a stage; where its whole folder was, those of its main files."""
+    made = [*execution.generated, *(f"{folder}/" for folder in execution.folders)] if execution else []
     found: list[str] = []
     for path in paths:
         parts = PurePosixPath(path).parts[2:]
         if not parts or parts == (MANIFEST,):
-            there = [name for name in WHOLE.get(maker.name, ()) if _there(maker, name)]
-            found += there or [f"all of {maker.name}"]
+            there = [name for name in WHOLE.get(maker, ()) if _there(f"{RESULTS.name}/{maker}/{name}", made)]
+            found += there or [f"all of {maker}"]
         else:
             found.append(parts[0] + ("/" if len(parts) > 1 else ""))
     return list(dict.fromkeys(found))
 
 
-def _there(maker: Recorded, name: str) -> bool:
-    prefix = f"{RESULTS.name}/{maker.name}/{name}"
-    return any(path == prefix or (name.endswith("/") and path.startswith(prefix)) for path in maker.made)
+def _there(path: str, made: Iterable[str]) -> bool:
+    return any(one == path or (path.endswith("/") and one.startswith(path)) for one in made)
 
 
 def sources_of(
-    stages: Sequence[Recorded], digests: Mapping[str, str | None]
+    stages: Sequence[Execution], digests: Mapping[str, str | None]
 ) -> list[tuple[Node, list[tuple[str, str]]]]:
     """What comes from outside, with the stages that read it and what for."""
-    by_name = {stage.name: stage for stage in stages}
+    by_name = {stage.stage: stage for stage in stages}
     found: list[tuple[Node, list[tuple[str, str]]]] = []
     if "corpus" in by_name:
         found += _corpus_sources(by_name["corpus"])
     used: dict[str, tuple[Node, list[tuple[str, str]]]] = {}
     for stage in stages:
         params = dict(flat(stage.params))
-        for section, what in _models(stage.name, params):
+        for section, what in _models(stage.stage, params):
             if section in params:  # base.adapter, base.processor
                 name, revision = params[section], params.get(f"{section}_revision", "null")
             else:
@@ -224,7 +233,7 @@ def sources_of(
             lines = [Line(name)] + ([Line(identity, "digest")] if identity else [])
             facts = {"model": name, "revision": None if revision == "null" else revision, "sha256": known}
             node = Node(f"model {section}", "source", MODELS[section], tuple(lines), facts=facts)
-            used.setdefault(section, (node, []))[1].append((stage.name, what))
+            used.setdefault(section, (node, []))[1].append((stage.stage, what))
     return [*found, *used.values()]
 
 
@@ -250,7 +259,7 @@ def _models(stage: str, params: Mapping[str, str]) -> list[tuple[str, str]]:
     return [] if stage == "mine" and params.get("mine.source") != "dense" else [("retriever", uses[stage])]
 
 
-def _corpus_sources(corpus: Recorded) -> list[tuple[Node, list[tuple[str, str]]]]:
+def _corpus_sources(corpus: Execution) -> list[tuple[Node, list[tuple[str, str]]]]:
     params = dict(flat(corpus.params))
     said = ": ".join(params[key] for key in ("corpus.source", "corpus.path") if key in params)
     place = [Line(said)] if said else []

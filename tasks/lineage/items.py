@@ -1,0 +1,154 @@
+"""The ancestry of single videos in a state: file, frames, sound, words, document, row of the index."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.lineage.lineage import Lineage
+from tasks.shared.artifacts import exposures, indexed, media, transcripts
+from tasks.shared.artifacts.corpus import Video, read_videos
+from tasks.shared.artifacts.document import document_text
+from tasks.shared.artifacts.exposures import Altered, Exposure, read_altered, read_exposures
+from tasks.shared.artifacts.indexed import IndexedDocument, read_indexed
+from tasks.shared.artifacts.media import Media, read_media
+from tasks.shared.artifacts.transcripts import Transcript, read_transcripts
+from tasks.shared.artifacts.types import RESULTS
+from tasks.shared.execution.failures import FAILURES, Failure, read_failures
+from tasks.shared.runtime.errors import UserError
+
+VIDEOS = RESULTS / "corpus" / "manifest.parquet"
+READER = {"train": "train", "test": "encode"}  # the stage that makes documents of a split's videos
+TEXT_FIELDS = {"train": "document.train_text", "test": "document.test_text"}  # the param that says of what words
+
+
+@dataclass(frozen=True)
+class Said:
+    """A transcript: sha256 of its text, the text, the language that was heard, and what is written in the picture."""
+
+    sha256: str
+    text: str
+    language: str | None
+    ocr: str | None
+
+
+@dataclass(frozen=True)
+class VideoLineage:
+    """What was made of one video, step by step. A step that it has no part in is None.
+
+    Attributes:
+        video: its row of the corpus.
+        media: frames and audio with their sha256.
+        said: its transcript; None where nobody listened, read or shipped anything.
+        document: its row of the index: what the model read, and the digests of vector and payload.
+        failures: steps that could not process it.
+        without: the modalities that documents of its split consist of, where it has none of them and so no document.
+        mismatches: rows that were made of something else than what the row before them has, in words.
+    """
+
+    video: Video
+    media: Media | None
+    said: Said | None
+    document: IndexedDocument | None
+    failures: list[Failure]
+    without: list[str]
+    mismatches: list[str]
+
+    @property
+    def left_out(self) -> str:
+        """Why it has no document, in words; empty where it has one, or lacks it for another reason."""
+        chosen = f"{READER[self.video.split]}.modalities ({', '.join(self.without)})"
+        return f"it has nothing of {chosen}" if self.without else ""
+
+
+def video_lineages(lineage: Lineage, video_ids: Collection[str]) -> dict[str, VideoLineage]:
+    """Lineages by video id, in the order asked; those that the corpus does not know are not there.
+
+    No more of any table is read than holds these videos. Raises UserError where a table is not to be had.
+    """
+    videos = {one.video_id: one for one in read_videos(lineage.need(VIDEOS), video_ids=video_ids)}
+    extracted = read_media(lineage.need(media.FOLDER / media.TABLE).parent, video_ids)
+    heard = read_transcripts(lineage.need(transcripts.FOLDER / transcripts.TABLE).parent, video_ids)
+    rows = documents_of(lineage, video_ids)
+    failed: dict[str, list[Failure]] = {}
+    for stage in ("extract", "transcribe", "encode"):
+        if lineage.has(RESULTS / stage / FAILURES):
+            for one in read_failures(lineage.need(RESULTS / stage / FAILURES).parent):
+                failed.setdefault(one.video_id, []).append(one)
+    return {
+        video_id: VideoLineage(
+            videos[video_id],
+            extracted.get(video_id),
+            _said(heard.get(video_id)),
+            rows.get(video_id),
+            failed.get(video_id, []),
+            _without(lineage, videos[video_id], extracted.get(video_id), heard.get(video_id)),
+            _mismatches(extracted.get(video_id), rows.get(video_id)),
+        )
+        for video_id in dict.fromkeys(video_ids)
+        if video_id in videos
+    }
+
+
+def _without(lineage: Lineage, video: Video, made: Media | None, heard: Transcript | None) -> list[str]:
+    """The chosen modalities where a video has none of them; empty where that cannot be told."""
+    from tasks.omni.document import document_of
+
+    reader = READER[video.split]
+    try:
+        manifest = lineage.execution(reader)
+        chosen, fields = manifest.param(f"{reader}.modalities"), manifest.param(TEXT_FIELDS[video.split])
+    except (UserError, KeyError):  # not run, or by a version that had other params
+        return []
+    text = document_text(video, heard, fields)
+    return [] if made is None or document_of(made, text, chosen, lineage.results / "extract") else list(chosen)
+
+
+def _mismatches(made: Media | None, document: IndexedDocument | None) -> list[str]:
+    """Where rows name digests of what they were made from, those that are not the digests of what lies there."""
+    found = []
+    for name in ("frames_sha256", "audio_sha256"):
+        read, there = getattr(document, name, None), getattr(made, name, None)
+        if read is not None and read != there:
+            what = name.removesuffix("_sha256")
+            found.append(f"its document was made of other {what} (sha256 {read}) than extract has ({there or 'none'})")
+    return found
+
+
+def documents_of(lineage: Lineage, video_ids: Collection[str]) -> dict[str, IndexedDocument]:
+    """Rows of the index by video id; empty in a state of before they were recorded."""
+    if not lineage.has(indexed.FOLDER / indexed.TABLE):
+        return {}
+    return read_indexed(lineage.need(indexed.FOLDER / indexed.TABLE).parent, video_ids)
+
+
+def exposures_of(
+    lineage: Lineage, *, video_ids: Collection[str] | None = None, query_ids: Collection[str] | None = None
+) -> list[Exposure] | None:
+    """What training showed of some videos or for some queries; None where nothing was recorded or trained."""
+    if not lineage.has(exposures.FOLDER / exposures.TABLE):
+        return None
+    return read_exposures(lineage.need(exposures.FOLDER / exposures.TABLE).parent, video_ids, query_ids)
+
+
+def altered_of(
+    lineage: Lineage, *, video_ids: Collection[str] | None = None, query_ids: Collection[str] | None = None
+) -> list[Altered]:
+    """What training showed otherwise than it is, of some videos or for some queries."""
+    if not lineage.has(exposures.FOLDER / exposures.ALTERED):
+        return []
+    return read_altered(lineage.need(exposures.FOLDER / exposures.ALTERED).parent, video_ids, query_ids)
+
+
+def file_of(folder: Path, name: str | None) -> str | None:
+    """A file of an artifact's folder as seen from the project's root."""
+    return (folder / name).as_posix() if name else None
+
+
+def _said(transcript: Transcript | None) -> Said | None:
+    if transcript is None:
+        return None
+    digest = hashlib.sha256(transcript.text.encode()).hexdigest()
+    return Said(digest, transcript.text, transcript.language, transcript.ocr)

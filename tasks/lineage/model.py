@@ -1,0 +1,150 @@
+"""What a lineage consists of: executions of stages, the artifacts they used and generated, MLflow runs, links.
+
+Identity is the content digest: an execution's is the sha256 of its manifest, an artifact's the sha256 of its bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from tasks.shared.artifacts.publish import MANIFEST
+from tasks.shared.artifacts.types import RESULTS
+from tasks.shared.runtime.files import sha256_json
+
+Kind = Literal["manifest", "output", "source"]
+Holds = Literal["yes", "no", "unknown"]  # unknown: the maker's manifest is not to be had
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file as a manifest names it: its path as seen from the project's root, and what its bytes are."""
+
+    path: str
+    sha256: str
+    bytes: int
+
+    @property
+    def maker(self) -> str | None:
+        """The stage in whose folder it lies; None for what comes from outside the pipeline."""
+        parts = Path(self.path).parts
+        return parts[1] if len(parts) > 2 and parts[0] == RESULTS.name else None
+
+    @property
+    def kind(self) -> Kind:
+        """The manifest of a stage (which stands for its whole folder), an output of one, or a file from outside."""
+        if self.maker is None:
+            return "source"
+        return "manifest" if self.path == manifest_path(self.maker) else "output"
+
+
+@dataclass(frozen=True)
+class Execution:
+    """What a stage did, as its manifest has it.
+
+    Attributes:
+        digest: sha256 of the manifest's bytes, the identity of the result.
+        params: by section or key as dvc.yaml names them.
+        code, components: sha256 by source file, version by package.
+        used, generated: inputs and outputs by path; files of large folders are not among them.
+        folders: large folders of outputs: `{"files": ..., "bytes": ...}` by path.
+        derived: outputs whose bytes are not reproducible.
+    """
+
+    stage: str
+    digest: str
+    params: dict[str, Any]
+    code: dict[str, str]
+    components: dict[str, str]
+    used: dict[str, Artifact]
+    generated: dict[str, Artifact]
+    folders: dict[str, dict[str, int]]
+    derived: list[str]
+    counts: dict[str, int]
+
+    @property
+    def code_digest(self) -> str:
+        """Identity of all code that the stage depends on."""
+        return sha256_json(self.code)
+
+    def param(self, key: str) -> Any:
+        """A param by its dotted key. Raises KeyError where the stage has none of that name."""
+        if key in self.params:
+            return self.params[key]
+        section, _, rest = key.partition(".")
+        return value_at(self.params[section], rest)
+
+    def digest_of(self, path: str | Path) -> str | None:
+        """sha256 of an output, or of its manifest; None where it names no such file."""
+        name = Path(path).as_posix()
+        if name == manifest_path(self.stage):
+            return self.digest
+        return self.generated[name].sha256 if name in self.generated else None
+
+
+@dataclass(frozen=True)
+class Run:
+    """An MLflow run of a stage.
+
+    Attributes:
+        manifest: sha256 of the manifest it published; None where it published nothing.
+        started, ended: in UTC; None while it runs.
+        dirty: whether tracked files differed from the commit.
+        artifacts: address of what MLflow keeps of it.
+    """
+
+    run_id: str
+    stage: str
+    status: str
+    manifest: str | None
+    started: datetime | None
+    ended: datetime | None
+    commit: str | None
+    dirty: bool
+    artifacts: str = field(repr=False)
+    tags: dict[str, str] = field(repr=False)
+
+    @property
+    def outs(self) -> dict[str, str]:
+        """DVC's hashes of its outputs, by path."""
+        try:
+            return dict(json.loads(self.tags.get("dvc.outs", "{}")))
+        except (ValueError, TypeError):  # edited, or cut at MLflow's limit
+            return {}
+
+
+@dataclass(frozen=True)
+class Link:
+    """An artifact that a stage read.
+
+    Attributes:
+        reader: the stage; artifact: as its manifest has it.
+        maker: the stage that made it; None for what comes from outside the pipeline.
+        holds: whether the maker's manifest lists it with this digest.
+    """
+
+    reader: str
+    artifact: Artifact
+    maker: str | None
+    holds: Holds
+
+
+def manifest_path(stage: str) -> str:
+    """Where a stage's manifest lies, as seen from the project's root."""
+    return (RESULTS / stage / MANIFEST).as_posix()
+
+
+def short_path(path: str) -> str:
+    """A path below `results/<stage>/` without that."""
+    parts = Path(path).parts
+    return "/".join(parts[2:]) if parts[0] == RESULTS.name and len(parts) > 2 else path
+
+
+def value_at(params: Any, dotted: str) -> Any:
+    """A value by its dotted key. Raises KeyError or TypeError where there is none of that name."""
+    for key in dotted.split("."):
+        params = params[key]
+    return params

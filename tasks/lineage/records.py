@@ -1,0 +1,118 @@
+"""Params, metrics with every step, and model versions of MLflow's runs: all that their seals were made over.
+
+SQLite is read directly and never written; any other server is asked through MLflow's client.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tasks.lineage.mlflow import SQLITE, database_of, read_database
+from tasks.shared.execution.tracking import REGISTERED_MODEL
+
+AT_ONCE = 500  # runs in one query: SQLite bounds the number of its marks
+
+
+@dataclass
+class Record:
+    """What MLflow has of a run.
+
+    Attributes:
+        metrics: name, step, value of everything that was logged.
+        latest: what MLflow shows as the value of a metric.
+        versions: of the registered model that came from this run: tags, by version.
+    """
+
+    params: dict[str, str] = field(default_factory=dict)
+    metrics: list[tuple[str, int, float]] = field(default_factory=list)
+    latest: dict[str, float] = field(default_factory=dict)
+    versions: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+def read_records(uri: str, root: Path, run_ids: Sequence[str]) -> dict[str, Record]:
+    """Records by run id. Raises OSError where MLflow cannot be reached or its database cannot be read."""
+    if not run_ids:
+        return {}
+    if uri.startswith(SQLITE):
+        try:
+            return _of_sqlite(database_of(uri, root), run_ids)
+        except sqlite3.Error as error:
+            raise OSError(f"its database cannot be read: {error}") from error
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client = MlflowClient(uri)
+        return {run_id: _of_client(client, run_id) for run_id in run_ids}
+    except MlflowException as error:
+        raise OSError(" ".join(str(error).split())[:200]) from error
+
+
+def damaged(uri: str, root: Path) -> tuple[str, str, str, str] | None:
+    """Of a SQLite database that is there and is none: where, record, expected and found; None of any other."""
+    if not uri.startswith(SQLITE):
+        return None
+    path = database_of(uri, root)
+    if not path.is_file():
+        return None
+    try:
+        problems = [row[0] for row in read_database(path, "PRAGMA quick_check(1)")]
+    except sqlite3.OperationalError:  # locked, say
+        return None
+    except sqlite3.DatabaseError as error:
+        problems = [str(error)]
+    return None if problems == ["ok"] else (path.as_posix(), "SQLite", "a sound database", "; ".join(problems))
+
+
+def _of_sqlite(path: Path, run_ids: Sequence[str]) -> dict[str, Record]:
+    found = {run_id: Record() for run_id in run_ids}
+
+    def rows(query: str) -> Iterator[Any]:
+        for start in range(0, len(run_ids), AT_ONCE):
+            some = run_ids[start : start + AT_ONCE]
+            yield from read_database(path, query.format(", ".join("?" * len(some))), some)
+
+    for run_id, key, value in rows("SELECT run_uuid, key, value FROM params WHERE run_uuid IN ({})"):
+        found[run_id].params[key] = value
+    for run_id, key, step, value, nan in rows(
+        "SELECT run_uuid, key, step, value, is_nan FROM metrics WHERE run_uuid IN ({})"
+    ):
+        found[run_id].metrics.append((key, step, _number(value, nan)))
+    for run_id, key, value, nan in rows(
+        "SELECT run_uuid, key, value, is_nan FROM latest_metrics WHERE run_uuid IN ({})"
+    ):
+        found[run_id].latest[key] = _number(value, nan)
+    for run_id, number, key, value in rows(
+        "SELECT v.run_id, v.version, t.key, t.value FROM model_versions v LEFT JOIN model_version_tags t "  # noqa: S608
+        f"ON t.name = v.name AND t.version = v.version WHERE v.name = '{REGISTERED_MODEL}' "
+        "AND v.current_stage != 'Deleted_Internal' AND v.run_id IN ({})"
+    ):
+        tags = found[run_id].versions.setdefault(str(number), {})
+        if key is not None:
+            tags[key] = value
+    return found
+
+
+def _number(value: float, nan: int) -> float:
+    """A value as it was logged: the database holds no NaN, and the largest number for an infinite one."""
+    if nan:
+        return math.nan
+    value = float(value)
+    return math.copysign(math.inf, value) if abs(value) >= sys.float_info.max else value
+
+
+def _of_client(client: Any, run_id: str) -> Record:
+    data = client.get_run(run_id).data
+    record = Record(params=dict(data.params), latest={name: _number(one, 0) for name, one in data.metrics.items()})
+    for name in data.metrics:
+        record.metrics += [(name, one.step, _number(one.value, 0)) for one in client.get_metric_history(run_id, name)]
+    for one in client.search_model_versions(f"run_id = '{run_id}'"):
+        if one.name == REGISTERED_MODEL:
+            record.versions[str(one.version)] = dict(one.tags)
+    return record
