@@ -15,11 +15,12 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping
 from contextlib import closing
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-SCHEMAS = ("dc11669786a5", "f4a9b2c7d1e6")  # of MLflow 3.17 and 3.18
+SCHEMAS = {"3.17": "dc11669786a5", "3.18": "f4a9b2c7d1e6"}  # of the database, by the MLflow that reads it
 PREFIX = "sqlite:///"
 PARAM_LIMIT = 6000  # characters, to which MLflow's client cuts
 WAIT = 60.0  # seconds, while others write
@@ -122,7 +123,8 @@ def now() -> int:
 def _experiment(connection: sqlite3.Connection, name: str) -> tuple[int, str]:
     """Its id and where its artifacts are."""
     schema = connection.execute("SELECT version_num FROM alembic_version").fetchall()
-    if len(schema) != 1 or schema[0][0] not in SCHEMAS:
+    installed = ".".join(version("mlflow").split(".")[:2])
+    if schema != [(SCHEMAS.get(installed),)]:  # a database of an older MLflow is first upgraded by the client
         raise LookupError(f"tables of schema {schema}")
     found = connection.execute(
         "SELECT experiment_id, artifact_location FROM experiments "

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from tasks.shared.execution.mlflow_database import DatabaseRun, database_of, now
+from tasks.shared.execution.mlflow_upgrade import upgrade_database
 from tasks.shared.runtime.files import canonical_json, sha256_json
 
 EXPERIMENT = "reeltrace"
@@ -135,6 +136,8 @@ class ClientRun:
         logging.getLogger("mlflow.store").setLevel(logging.WARNING)
         from mlflow import MlflowClient
 
+        if upgraded := upgrade_database(uri):
+            print(f"{name}: {upgraded}", file=sys.stderr)
         self._client = MlflowClient(uri)
         experiment = self._client.get_experiment_by_name(EXPERIMENT)
         experiment_id = experiment.experiment_id if experiment else self._client.create_experiment(EXPERIMENT)
