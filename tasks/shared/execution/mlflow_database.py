@@ -13,7 +13,7 @@ import sqlite3
 import sys
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
@@ -58,11 +58,11 @@ class DatabaseRun:
                 (self._id, name, now(), self._uri, experiment_id),
             )
             rows = [(key, value, self._id) for key, value in {**tags, "mlflow.runName": name}.items()]
-            connection.executemany(*ADD["tags"], rows)
+            connection.executemany(ADD["tags"][0], rows)
 
     def log(self, kind: str, entries: Iterable[tuple[Any, ...]]) -> None:
         """Log params or tags (key, value), or metrics (key, value, time, step), in one transaction."""
-        make = {"params": _param, "tags": tuple, "metrics": _metric}[kind]
+        make: Callable[[Any], tuple[Any, ...]] = {"params": _param, "tags": tuple, "metrics": _metric}[kind]
         rows = [(*make(entry), self._id) for entry in entries]
         with closing(self._connect()) as connection, connection:
             for statement in ADD[kind]:

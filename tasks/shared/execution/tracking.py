@@ -99,7 +99,8 @@ class Tracker:
     def _log(self, kind: Kind, entries: list[tuple[Any, ...]]) -> None:
         """Log entries, many in one transaction: one alone takes as long."""
         for start in range(0, len(entries), BATCH):
-            self._guard(lambda run, batch=entries[start : start + BATCH]: run.log(kind, batch))
+            batch = entries[start : start + BATCH]
+            self._guard(lambda run: run.log(kind, batch))  # noqa: B023 (called at once)
 
     def _guard(self, call: Callable[[Run], object]) -> None:
         if self._run is None:
@@ -148,7 +149,8 @@ class ClientRun:
         from mlflow.entities import Metric, Param, RunTag
 
         make = {"params": Param, "metrics": Metric, "tags": RunTag}[kind]
-        self._client.log_batch(self._id, **{kind: [make(*entry) for entry in entries]})
+        made: dict[str, Any] = {kind: [make(*entry) for entry in entries]}
+        self._client.log_batch(self._id, **made)
 
     def artifact(self, path: Path) -> None:
         if path.is_dir():
