@@ -62,8 +62,7 @@ class DatabaseRun:
 
     def log(self, kind: str, entries: Iterable[tuple[Any, ...]]) -> None:
         """Log params or tags (key, value), or metrics (key, value, time, step), in one transaction."""
-        make: Callable[[Any], tuple[Any, ...]] = {"params": _param, "tags": tuple, "metrics": _metric}[kind]
-        rows = [(*make(entry), self._id) for entry in entries]
+        rows = [(*ROW[kind](entry), self._id) for entry in entries]
         with closing(self._connect()) as connection, connection:
             for statement in ADD[kind]:
                 connection.executemany(statement, rows)
@@ -149,3 +148,6 @@ def _metric(entry: tuple[str, float, int, int]) -> tuple[str, float, int, int, b
     name, value, at, step = entry
     nan, largest = math.isnan(value), sys.float_info.max
     return name, 0.0 if nan else min(max(value, -largest), largest), at, step, nan
+
+
+ROW: dict[str, Callable[[Any], tuple[Any, ...]]] = {"params": _param, "tags": tuple, "metrics": _metric}
