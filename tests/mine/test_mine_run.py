@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks.mine.run import run
+from tasks.mine.run import plan, run
 from tasks.mine.sources import random
 from tasks.shared.artifacts.negatives import read_negatives
+from tasks.shared.execution.params import load_params
 from tasks.shared.runtime.errors import UserError
 from tests.conftest import Workspace
 from tests.mine.small_corpus import publish, query, video
@@ -82,6 +83,7 @@ def test_dense(corpus: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out
     assert f"mine: {MINI_LM} is licensed apache-2.0\n" in said
     assert "mine: 0 of 9 vectors reused from the store\n" in said
+    assert [(one.size, one.missing()) for one in plan(load_params())] == [(3, []), (6, [])], "queries and texts"
     q1, q2, _ = read_negatives()
     assert q1.negatives[0].video_id == "flood2"
     assert all(len(one.negatives) == 3 for one in read_negatives())

@@ -21,6 +21,7 @@ from tasks.shared.execution.tracking import SEAL, TAG_LIMIT, flat
 
 BY_SEAL = f"the run's tag {SEAL}"
 STORED = {  # metrics that no artifact states: how many items came from the store, and how many did not
+    "base": ("items/reused",),
     "extract": ("items/reused", "items/decoded"),
     "transcribe": ("items/reused", "items/heard", "items/read"),
     "train": ("items/reused",),

@@ -14,6 +14,7 @@ import pytest
 from mlflow import MlflowClient
 
 from tasks.shared.artifacts.publish import read_manifest
+from tasks.shared.execution.code import code_of
 from tasks.shared.execution.pipeline import dvc_hash
 from tasks.shared.execution.reused import Reused, read_reused
 from tasks.shared.execution.stage import StageRun, limit_threads, main
@@ -68,7 +69,7 @@ def test_a_stage_publishes_and_tells_mlflow(toy: Workspace, capsys: pytest.Captu
     assert capsys.readouterr().out == "mine: 2 queries, 1 dropped positives\n"
     manifest = read_manifest("mine")
     assert set(manifest["params"]) == {"mine", "run.seed"}
-    assert list(manifest["code"]) == ["tasks/shared/runtime/errors.py"]
+    assert manifest["code"] == code_of("tasks.mine.__main__")
     assert list(manifest["inputs"]) == ["results/corpus/manifest.json"]
     assert list(manifest["outputs"]) == ["results/mine/negatives.jsonl"]
     assert manifest["counts"] == {"queries": 2, "dropped_positives": 1}
