@@ -58,7 +58,7 @@ $(READY): requirements.lock pyproject.toml
 demo: setup  ## from videos to a score: the whole pipeline on a corpus made here; what is done is not done again
 	@PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 	@echo && $(BIN)/python -c "$(TABLE)" && echo
-	@echo 'The whole story: results/report/report.html. What produced it: make trace. Runs: make ui. Search: make search Q="..."'
+	@echo 'Report: results/report/report.html. What produced it: make trace. Runs: make ui. Search: make search Q="..."'
 
 videos: setup  ## your own videos, indexed and searched: make videos DIR=/data/clips Q="what is said or seen"
 	@test -n "$$DIR" || { echo 'name a directory of videos: make videos DIR=/data/clips Q="words"' >&2; exit 2; }

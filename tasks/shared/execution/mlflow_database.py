@@ -13,13 +13,14 @@ import sqlite3
 import sys
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-SCHEMAS = ("dc11669786a5", "f4a9b2c7d1e6")  # of MLflow 3.17 and 3.18
+SCHEMAS = {"3.17": "dc11669786a5", "3.18": "f4a9b2c7d1e6"}  # of the database, by the MLflow that reads it
 PREFIX = "sqlite:///"
 PARAM_LIMIT = 6000  # characters, to which MLflow's client cuts
 WAIT = 60.0  # seconds, while others write
@@ -57,12 +58,11 @@ class DatabaseRun:
                 (self._id, name, now(), self._uri, experiment_id),
             )
             rows = [(key, value, self._id) for key, value in {**tags, "mlflow.runName": name}.items()]
-            connection.executemany(*ADD["tags"], rows)
+            connection.executemany(ADD["tags"][0], rows)
 
     def log(self, kind: str, entries: Iterable[tuple[Any, ...]]) -> None:
         """Log params or tags (key, value), or metrics (key, value, time, step), in one transaction."""
-        make = {"params": _param, "tags": tuple, "metrics": _metric}[kind]
-        rows = [(*make(entry), self._id) for entry in entries]
+        rows = [(*ROW[kind](entry), self._id) for entry in entries]
         with closing(self._connect()) as connection, connection:
             for statement in ADD[kind]:
                 connection.executemany(statement, rows)
@@ -122,7 +122,8 @@ def now() -> int:
 def _experiment(connection: sqlite3.Connection, name: str) -> tuple[int, str]:
     """Its id and where its artifacts are."""
     schema = connection.execute("SELECT version_num FROM alembic_version").fetchall()
-    if len(schema) != 1 or schema[0][0] not in SCHEMAS:
+    installed = ".".join(version("mlflow").split(".")[:2])
+    if schema != [(SCHEMAS.get(installed),)]:  # a database of an older MLflow is first upgraded by the client
         raise LookupError(f"tables of schema {schema}")
     found = connection.execute(
         "SELECT experiment_id, artifact_location FROM experiments "
@@ -147,3 +148,6 @@ def _metric(entry: tuple[str, float, int, int]) -> tuple[str, float, int, int, b
     name, value, at, step = entry
     nan, largest = math.isnan(value), sys.float_info.max
     return name, 0.0 if nan else min(max(value, -largest), largest), at, step, nan
+
+
+ROW: dict[str, Callable[[Any], tuple[Any, ...]]] = {"params": _param, "tags": tuple, "metrics": _metric}

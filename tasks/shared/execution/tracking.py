@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from tasks.shared.execution.mlflow_database import DatabaseRun, database_of, now
+from tasks.shared.execution.mlflow_upgrade import upgrade_database
 from tasks.shared.runtime.files import canonical_json, sha256_json
 
 EXPERIMENT = "reeltrace"
@@ -98,7 +99,8 @@ class Tracker:
     def _log(self, kind: Kind, entries: list[tuple[Any, ...]]) -> None:
         """Log entries, many in one transaction: one alone takes as long."""
         for start in range(0, len(entries), BATCH):
-            self._guard(lambda run, batch=entries[start : start + BATCH]: run.log(kind, batch))
+            batch = entries[start : start + BATCH]
+            self._guard(lambda run: run.log(kind, batch))  # noqa: B023 (called at once)
 
     def _guard(self, call: Callable[[Run], object]) -> None:
         if self._run is None:
@@ -135,6 +137,8 @@ class ClientRun:
         logging.getLogger("mlflow.store").setLevel(logging.WARNING)
         from mlflow import MlflowClient
 
+        if upgraded := upgrade_database(uri):
+            print(f"{name}: {upgraded}", file=sys.stderr)
         self._client = MlflowClient(uri)
         experiment = self._client.get_experiment_by_name(EXPERIMENT)
         experiment_id = experiment.experiment_id if experiment else self._client.create_experiment(EXPERIMENT)
@@ -145,7 +149,8 @@ class ClientRun:
         from mlflow.entities import Metric, Param, RunTag
 
         make = {"params": Param, "metrics": Metric, "tags": RunTag}[kind]
-        self._client.log_batch(self._id, **{kind: [make(*entry) for entry in entries]})
+        made: dict[str, Any] = {kind: [make(*entry) for entry in entries]}
+        self._client.log_batch(self._id, **made)
 
     def artifact(self, path: Path) -> None:
         if path.is_dir():

@@ -143,7 +143,7 @@ def test_the_tables_of_this_mlflow_are_known(mlflow_database: Path) -> None:
     """Another version of MLflow is used with its client until its tables are looked at."""
     with sqlite3.connect(mlflow_database) as database:
         ((schema,),) = database.execute("SELECT version_num FROM alembic_version")
-    assert schema in SCHEMAS, f"MLflow {VERSION}"
+    assert schema == SCHEMAS.get(".".join(VERSION.split(".")[:2])), f"MLflow {VERSION}"
 
 
 def test_a_database_of_unknown_tables_is_left_to_the_client(client: MlflowClient, tmp_path: Path) -> None:
