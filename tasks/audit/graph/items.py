@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from tasks.audit.ancestry import Ancestry, ancestry
 from tasks.audit.graph.boxes import Made, more_box, query_box, role_counts, shown_as, video_box
@@ -60,20 +61,22 @@ def graph_of_pair(score: Score) -> Graph:
     drawing = _Drawing(score.lineage, ancestry(score.lineage, "encode") if indexed else traced.ancestry)
     made = drawing.made
     drawing.add(made.video(lineage))
-    drawing.add(made.media(lineage), ("video", "file"))
-    drawing.add(made.transcript(lineage), ("media", "audio"))
+    wrong = {(Path(one.table).parts[1], one.made_from) for one in lineage.mismatches}
+    drawing.add(made.media(lineage), ("video", "file", any(stage == "extract" for stage, _ in wrong)))
+    drawing.add(made.transcript(lineage), ("media", "audio", any(stage == "transcribe" for stage, _ in wrong)))
     if document:
         media = lineage.media
         drawing.add(
             made.document(document),
             ("video", "title, description, caption"),
-            ("media", "frames, audio", media is None or bool(lineage.mismatches)),
-            ("transcript", "text"),
+            ("media", "frames, audio", media is None or bool({("encode", "frames"), ("encode", "audio")} & wrong)),
+            ("transcript", "text", ("encode", "transcript") in wrong),
         )
     taught = () if document or not traced.shown else TAUGHT
     _checkpoint(drawing, traced.shown or [], [Line(_training(traced), most=3)], taught)
     if document:
-        drawing.add(made.vector(document), ("document", "content"), ("checkpoint", "weights"))
+        other = bool({("encode", "document"), ("encode", "content"), ("encode", "vector")} & wrong)
+        drawing.add(made.vector(document), ("document", "content", other), ("checkpoint", "weights"))
     _rank(drawing, traced)
     return drawing.graph(f"Lineage of {traced.query.query_id}:{lineage.video.video_id}")
 
