@@ -10,8 +10,7 @@ from typing import Any
 from tasks.audit.ancestry import Ancestry
 from tasks.audit.graph.stages import Marks
 from tasks.lineage.items import VideoLineage
-from tasks.lineage.picture.graph import Line, Node
-from tasks.lineage.picture.stages import counted, short
+from tasks.lineage.picture.graph import Line, Node, counted, short, whole
 from tasks.shared.artifacts.corpus import Query
 from tasks.shared.artifacts.exposures import Exposure, Role
 from tasks.shared.artifacts.indexed import IndexedDocument
@@ -145,7 +144,7 @@ def video_box(lineage: VideoLineage) -> Node:
 
 def more_box(rest: int, what: str) -> Node:
     """What a long list leaves out."""
-    return Node(f"more {what}", "source", f"and {rest:,} more".replace(",", "\N{NARROW NO-BREAK SPACE}"), (Line(what),))
+    return Node(f"more {what}", "source", f"and {whole(rest)} more", (Line(what),))
 
 
 def shown_as(exposure: Exposure) -> str:

@@ -11,8 +11,7 @@ from tasks.audit.graph.stages import legend_of, marks_of, state_of
 from tasks.audit.trace.trace import PairTrace, QueryTrace, judgments_of, trace_pair, trace_query
 from tasks.lineage.items import video_lineages
 from tasks.lineage.lineage import FINAL, Lineage
-from tasks.lineage.picture.graph import Edge, Graph, Line, Mark, Node
-from tasks.lineage.picture.stages import short
+from tasks.lineage.picture.graph import Edge, Graph, Line, Mark, Node, short
 from tasks.lineage.score import QUERIES, Score
 from tasks.shared.artifacts.corpus import read_queries
 from tasks.shared.artifacts.exposures import Exposure

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +10,10 @@ from tasks.audit.trace.trace import ScoreTrace, trace_score
 from tasks.lineage.dvc import stale_stages
 from tasks.lineage.lineage import Lineage
 from tasks.lineage.model import Link
-from tasks.lineage.picture.graph import Graph, Mark, Node
-from tasks.lineage.picture.stages import Marked, score_node, short, stage_graph
+from tasks.lineage.picture.graph import Graph, Mark, Node, short
+from tasks.lineage.picture.stages import score_node, stage_graph
 from tasks.lineage.score import Score
-from tasks.shared.artifacts import transcripts
-from tasks.shared.artifacts.scores import METRICS, read_scores
 from tasks.shared.artifacts.types import RESULTS
-from tasks.shared.runtime.errors import UserError
 
 BROKEN = "what was read is not, byte for byte, what its maker has here: the two are not of one run"
 MISSING = "its manifest is not to be had in this state"
@@ -27,7 +23,6 @@ LEGEND: dict[Mark, str] = {
     "broken": BROKEN,
     "missing": MISSING,
 }
-RECOGNISER = transcripts.FOLDER / "model.json"
 ALL_WELL = "Nothing here is stale or broken."
 
 
@@ -51,11 +46,10 @@ def graph_of_score(score: Score) -> Graph:
         lineage,
         wanted,
         number,
-        Marked(marks, frozenset((link.reader, link.artifact.path) for link in held)),
+        marks,
         title=f"Lineage of {what}",
         about=" ".join([state_of(lineage), *notes]),
         legend=legend_of(lineage, {mark for mark, _ in marks.values()} | ({"follows"} if marks else set())),
-        digests=digests_of(lineage),
         runs=traced.ancestry.runs if traced else {},
     )
 
@@ -102,18 +96,3 @@ def _score(traced: ScoreTrace) -> Node | None:
         return None
     over = f"over {traced.queries} queries and {traced.videos} videos"
     return score_node(traced.measure, traced.system, traced.value, traced.interval, over)
-
-
-def digests_of(lineage: Lineage) -> dict[str, str | None]:
-    """Digests of models from outside by their name in params, where a stage recorded them."""
-    found: dict[str, str | None] = {}
-    try:
-        if "transcribe" in lineage.executions:
-            heard = json.loads(lineage.need(RECOGNISER).read_text(encoding="utf-8"))
-            found[heard["model"]] = heard["digest"]
-        if "evaluate" in lineage.executions:
-            retriever = read_scores(lineage.need(RESULTS / "evaluate" / METRICS).parent).retriever or {}
-            found[str(retriever.get("model"))] = retriever.get("digest")
-    except (UserError, ValueError, KeyError):
-        return found  # a name without its digest is what the picture then shows
-    return found
