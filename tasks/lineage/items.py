@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from tasks.lineage.lineage import Lineage
 from tasks.shared.artifacts import exposures, indexed, media, transcripts, vectors
@@ -181,11 +180,6 @@ def altered_of(
     if not lineage.has(exposures.FOLDER / exposures.ALTERED):
         return []
     return read_altered(lineage.need(exposures.FOLDER / exposures.ALTERED).parent, video_ids, query_ids)
-
-
-def file_of(folder: Path, name: str | None) -> str | None:
-    """A file of an artifact's folder as seen from the project's root."""
-    return (folder / name).as_posix() if name else None
 
 
 def _said(transcript: Transcript | None) -> Said | None:

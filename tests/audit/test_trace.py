@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.audit.trace.trace import gain_at_10
+from tasks.audit.trace.pair import gain_at_10
 from tasks.shared.artifacts.corpus import read_qrels, read_queries
 from tasks.shared.artifacts.exposures import Altered, read_exposures, write_altered
 from tasks.shared.artifacts.media import read_media
@@ -170,6 +170,8 @@ def test_what_is_exchanged_between_two_videos_is_named_and_of_no_third(finished:
         assert answer(finished, f"{query}:{third}")["lineage"]["mismatches"] == []
         asked = finished.audit("trace", f"{query}:{other}").stdout
         assert f"broken: {found[0]['table']}: the row of {other} was made from another" in asked
+        ranked = finished.audit("trace", query, "-k", "100").stdout
+        assert ranked.count("broken: ") >= 2 and f"the row of {third}" not in ranked
         exchange()
         assert answer(finished, f"{query}:{one}")["lineage"]["mismatches"] == []
 
