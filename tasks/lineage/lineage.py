@@ -8,6 +8,7 @@ item store when they are asked for, and never into the workspace.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -125,7 +126,7 @@ class Lineage:
                 if not target.exists():
                     raise UserError(f"{path} is missing; run `dvc checkout`, or `dvc repro` to make it")
             elif not target.exists() or target.is_dir():
-                self._bring(path)
+                self._bring(self.objects, path)
         return self.root / paths[0]
 
     def has(self, path: str | Path) -> bool:
@@ -162,11 +163,9 @@ class Lineage:
             if not here.is_file() or sha256_file(here) != sha256:
                 found.append(path)
         for key, value in execution.params.items():
-            try:
+            with suppress(KeyError):
                 if as_read(self.param(key), key) == value:
                     continue
-            except KeyError:
-                pass
             found.append(f"params.yaml: {key}")
         return found
 
@@ -188,15 +187,14 @@ class Lineage:
             "belongs to the files here"
         )
 
-    def _bring(self, path: Path) -> None:
-        assert self.objects is not None
+    def _bring(self, objects: Objects, path: Path) -> None:
         try:
-            recorded = self.objects.files_at(self.outs, path)
+            recorded = objects.files_at(self.outs, path)
             wanted = {file: md5 for file, md5 in recorded.items() if not (self.root / file).is_file()}
-            self.objects.fetch(wanted.values())
+            objects.fetch(wanted.values())
         except UserError as error:
             raise UserError(f"{path} of {self.name}: {error}") from None
         if not recorded:
             raise UserError(f"{self.name} has no {path}; it was made by another version, or the stage did not run")
         for file, md5 in wanted.items():
-            link_or_copy(self.objects.path(md5), self.root / file)
+            link_or_copy(objects.path(md5), self.root / file)

@@ -12,18 +12,16 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import Enum
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import attr
 from openlineage.client import facet_v2 as facets
 from openlineage.client.event_v2 import Job, RunEvent, RunState, set_producer
 from openlineage.client.event_v2 import Run as JobRun
 
 from tasks.audit.export import names
 from tasks.audit.export.datasets import Datasets
-from tasks.audit.export.facets import input_of, output_of, own
+from tasks.audit.export.facets import as_dict, input_of, output_of, own
 from tasks.audit.export.files import Files
 from tasks.audit.export.names import Names, shareable
 from tasks.lineage.lineage import FINAL, Lineage
@@ -86,16 +84,6 @@ def _release() -> str:
         return version("reeltrace")
     except PackageNotFoundError:  # run from a folder, not installed
         return "unknown"
-
-
-def as_dict(event: RunEvent) -> dict[str, Any]:
-    """An event as the client would send it, with its keys in order. What params set to null stays."""
-    found = attr.asdict(
-        event,
-        filter=lambda field, value: value is not None and not (field.name == "fields" and value == []),
-        value_serializer=lambda _event, _field, value: value.value if isinstance(value, Enum) else value,
-    )
-    return dict(json.loads(json.dumps(found, sort_keys=True, allow_nan=False)))
 
 
 class _Exporter:

@@ -1,11 +1,14 @@
-"""Facets of datasets: version, what it is the digest of, kind, columns, rows and size."""
+"""Datasets with their facets (version, what it is the digest of, kind, columns, rows, size), and events as JSON."""
 
 from __future__ import annotations
 
+import json
+from enum import Enum
 from typing import Any, TypeVar, cast
 
+import attr
 from openlineage.client import facet_v2 as facets
-from openlineage.client.event_v2 import InputDataset, OutputDataset
+from openlineage.client.event_v2 import InputDataset, OutputDataset, RunEvent
 
 from tasks.audit.export.datasets import Dataset
 from tasks.audit.export.files import Files
@@ -59,3 +62,13 @@ def _size(dataset: Dataset, files: Files) -> dict[str, Any]:
     table = files.table(dataset.path, dataset.version)
     told = {"rowCount": table.rows if table else None, "size": dataset.bytes, "fileCount": dataset.files}
     return {name: count for name, count in told.items() if count is not None}
+
+
+def as_dict(event: RunEvent) -> dict[str, Any]:
+    """An event as the client would send it, with its keys in order. What params set to null stays."""
+    found = attr.asdict(
+        event,
+        filter=lambda field, value: value is not None and not (field.name == "fields" and value == []),
+        value_serializer=lambda _event, _field, value: value.value if isinstance(value, Enum) else value,
+    )
+    return dict(json.loads(json.dumps(found, sort_keys=True, allow_nan=False)))

@@ -85,11 +85,10 @@ def show_pair(trace: PairTrace) -> None:
             for name, one in trace.places.items()
         ]
         show(table("Its place", ["system", "rank", "score", "of", "score is"], places, right=["rank", "score", "of"]))
-        near = [
-            [one.rank, "> " * (one.video_id == video.video_id) + one.video_id, f"{one.similarity:.6f}",
-             _relevance(one.relevance)]
-            for one in trace.neighbours
-        ]  # fmt: skip
+        near = []
+        for one in trace.neighbours:
+            name = "> " * (one.video_id == video.video_id) + one.video_id
+            near.append([one.rank, name, f"{one.similarity:.6f}", _relevance(one.relevance)])
         title = f"Around it in the ranking of {trace.system}"
         show(table(title, ["rank", "video", "similarity", "relevant"], near, right=["rank", "similarity"]))
     show(item_tree(trace.lineage))
