@@ -6,7 +6,7 @@ scikit-learn that it imports, takes longer than answering a query.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -40,9 +40,10 @@ def query_vector(words: str, system: System, encoding: Encoding) -> np.ndarray:
     batch = batch_of_items([Item(text=words)], layout, max_audio_seconds=0)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     thinker.eval().to(device)
+    embed: Any = thinker.get_input_embeddings()
     with torch.inference_mode():
         output = thinker.language_model(
-            inputs_embeds=thinker.get_input_embeddings()(batch["input_ids"].to(device)),
+            inputs_embeds=embed(batch["input_ids"].to(device)),
             attention_mask=batch["attention_mask"].to(device),
             position_ids=batch["position_ids"].transpose(0, 1).to(device),
             use_cache=False,
