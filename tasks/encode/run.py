@@ -20,7 +20,7 @@ from tasks.shared.artifacts.index import DATABASE, MANIFEST, Encoding, RowDigest
 from tasks.shared.artifacts.indexed import IndexedDocument, write_indexed
 from tasks.shared.artifacts.models import systems
 from tasks.shared.artifacts.publish import RESULTS
-from tasks.shared.artifacts.transcripts import read_transcripts
+from tasks.shared.artifacts.transcripts import Transcript, read_transcripts
 from tasks.shared.artifacts.vectors import rows_of, write_vectors
 from tasks.shared.execution.failures import Failure, refuse_too_many, write_failures
 from tasks.shared.execution.reused import Reused
@@ -80,8 +80,10 @@ def run(stage: StageRun) -> None:
         failures += encoded.failures
 
     encoding, final = encodings[0]
-    rows = write_index(stage.out, final.videos, videos, read_transcripts(), encoding)
-    write_indexed(stage.out, [_indexed(documents[one], final.texts[one], row) for one, row in rows.items()])
+    transcripts = read_transcripts()
+    rows = write_index(stage.out, final.videos, videos, transcripts, encoding)
+    indexed = [_indexed(documents[one], transcripts.get(one), final.texts[one], row) for one, row in rows.items()]
+    write_indexed(stage.out, indexed)
     write_failures(stage.out, failures)
     stage.derived = [DATABASE]
     stage.artifacts = [MANIFEST, "failures.jsonl"]
@@ -114,16 +116,18 @@ def _ids(documents: Collection[Document]) -> list[str]:
     return sorted(one.video_id for one in documents)
 
 
-def _indexed(document: Document, read: TextRead, row: RowDigests) -> IndexedDocument:
+def _indexed(document: Document, transcript: Transcript | None, read: TextRead, row: RowDigests) -> IndexedDocument:
     return IndexedDocument(
         video_id=document.video_id,
         document_sha256=document.digest,
         modalities=list(document.modalities),
         text=read.text,
         text_tokens=read.tokens,
-        frames=len(document.media.times) if document.video else 0,
-        frames_sha256=document.media.frames_sha256 if document.video else None,
-        audio_sha256=document.media.audio_sha256 if document.audio else None,
+        text_sha256=document.text_sha256,
+        transcript_sha256=transcript.digest() if document.text and transcript else None,
+        frames=document.frames,
+        frames_sha256=document.frames_sha256,
+        audio_sha256=document.audio_sha256,
         vector_sha256=row.vector,
         payload_sha256=row.payload,
     )

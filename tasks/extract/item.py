@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from tasks.extract.sound import read_sound, write_flac
+from tasks.shared.artifacts.corpus import Video
 from tasks.shared.artifacts.media import SAMPLE_RATE, Media
 from tasks.shared.execution.params import Extract
 from tasks.shared.runtime.files import link_or_copy, read_json, sha256_file, write_json
@@ -68,14 +69,14 @@ def extract(source: Source, folder: Path) -> None:
     write_json(folder / ITEM, item)
 
 
-def assemble(video_id: str, entry: Path, out: Path) -> Media:
+def assemble(video: Video, entry: Path, out: Path) -> Media:
     """Put a finished item's files into the extract folder under the video's id."""
     item = read_json(entry / ITEM)
     for kind in ("frames", "audio"):
         if name := item[kind]:
-            item[kind] = f"{kind}/{video_id}{Path(name).suffix}"
+            item[kind] = f"{kind}/{video.video_id}{Path(name).suffix}"
             link_or_copy(entry / name, out / item[kind])
-    return Media(video_id=video_id, **item)
+    return Media(video_id=video.video_id, video_sha256=video.sha256, **item)
 
 
 def _write_strip(path: Path, frames: list[np.ndarray], form: str) -> None:

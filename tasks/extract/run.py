@@ -44,8 +44,8 @@ def run(stage: StageRun) -> None:
         for video in videos
     ]
     outcome = process("extract", store, jobs, extract, workers=stage.params.run.workers)
-    entries = progress(outcome.done.items(), "collect")
-    extracted = [assemble(video_id, entry, stage.out) for video_id, entry in entries]
+    done = [video for video in videos if video.video_id in outcome.done]
+    extracted = [assemble(video, outcome.done[video.video_id], stage.out) for video in progress(done, "collect")]
     refuse_too_many(outcome.failures, len(videos), stage.params.run.max_failed_fraction, "extract")
     write_media(stage.out, extracted)
     write_failures(stage.out, outcome.failures)

@@ -9,13 +9,18 @@ training videos. Fewer candidates than `mine.keep` stay fewer, and are counted a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from tasks.mine import sources
 from tasks.mine.filtering import mined, threshold
 from tasks.mine.sources import Candidates
 from tasks.shared.artifacts.corpus import Query, Video, positives_of, read_qrels, read_queries, read_videos
+from tasks.shared.artifacts.media import mismatched as media_mismatched
+from tasks.shared.artifacts.media import read_media
 from tasks.shared.artifacts.negatives import FILE, MinedQuery, write_negatives
 from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.rows import refuse
+from tasks.shared.artifacts.transcripts import mismatched as transcripts_mismatched
 from tasks.shared.artifacts.transcripts import read_transcripts
 from tasks.shared.execution.failures import refuse_too_many, write_failures
 from tasks.shared.execution.stage import StageRun
@@ -40,13 +45,16 @@ def run(stage: StageRun) -> None:
     candidates = _candidates(stage, wanted, videos, judged)
     refuse_too_many(candidates.failures, len(videos), stage.params.run.max_failed_fraction, "mine")
     found = [
-        mined(
-            query.query_id,
-            judged[query.query_id],
-            candidates.rankings.get(query.query_id, {}),
-            candidates.positives.get(query.query_id, {}),
-            threshold(candidates.positives.get(query.query_id, {}).values(), params.relative_margin),
-            params.keep,
+        replace(
+            mined(
+                query.query_id,
+                judged[query.query_id],
+                candidates.rankings.get(query.query_id, {}),
+                candidates.positives.get(query.query_id, {}),
+                threshold(candidates.positives.get(query.query_id, {}).values(), params.relative_margin),
+                params.keep,
+            ),
+            query_sha256=query.digest(),
         )
         for query in wanted
     ]
@@ -71,7 +79,9 @@ def _candidates(
         return sources.random(queries, [video.video_id for video in videos], params.mine.depth, params.run.seed)
     if params.mine.source == "omni":
         return sources.omni(queries, videos, judged, params, stage.take_gpus)
-    transcripts = read_transcripts()
+    transcripts, media = read_transcripts(), read_media()
+    refuse(media_mismatched(media, videos))
+    refuse(transcripts_mismatched(transcripts, media))
     texts = {
         video.video_id: text
         for video in videos

@@ -8,13 +8,16 @@ from pathlib import Path
 
 from tasks.omni.item import SAMPLING_RATE, SHORTEST_AUDIO, Item
 from tasks.shared.artifacts.corpus import Video
-from tasks.shared.artifacts.document import document_text
+from tasks.shared.artifacts.document import document_digest, document_text
 from tasks.shared.artifacts.media import TABLE, Media, read_audio, read_frames, read_media
+from tasks.shared.artifacts.media import mismatched as media_mismatched
 from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.rows import refuse
+from tasks.shared.artifacts.transcripts import mismatched as transcripts_mismatched
 from tasks.shared.artifacts.transcripts import read_transcripts
 from tasks.shared.execution.params import Modality
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import sha256_file, sha256_json
+from tasks.shared.runtime.files import sha256_file, sha256_text
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,27 @@ class Document:
     @property
     def digest(self) -> str:
         """Identity of the content: equal documents have equal digests, whatever their video's id."""
-        frames = [self.media.frames_sha256, len(self.media.times)] if self.video else None
-        return sha256_json([self.text, frames, self.media.audio_sha256 if self.audio else None])
+        return document_digest(self.text_sha256, self.frames_sha256, self.frames, self.audio_sha256)
+
+    @property
+    def text_sha256(self) -> str | None:
+        """Of the whole text; None without text."""
+        return None if self.text is None else sha256_text(self.text)
+
+    @property
+    def frames_sha256(self) -> str | None:
+        """Of the strip of frames; None where it is not part of the document."""
+        return self.media.frames_sha256 if self.video else None
+
+    @property
+    def frames(self) -> int:
+        """How many frames are part of the document."""
+        return len(self.media.times) if self.video else 0
+
+    @property
+    def audio_sha256(self) -> str | None:
+        """Of the sound; None where it is not part of the document."""
+        return self.media.audio_sha256 if self.audio else None
 
     @property
     def contents(self) -> dict[Modality, str]:
@@ -99,13 +121,18 @@ def read_documents(
 ) -> Documents:
     """The videos' documents. Nothing but tables is read here.
 
+    Raises UserError for a row that was made from something else than its video has.
+
     Args:
         videos: of the corpus.
         modalities: out of text, video, audio.
         text_fields: what the text is made of, in this order.
         root: the results folder that holds the extract and transcribe artifacts.
     """
+    videos = list(videos)
     media, transcripts = read_media(root / "extract"), read_transcripts(root / "transcribe")
+    refuse(media_mismatched(media, videos))
+    refuse(transcripts_mismatched(transcripts, media))
     read = Documents({}, [], [])
     for video in videos:
         video_id = video.video_id

@@ -21,7 +21,7 @@ from tasks.shared.execution.engine import Job, process
 from tasks.shared.execution.failures import Failure
 from tasks.shared.execution.items import ItemStore
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import files_under, sha256_file
+from tasks.shared.runtime.files import files_under, sha256_file, sha256_text
 from tasks.shared.runtime.gpu import visible_gpus
 from tasks.shared.runtime.progress import progress
 
@@ -107,12 +107,12 @@ class Encoder:
         ]
         jobs += [Job(one.video_id, key("document", one.digest, *whole), one) for one in documents]
         known = {(one.video_id, one.digest): one.video_id for one in documents}
-        shown: dict[str, dict[str, str]] = {}  # by view and video id, the job that encodes it
+        shown: dict[str, dict[str, tuple[str, str]]] = {}  # by view and video id: digest, and the job that encodes it
         for view, some in views.items():
             fresh = [one for one in some if (one.video_id, one.digest) not in known]
             jobs += [Job(_marked(view, one.video_id), key("document", one.digest, *whole), one) for one in fresh]
             known |= {(one.video_id, one.digest): _marked(view, one.video_id) for one in fresh}
-            shown[view] = {one.video_id: known[one.video_id, one.digest] for one in some}
+            shown[view] = {one.video_id: (one.digest, known[one.video_id, one.digest]) for one in some}
 
         def prepare() -> None:
             self.work.gpus = self.take_gpus(self.processes)
@@ -124,14 +124,18 @@ class Encoder:
         )  # fmt: skip
         failures = [_told(one) for one in outcome.failures]
         done = outcome.done
-        found = _vectors({one.video_id: done[one.video_id] for one in documents if one.video_id in done}, 0)
+        found = _vectors(
+            {one.video_id: (one.digest, done[one.video_id]) for one in documents if one.video_id in done}, 0
+        )
         dimension = found.values.shape[1]
         texts = {one: read_text(done[one]) for one in progress(found.ids, "collect texts")}
         return Encoded(
             found,
-            _vectors({one: done[_marked(QUERY, one)] for one in queries}, dimension),
+            _vectors({one: (sha256_text(text), done[_marked(QUERY, one)]) for one, text in queries.items()}, dimension),
             {
-                view: _vectors({one: done[job] for one, job in some.items() if job in done}, dimension)
+                view: _vectors(
+                    {one: (digest, done[job]) for one, (digest, job) in some.items() if job in done}, dimension
+                )
                 for view, some in shown.items()
             },
             texts,
@@ -155,10 +159,10 @@ def _told(failure: Failure) -> Failure:
     return replace(failure, video_id=name, step=f"{failure.step} {kind}")
 
 
-def _vectors(entries: Mapping[str, Path], dimension: int) -> Vectors:
-    """Finished items in id order; (0, dimension) where there is none."""
+def _vectors(entries: Mapping[str, tuple[str, Path]], dimension: int) -> Vectors:
+    """Vectors of finished items in id order, (0, dimension) of none; `entries` have the digest of each one's source."""
     if not entries:
         return Vectors([], np.zeros((0, dimension), np.float32))
     ids = sorted(entries)
-    read = progress([entries[one] for one in ids], "collect vectors", unit="vector")
-    return Vectors(ids, np.stack([read_vector(entry) for entry in read]))
+    read = progress([entries[one][1] for one in ids], "collect vectors", unit="vector")
+    return Vectors(ids, np.stack([read_vector(entry) for entry in read]), [entries[one][0] for one in ids])

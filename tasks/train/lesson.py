@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from tasks.shared.artifacts.corpus import read_queries, read_videos
 from tasks.shared.artifacts.models import base_system
-from tasks.shared.artifacts.negatives import MinedQuery
+from tasks.shared.artifacts.negatives import MinedQuery, mismatched
 from tasks.shared.artifacts.publish import RESULTS, digests
+from tasks.shared.artifacts.rows import refuse
 from tasks.shared.execution.items import ItemStore, store_folder
 from tasks.shared.execution.params import Params
 from tasks.shared.execution.pipeline import StageSpec
@@ -76,7 +77,9 @@ def read_lesson(params: Params, mined: Sequence[MinedQuery]) -> Lesson:
     """What the published corpus, media, transcripts and negatives teach. Raises UserError where there is no row."""
     from tasks.omni.documents import read_documents
 
-    queries = {query.query_id: query.text for query in read_queries(CORPUS / "queries.parquet", "train")}
+    asked = read_queries(CORPUS / "queries.parquet", "train")
+    refuse(mismatched(mined, asked))
+    queries = {query.query_id: query.text for query in asked}
     videos = read_videos(CORPUS / "manifest.parquet", "train")
     read = read_documents(videos, params.train.modalities, params.document.train_text)
     rows, drawn = training_rows(mined, list(read.found), params.train.negatives, params.run.seed)

@@ -16,6 +16,7 @@ from tasks.shared.artifacts.corpus import read_videos
 from tasks.shared.artifacts.media import Media
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.shipped import read_shipped
+from tasks.shared.artifacts.transcripts import Transcript
 from tasks.shared.execution.engine import Job, process
 from tasks.shared.execution.failures import refuse_too_many
 from tasks.shared.execution.items import ItemStore, code_digest
@@ -44,7 +45,7 @@ class Source:
     frames: int
 
 
-def read_screens(stage: StageRun, media: Mapping[str, Media]) -> Part[str]:
+def read_screens(stage: StageRun, media: Mapping[str, Media]) -> Part[Transcript]:
     """Read every video that has a picture; what was read before is taken from the item store."""
     versions = reader.check_installed()
     stage.components += reader.PACKAGES
@@ -69,7 +70,10 @@ def read_screens(stage: StageRun, media: Mapping[str, Media]) -> Part[str]:
     outcome = process("ocr", store, jobs, read_video, workers=stage.params.run.workers, prepare=reader.load)
     refuse_too_many(outcome.failures, len(jobs), stage.params.run.max_failed_fraction, "ocr")
     entries = progress(outcome.done.items(), "collect")
-    found = {video_id: _text(read_json(entry / ITEM)["frames"]) for video_id, entry in entries}
+    found = {
+        video_id: _transcript(video_id, read_json(entry / ITEM)["frames"], video_sha256=media[video_id].video_sha256)
+        for video_id, entry in entries
+    }
     stage.counts |= {**_counts(found), "not_read": len(outcome.failures)}
     stage.metrics |= {"items/read": len(found) - outcome.reused}
     return Part(found, outcome.failures, outcome.reused, len(jobs))
@@ -88,10 +92,12 @@ def read_video(source: Source, folder: Path) -> None:
     write_json(folder / ITEM, {"frames": ["\n".join(reader.lines_in(frame)) for frame in found.frames]})
 
 
-def take_shipped(stage: StageRun, media: Mapping[str, Media]) -> Part[str]:
+def take_shipped(stage: StageRun, media: Mapping[str, Media]) -> Part[Transcript]:
     """The on-screen text that the dataset ships. Raises UserError where it ships none."""
     found = {
-        one.video_id: _text(one.frames) for one in read_shipped() if one.frames is not None and one.video_id in media
+        one.video_id: _transcript(one.video_id, one.frames, shipped_sha256=one.digest())
+        for one in read_shipped()
+        if one.frames is not None and one.video_id in media
     }
     if media and not found:
         raise UserError("transcribe.ocr: no on-screen text is shipped beside these videos; set it to rapidocr or none")
@@ -99,9 +105,9 @@ def take_shipped(stage: StageRun, media: Mapping[str, Media]) -> Part[str]:
     return Part(found)
 
 
-def _text(frames: list[str]) -> str:
-    return "\n".join(distinct_lines(frames))
+def _transcript(video_id: str, frames: list[str], **digests: str) -> Transcript:
+    return Transcript(video_id, "", None, 0.0, [], "\n".join(distinct_lines(frames)), **digests)
 
 
-def _counts(found: Mapping[str, str]) -> dict[str, int]:
-    return {"read": len(found), "without_text": sum(not text for text in found.values())}
+def _counts(found: Mapping[str, Transcript]) -> dict[str, int]:
+    return {"read": len(found), "without_text": sum(not one.ocr for one in found.values())}

@@ -67,7 +67,7 @@ def hear(stage: StageRun, media: Mapping[str, Media]) -> Part[Transcript]:
     outcome = process("transcribe", store, jobs, transcribe, workers=1, prepare=load, unit="track")
     refuse_too_many(outcome.failures, len(tracks), stage.params.run.max_failed_fraction, "transcribe")
     entries = progress(outcome.done.items(), "collect", unit="track")
-    heard = {video_id: _read(video_id, entry) for video_id, entry in entries}
+    heard = {video_id: _read(media[video_id], entry) for video_id, entry in entries}
     write_json(stage.out / MODEL, {"model": params.model, "revision": params.revision, "digest": digest})
     stage.counts |= {
         "tracks": len(tracks),
@@ -82,7 +82,9 @@ def hear(stage: StageRun, media: Mapping[str, Media]) -> Part[Transcript]:
 def take_shipped(stage: StageRun, media: Mapping[str, Media]) -> Part[Transcript]:
     """The transcripts that the dataset ships, without times and language. Raises UserError where it ships none."""
     found = {
-        one.video_id: Transcript(one.video_id, " ".join(one.transcript.split()), None, 0.0, [])
+        one.video_id: Transcript(
+            one.video_id, " ".join(one.transcript.split()), None, 0.0, [], shipped_sha256=one.digest()
+        )
         for one in read_shipped()
         if one.transcript is not None and one.video_id in media
     }
@@ -107,8 +109,9 @@ def _samples(one: Media) -> np.ndarray:
     return samples
 
 
-def _read(video_id: str, entry: Path) -> Transcript:
+def _read(track: Media, entry: Path) -> Transcript:
     item = read_json(entry / ITEM)
     segments = [Segment(**one) for one in item["segments"]]
     text = " ".join(segment.text for segment in segments)
-    return Transcript(video_id, text, item["language"], item["probability"], segments)
+    probability = item["probability"]
+    return Transcript(track.video_id, text, item["language"], probability, segments, audio_sha256=track.audio_sha256)

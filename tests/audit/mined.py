@@ -48,6 +48,7 @@ def mined(query_id: str, negatives: Mapping[str, float], positives: Mapping[str,
 def media(video_id: str, **known: Any) -> Media:
     """A video with neither picture nor sound, unless they are named."""
     blank: dict[str, Any] = {
+        "video_sha256": f"sha of {video_id}",
         "frames": None, "frames_sha256": None, "times": [], "source_frames": 0, "width": 0, "height": 0,
         "audio": None, "audio_sha256": None, "audio_seconds": 0.0,
     }  # fmt: skip

@@ -91,7 +91,7 @@ def test_dense(corpus: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     assert manifest["counts"]["short"] == 0 and manifest["counts"]["dropped_margin"] == 0
     first = Path("results/mine/negatives.jsonl").read_bytes()
     row = json.loads(first.splitlines()[0])
-    assert list(row) == ["query_id", "positives", "negatives", "dropped", "positive_scores"]
+    assert list(row) == ["query_id", "positives", "negatives", "dropped", "positive_scores", "query_sha256"]
     assert list(row["negatives"][0]) == ["video_id", "rank", "score"]
     retriever = json.loads(Path("results/mine/retriever.json").read_text())
     assert (retriever["model"], retriever["licence"]) == (MINI_LM, "apache-2.0")

@@ -171,6 +171,7 @@ def _extract(videos: list[Video]) -> None:
             rows.append(
                 Media(
                     video_id=video.video_id,
+                    video_sha256=video.sha256,
                     frames=None if dark else f"frames/{video.video_id}.png",
                     frames_sha256=None if dark else "cd" * 32,
                     times=[] if dark else [place / 4 for place in range(count)],
@@ -267,6 +268,8 @@ def _encode(videos: list[Video], without: int) -> None:
             modalities=["text", "audio"] if video.video_id == "test02_2" else ["text", "video", "audio"],
             text=video.title,
             text_tokens=12,
+            text_sha256="3f" * 32,
+            transcript_sha256=None,
             frames=0 if video.video_id == "test02_2" else 24,
             frames_sha256="cd" * 32,
             audio_sha256="ef" * 32,
