@@ -8,10 +8,10 @@ import random
 from pathlib import Path
 
 import pytest
-
 from tasks.audit.verify.hashing import Digest, Digests, Unread, dir_hash
 from tasks.audit.verify.places import walked
 from tasks.audit.verify.seals import Change, explain, sealed
+
 from tasks.audit.verify.verify import verify
 from tasks.lineage.records import read_records
 from tasks.shared.execution.pipeline import dvc_hash

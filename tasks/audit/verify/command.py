@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from tasks.audit.text import as_json
+from tasks.audit.text import as_json, plain, short, show, size, table
+from tasks.audit.verify.answer import Answer, Finding
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,9 +20,33 @@ def run(chosen: argparse.Namespace) -> int:
 
     Raises UserError where there is nothing to verify.
     """
-    from tasks.audit.verify import view
     from tasks.audit.verify.verify import verify
 
     answer = verify(chosen.rev, chosen.deep)
-    print(as_json(answer)) if chosen.json else view.show_verified(answer)
+    print(as_json(answer)) if chosen.json else show_verified(answer)
     return 0 if answer.intact else 1
+
+
+def show_verified(answer: Answer) -> None:
+    """Print what was checked, what is wrong, what could not be checked, and the verdict."""
+    title = f"verified: {answer.state}" + (f" at {short(answer.commit)}" if answer.commit else "")
+    rows = [[one.what, one.count, "" if one.bytes is None else size(one.bytes)] for one in answer.checked]
+    show(table(title, ["what", "checked", "size"], rows, right=["checked", "size"]))
+    if answer.findings:
+        show(table("findings", ["kind", "what", "found", "but recorded", "in"], map(_row, answer.findings)))
+    if answer.notes:
+        notes = [[note.kind, note.where, note.what] for note in answer.notes]
+        show(table("notes: no damage", ["kind", "what", "why"], notes))
+    show(answer.verdict)
+
+
+def _row(one: Finding) -> list[str | None]:
+    where = one.where + (f" ({one.remark})" if one.remark else "")
+    claims = "; ".join(_cut(claim.expected or "no such thing") for claim in one.claims)
+    return [one.kind, where, _cut(one.found), claims, "; ".join(claim.record for claim in one.claims)]
+
+
+def _cut(text: str | None) -> str:
+    """A digest or value at a width that leaves room for the others; JSON has it all."""
+    shown = plain(text)
+    return shown if len(shown) <= 24 else f"{shown[:23]}…"

@@ -1,164 +1,192 @@
-"""The LanceDB table row by row against what the encode stage recorded of it.
+"""Rows against each other: those of the index against what encode recorded of them, and the rows of every item table
+against the digests of what they were made from.
 
-Its bytes differ from build to build, so the content is what counts: `documents.parquet` has the digests of every row,
-`index.manifest.json` those of the whole. (Its bytes are compared with dvc.lock as well, where all folders are.)
+The bytes of the LanceDB table differ from build to build, so its content is what counts: `documents.parquet` has the
+digests of every row, `index.manifest.json` those of the whole.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from tasks.audit.verify.answer import Answer
-from tasks.audit.verify.state import State, laid_out
-from tasks.lineage.model import Execution
-from tasks.shared.artifacts.index import (
-    DATABASE,
-    FOLDER,
-    PAYLOAD,
-    TABLE,
-    TAG,
-    IndexManifest,
-    RowDigests,
-    read_index_manifest,
-    row_digests,
-)
-from tasks.shared.artifacts.index import MANIFEST as CONTENT
-from tasks.shared.artifacts.indexed import TABLE as DOCUMENTS
-from tasks.shared.artifacts.indexed import read_indexed
+from tasks.audit.verify.state import State
+from tasks.shared.artifacts import corpus, index, indexed, media, negatives, shipped, transcripts, vectors
+from tasks.shared.artifacts.index import PAYLOAD, IndexManifest, RowDigests, read_index_manifest, row_digests
+from tasks.shared.artifacts.indexed import IndexedDocument, read_indexed
+from tasks.shared.artifacts.rows import Mismatch
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import sha256_json
 
-WHERE = (FOLDER / DATABASE).as_posix()
+LANCE = (index.FOLDER / index.DATABASE).as_posix()
+CONTENT = (index.FOLDER / index.MANIFEST).as_posix()
+DOCUMENTS = (indexed.FOLDER / indexed.TABLE).as_posix()
+TABLES = {  # what a row was made from, by the table that has it
+    "video": "results/corpus/manifest.parquet",
+    "shipped text": shipped.PATH.as_posix(),
+    "frames": (media.FOLDER / media.TABLE).as_posix(),
+    "audio": (media.FOLDER / media.TABLE).as_posix(),
+    "transcript": (transcripts.FOLDER / transcripts.TABLE).as_posix(),
+    "document": DOCUMENTS,
+    "content": DOCUMENTS,
+    "query text": "results/corpus/queries.parquet",
+}
 
 
-def check_rows(state: State, answer: Answer, encode: Execution) -> None:
-    """Compare every row's vector and its other columns with their digests, and the whole with the content manifest."""
-    if not any(path.startswith(f"{WHERE}/") for path in state.tree.files):
-        return  # the folder is found missing by dvc.lock
-    if f"{FOLDER}/{CONTENT}" not in encode.generated:
-        answer.note("not checked", WHERE, f"{FOLDER}/{CONTENT} is not among what encode published")
-        return
-    for name in sorted({path.split("/")[0] for path in state.tree.below(WHERE)} - {f"{TABLE}.lance"}):
-        answer.find("extra", f"{WHERE}/{name}", f"{FOLDER}/{CONTENT}", None, "something beside its one table")
-    with laid_out(state, "encode") as results:
-        folder = results / "encode"
-        recorded = _documents(state, answer, encode, folder)
-        content = _content(state, answer, encode, folder)
+def check_index(state: State, answer: Answer) -> None:
+    """Compare every row of the index with its digests, and the whole with the content manifest."""
+    if not state.below(LANCE):
+        return  # dvc.lock says that it is missing
+    for name in sorted({path.split("/")[0] for path in state.below(LANCE)} - {f"{index.TABLE}.lance"}):
+        answer.find("extra", f"{LANCE}/{name}", CONTENT, None, "something beside its one table")
+    with state.laid_out("encode") as results:
+        documents, content = None, None
+        if state.intact(DOCUMENTS):
+            documents = read_indexed(results / "encode")
+        else:
+            answer.note("not checked", f"{LANCE} row by row", f"{DOCUMENTS}, which has digests, is not as recorded")
+        if state.intact(CONTENT):
+            content = read_index_manifest(results / "encode")
+        else:
+            answer.note("not checked", f"{LANCE} as a whole", f"{CONTENT} is not as recorded")
         try:
-            table, version, tagged = opened(folder / DATABASE)
+            table, version, tagged = opened(results / "encode" / index.DATABASE)
         except BaseException as error:  # Lance's Rust code panics on bad bytes, which is no Exception
             if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
                 raise
             reason = " ".join(str(error).split())[:200] or type(error).__name__
-            answer.find("unreadable", WHERE, f"{FOLDER}/{CONTENT}", f"table {TABLE}", reason)
+            answer.find("unreadable", LANCE, CONTENT, f"table {index.TABLE}", None, reason)
             return
-    if tagged != version:
-        where = f"{WHERE} tag {TAG}"
-        answer.find("altered" if tagged else "missing", where, "its table", f"version {version}", f"version {tagged}")
-    _compare(answer, table, recorded, content)
+    answer.compare(f"{LANCE} tag {index.TAG}", LANCE, f"version {version}", tagged and f"version {tagged}")
+    _check_rows(answer, table, documents, content)
 
 
 def opened(database: Path) -> tuple[pa.Table, int, int | None]:
     """The table's rows, its version, and the version that is tagged `published`."""
     import lancedb
 
-    table = lancedb.connect(str(database)).open_table(TABLE)
-    tag = table.tags.list().get(TAG)
+    table = lancedb.connect(str(database)).open_table(index.TABLE)
+    tag = table.tags.list().get(index.TAG)
     return table.to_arrow(), table.version, tag["version"] if tag else None
 
 
-def _intact(state: State, encode: Execution, path: str) -> bool:
-    digest = state.digest(path)
-    return path in encode.generated and digest is not None and digest.sha256 == encode.generated[path].sha256
-
-
-def _documents(state: State, answer: Answer, encode: Execution, folder: Path) -> dict[str, RowDigests] | None:
-    path = f"{FOLDER}/{DOCUMENTS}"
-    reason = f"{path}, which has their digests, is not as recorded"
-    if _intact(state, encode, path):
-        try:
-            found = read_indexed(folder)
-            return {video_id: RowDigests(one.vector_sha256, one.payload_sha256) for video_id, one in found.items()}
-        except UserError as error:
-            reason = str(error)
-    answer.note("not checked", f"{WHERE} row by row", reason)
-    return None
-
-
-def _content(state: State, answer: Answer, encode: Execution, folder: Path) -> IndexManifest | None:
-    path = f"{FOLDER}/{CONTENT}"
-    reason = f"{path} is not as recorded"
-    if _intact(state, encode, path):
-        try:
-            return read_index_manifest(folder)
-        except UserError as error:
-            reason = str(error)
-    answer.note("not checked", f"{WHERE} as a whole", reason)
-    return None
-
-
-def _compare(
-    answer: Answer, table: pa.Table, recorded: dict[str, RowDigests] | None, content: IndexManifest | None
+def _check_rows(
+    answer: Answer, table: pa.Table, documents: dict[str, IndexedDocument] | None, content: IndexManifest | None
 ) -> None:
-    absent = [name for name in (*PAYLOAD.names, "vector") if name not in table.column_names]
-    for name in absent:
-        answer.find("missing", f"{WHERE} column {name}", f"{FOLDER}/{CONTENT}", name, None)
-    for name in sorted({*table.column_names} - {*PAYLOAD.names, "vector"}):
-        answer.find("extra", f"{WHERE} column {name}", f"{FOLDER}/{CONTENT}", None, name)
-    if "video_id" in absent:
+    for name in {*PAYLOAD.names, "vector", *table.column_names}:
+        there = [name if name in names else None for names in ((*PAYLOAD.names, "vector"), table.column_names)]
+        answer.compare(f"{LANCE} column {name}", CONTENT, *there)
+    if "video_id" not in table.column_names:
         return
-    found = _digests(answer, table)
     answer.count("index rows", table.num_rows)
-    if recorded is not None:
-        record = f"{FOLDER}/{DOCUMENTS}"
-        for video_id in sorted({*recorded, *found}):
-            _row(answer, f"{WHERE} row {video_id}", record, recorded.get(video_id), found.get(video_id))
-    if content is None:
+    found = _digests(answer, table)
+    for video_id in sorted({*documents, *found}) if documents is not None else ():
+        recorded, row = (documents or {}).get(video_id), found.get(video_id)
+        for what in ("vector", "payload"):
+            expected = recorded and f"{what} sha256 {getattr(recorded, f'{what}_sha256')}"
+            answer.compare(
+                f"{LANCE} row {video_id}", DOCUMENTS, expected, row and f"{what} sha256 {getattr(row, what)}"
+            )
+    if content is None or answer.wrong(LANCE):
         return
-    unread = RowDigests("", "")
-    for what, expected, sums in (
-        ("rows", content.rows, table.num_rows),
-        ("vectors", content.vectors_sha256, sha256_json({one: (row or unread).vector for one, row in found.items()})),
-        ("payload", content.payload_sha256, sha256_json({one: (row or unread).payload for one, row in found.items()})),
+    for what, whole, now in (
+        ("rows", str(content.rows), str(table.num_rows)),
+        ("vectors", content.vectors_sha256, sha256_json({one: row.vector for one, row in found.items()})),
+        ("payload", content.payload_sha256, sha256_json({one: row.payload for one, row in found.items()})),
     ):
-        if expected != sums and (recorded is None or not answer.wrong(WHERE)):
-            answer.find("altered", f"{WHERE} {what}", f"{FOLDER}/{CONTENT}", str(expected), str(sums))
+        answer.compare(f"{LANCE} {what}", CONTENT, whole, now)
 
 
-def _row(answer: Answer, where: str, record: str, wanted: RowDigests | None, found: RowDigests | None) -> None:
-    if wanted is None:
-        answer.find("extra", where, record, None, f"vector sha256 {found.vector}" if found else None)
-    elif found is None:
-        answer.find("missing", where, record, f"vector sha256 {wanted.vector}", None)
-    else:
-        for what, expected, there in (
-            ("vector", wanted.vector, found.vector),
-            ("payload", wanted.payload, found.payload),
-        ):
-            if expected != there:
-                answer.find("altered", where, record, f"{what} sha256 {expected}", f"{what} sha256 {there}")
-
-
-def _digests(answer: Answer, table: pa.Table) -> dict[str, RowDigests | None]:
-    """Digests of every row by video id; None of one that cannot be read. More than one row of an id is a finding."""
-    ids: list[Any] = table.column("video_id").to_pylist()
+def _digests(answer: Answer, table: pa.Table) -> dict[str, RowDigests]:
+    """Digests of every row that can be read, by video id. More than one row of an id is a finding."""
+    ids = table.column("video_id").to_pylist()
     for video_id, count in Counter(ids).items():
         if count > 1:
-            where = f"{WHERE} row {video_id}"
-            answer.find("extra", where, f"{FOLDER}/{DOCUMENTS}", "one row", f"{count} rows")
-    found: dict[str, RowDigests | None] = {}
-    try:
-        return dict(row_digests(table))
-    except (UserError, ValueError, TypeError, pa.ArrowException):
-        pass  # one bad row, or a column that is not there: each by itself
-    for place, video_id in enumerate(ids):
+            answer.find("extra", f"{LANCE} row {video_id}", DOCUMENTS, "one row", f"{count} rows")
+    found: dict[str, RowDigests] = {}
+    for video_id, row in ((one, table.slice(place, 1)) for place, one in enumerate(ids)):
         try:
-            found |= row_digests(table.slice(place, 1))
+            found |= row_digests(row)
         except (UserError, ValueError, TypeError, pa.ArrowException) as error:
-            found[str(video_id)] = None
-            answer.find("unreadable", f"{WHERE} row {video_id}", f"{FOLDER}/{DOCUMENTS}", None, str(error))
+            answer.find("unreadable", f"{LANCE} row {video_id}", DOCUMENTS, None, None, str(error))
     return found
+
+
+def check_items(state: State, answer: Answer) -> None:
+    """Compare the rows of every item table with what the same id has in the tables that they were made from.
+
+    Tables that are not as their manifests say are compared too: which id was altered in them is then known.
+    """
+    with state.laid_out("corpus", "extract", "transcribe", "mine", "encode") as results:
+        for mismatch in _mismatches(state, answer, results):
+            where = f"{mismatch.table} row {mismatch.id}"
+            record = f"{TABLES[mismatch.made_from]} row {mismatch.id}"
+            what = f"{mismatch.made_from} sha256"
+            expected = mismatch.found and f"{what} {mismatch.found}"
+            answer.find("altered", where, record, expected, f"{what} {mismatch.recorded}", "made from another one")
+
+
+def _mismatches(state: State, answer: Answer, results: Path) -> Iterator[Mismatch]:
+    """Of tables that are there; one that cannot be read is noted, and so are those that need it."""
+
+    def there(path: Path | str) -> bool:
+        return Path(path).as_posix() in state.files
+
+    try:
+        videos = corpus.read_videos(results / "corpus" / "manifest.parquet")
+        frames = media.read_media(results / "extract")
+        yield from media.mismatched(frames, videos)
+        _check_media_files(state, answer, frames)
+        answer.count("rows of item tables", len(videos) + len(frames))
+        words = transcripts.read_transcripts(results / "transcribe")
+        features = shipped.read_shipped(results / "corpus" / shipped.TABLE) if there(shipped.PATH) else []
+        yield from transcripts.mismatched(words, frames, features)
+        answer.count("rows of item tables", len(words))
+        queries = corpus.read_queries(results / "corpus" / "queries.parquet")
+        if there(negatives.FILE):
+            mined = negatives.read_negatives(results / "mine" / negatives.FILE.name)
+            yield from negatives.mismatched(mined, queries)
+            answer.count("rows of item tables", len(mined))
+        if there(DOCUMENTS):
+            documents = read_indexed(results / "encode")
+            yield from indexed.mismatched(documents, frames, words)
+            answer.count("rows of item tables", len(documents))
+            yield from _vectors(answer, results / "encode", documents, queries)
+    except (UserError, ValueError, KeyError, TypeError, AttributeError) as error:
+        answer.note("not checked", "rows of item tables", " ".join(str(error).split())[:300])
+
+
+def _check_media_files(state: State, answer: Answer, rows: dict[str, media.Media]) -> None:
+    for video_id, one in rows.items():
+        record = f"{TABLES['frames']} row {video_id}"
+        for name, sha256 in ((one.frames, one.frames_sha256), (one.audio, one.audio_sha256)):
+            if name is not None:
+                state.compare(answer, f"{media.FOLDER}/{name}", f"sha256 {sha256}", record)
+
+
+def _vectors(
+    answer: Answer, folder: Path, documents: dict[str, IndexedDocument], queries: list[corpus.Query]
+) -> Iterator[Mismatch]:
+    """Vectors by the digests of documents and queries, and the final system's also by those of their values."""
+    final = read_index_manifest(folder).encoding.system
+    asked = {query.query_id: query.digest() for query in queries}
+    read = {one.video_id: one.document_sha256 for one in documents.values()}
+    for system in vectors.SYSTEMS:
+        if (folder / "vectors" / f"{system}.videos.parquet").is_file():
+            found = vectors.read_vectors(system, "videos", folder / "vectors")
+            yield from vectors.mismatched(system, "videos", found, read)
+            yield from vectors.mismatched(
+                system, "queries", vectors.read_vectors(system, "queries", folder / "vectors"), asked
+            )
+            answer.count("rows of item tables", len(found.ids))
+            for video_id, values in zip(found.ids, found.values, strict=True) if system == final else ():
+                where = f"{vectors.FOLDER}/{system}.videos.parquet row {video_id}"
+                now = hashlib.sha256(np.asarray(values, dtype="<f4").tobytes()).hexdigest()
+                expected = f"vector sha256 {documents[video_id].vector_sha256}" if video_id in documents else None
+                answer.compare(where, f"{DOCUMENTS} row {video_id}", expected, f"vector sha256 {now}")

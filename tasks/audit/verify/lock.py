@@ -1,0 +1,109 @@
+"""dvc.lock against what lies there, against that of HEAD, and against the manifests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tasks.audit.verify.answer import Answer
+from tasks.audit.verify.digests import Digest
+from tasks.audit.verify.state import State, folder_md5
+from tasks.lineage.dvc import FOLDER, LOCK, LockedStage
+from tasks.lineage.model import Execution, manifest_path
+from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.execution.params import as_read
+from tasks.shared.execution.tracking import flat
+from tasks.shared.runtime.files import canonical_json, files_under
+
+
+def check_lock(state: State, answer: Answer) -> None:
+    """Compare dvc.lock with the outputs that lie there, with HEAD's, and with the manifests."""
+    lineage = state.lineage
+    for stage, locked in lineage.lock.items():
+        for out, md5 in locked.outs.items():
+            answer.count("outputs in dvc.lock")
+            if not {out, (RESULTS / stage).as_posix()} & answer.by_where.keys() or out in state.files:
+                _check_out(state, answer, out, md5, f"{LOCK} {stage} outs {out}")
+    if LOCK not in answer.by_where:
+        _check_entries(state, answer)
+    for stage, execution in lineage.executions.items():
+        if stage in lineage.lock:
+            _check_params(answer, execution, lineage.lock[stage])
+            for dep, md5 in lineage.lock[stage].deps.items():
+                answer.count("dependencies in dvc.lock")
+                if dep.startswith(f"{RESULTS}/") or not state.revision:
+                    _check_dep(state, answer, execution, dep, md5)
+
+
+def _check_entries(state: State, answer: Answer) -> None:
+    """Find what dvc.yaml states and dvc.lock of HEAD has, and dvc.lock has not."""
+    for stage, before in state.committed.items():
+        spec, locked = state.lineage.stages.get(stage), state.lineage.lock.get(stage)
+        if spec is not None and locked is None:
+            answer.find("missing", f"{LOCK} {stage}", f"{LOCK} of HEAD", ", ".join(before.outs.values()), None)
+        elif spec is not None and locked is not None:
+            for kind, stated, there in (("outs", spec.outs, locked.outs), ("deps", spec.deps, locked.deps)):
+                for path, md5 in getattr(before, kind).items():
+                    if Path(path) in stated and path not in there:
+                        answer.find("missing", f"{LOCK} {stage} {kind} {path}", f"{LOCK} of HEAD", f"md5 {md5}", None)
+
+
+def _check_out(state: State, answer: Answer, out: str, md5: str, record: str) -> None:
+    found = state.md5(out, md5)
+    if found == md5 and not state.revision:
+        return
+    listing = state.listing(md5)
+    if listing is not None:
+        for name in sorted({*listing, *state.below(out)}):
+            state.compare(answer, f"{out}/{name}", f"md5 {listing[name]}" if name in listing else None, record)
+    elif not md5.endswith(FOLDER):
+        state.compare(answer, out, f"md5 {md5}", record)
+    else:
+        remark = "DVC's cache has no list of its files, so the file cannot be named"
+        answer.find("altered" if found else "missing", out, record, f"md5 {md5}", found and f"md5 {found}", remark)
+
+
+def _check_params(answer: Answer, execution: Execution, locked: LockedStage) -> None:
+    there, recorded = flat(as_read(locked.params)), flat(execution.params)
+    for key in sorted({*there, *recorded}):
+        answer.count("params in dvc.lock")
+        where = f"{LOCK} {execution.stage} params {key}"
+        answer.compare(where, manifest_path(execution.stage), canonical(recorded, key), canonical(there, key))
+
+
+def _check_dep(state: State, answer: Answer, execution: Execution, dep: str, md5: str) -> None:
+    """dvc.lock and the manifest both say what a stage read. What lies there is either that, for both, or for neither:
+    then it changed since."""
+    records = {path: one.sha256 for path, one in execution.used.items()} | execution.code
+    recorded = {path: sha256 for path, sha256 in records.items() if path == dep or path.startswith(f"{dep}/")}
+    if dep.startswith(f"{RESULTS}/"):
+        now, found = {path: state.sha256(path) for path in recorded}, state.md5(dep, md5)
+    else:
+        files = {file.as_posix(): state.digests.of(file) for file in sources(dep)}
+        now = {path: one.sha256 for path, one in files.items() if isinstance(one, Digest)}
+        if not dep.startswith("tasks/") and now.keys() != recorded.keys():
+            return  # a folder of which the stage did not read all
+        whole = folder_md5(state.digests, {str(Path(path).relative_to(dep)): Path(path) for path in files})
+        alone = files.get(dep)
+        found = alone.md5 if isinstance(alone, Digest) else whole
+    if found is None or not recorded or (found == md5) == (now == recorded) or answer.wrong(dep):
+        return
+    others = [f"{path} sha256 {sha256}" for path, sha256 in recorded.items() if now.get(path) != sha256]
+    expected = ", ".join(others) or f"md5 {found}"
+    answer.find(
+        "altered", f"{LOCK} {execution.stage} deps {dep}", manifest_path(execution.stage), expected, f"md5 {md5}"
+    )
+
+
+def sources(dep: str) -> list[Path]:
+    """Files of a dependency outside the results, without those that .dvcignore keeps from DVC."""
+    found = files_under(Path(dep)) if Path(dep).exists() else []
+    return [file for file in found if "__pycache__" not in file.parts and file.suffix not in (".pyc", ".pyo", ".pyd")]
+
+
+def canonical(values: dict[str, Any], key: str) -> str | None:
+    """A value as text, equal where YAML, JSON and MLflow mean the same; None where there is none."""
+    try:
+        return canonical_json(values[key]) if key in values else None
+    except (TypeError, ValueError):  # a date, say, which YAML reads where a text was edited
+        return str(values[key])

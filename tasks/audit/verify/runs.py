@@ -1,0 +1,228 @@
+"""MLflow's runs against what they published: tags, params, the copies of artifacts they keep, registered versions."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+from tasks.audit.verify.answer import Answer
+from tasks.audit.verify.digests import Unread, compare, walk
+from tasks.audit.verify.metrics import check_metrics
+from tasks.audit.verify.state import State
+from tasks.lineage.dvc import LOCK
+from tasks.lineage.manifest import read_manifest_file
+from tasks.lineage.mlflow import MANIFEST_TAG
+from tasks.lineage.model import Execution, Run, manifest_path
+from tasks.lineage.records import Record, damaged, read_records
+from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.shared.execution.tracking import REGISTERED_MODEL, SEAL, TAG_LIMIT, flat
+from tasks.shared.runtime.errors import UserError
+
+KEPT: dict[str, tuple[str, ...]] = {  # names in results/<stage>/ of which a run keeps copies, where they are there
+    "mine": ("negatives.jsonl",),
+    "base": ("loss.csv",),
+    "train": ("adapter", "loss.csv", "exposures.parquet", "altered.parquet"),
+    "encode": ("index.manifest.json", "failures.jsonl"),
+    "evaluate": ("metrics.json", "systems.csv", "runs"),
+    "report": ("report.html", "lineage.html", "plots"),
+}
+
+
+@dataclass
+class Published:
+    """A run with what it published, and where its copies lie on this machine; none where they are elsewhere."""
+
+    run: Run
+    execution: Execution
+    copies: dict[str, Path] | None
+
+    @property
+    def name(self) -> str:
+        """As findings name it."""
+        return f"MLflow run {self.run.run_id}"
+
+    @property
+    def whole(self) -> bool:
+        """Whether all was logged: a run that was killed lacks what it had not logged yet."""
+        return SEAL in self.run.tags or self.run.status == "FINISHED"
+
+
+def runs_of(state: State) -> list[Published]:
+    """The runs that say that they published the state's manifests, or whose outputs are those in dvc.lock."""
+    lineage = state.lineage
+    by_digest = {one.digest: one for one in lineage.executions.values()}
+    found = {one.run_id: one for one in lineage.tracking.of_stages(list(lineage.stages))}
+    for several in lineage.tracking.of_manifests(by_digest).values():
+        found |= {one.run_id: one for one in several}
+    published = []
+    for run in found.values():
+        execution = by_digest.get(run.manifest or "") or next(
+            (one for one in lineage.executions.values() if _made(state, one, run)), None
+        )
+        if execution is not None:
+            published.append(Published(run, execution, _copies(run)))
+    return published
+
+
+def _made(state: State, execution: Execution, run: Run) -> bool:
+    """Whether a run's outputs are those in dvc.lock, whatever else its tags say."""
+    outs = state.lineage.outs_of(execution.stage)
+    wanted = {path: md5 for path, md5 in outs.items() if path not in execution.derived}
+    return bool(wanted) and wanted.items() <= run.outs.items()
+
+
+def _copies(run: Run) -> dict[str, Path] | None:
+    folder = _local(run.artifacts)
+    if folder is None or not folder.is_dir():
+        return None
+    files, irregular = walk(folder, Path())
+    return files | {name: folder / name for name in irregular}
+
+
+def _local(address: str) -> Path | None:
+    """The folder of an address on this machine; None for one elsewhere."""
+    parsed = urlparse(address)
+    if parsed.scheme == "file":
+        return Path(unquote(parsed.path))
+    return None if parsed.scheme else Path(address)
+
+
+def check_runs(state: State, answer: Answer, runs: list[Published]) -> None:
+    """Compare every run with what it published, and results without a run with those of runs of the same work."""
+    tracking, lineage = state.lineage.tracking, state.lineage
+    if (damage := damaged(tracking.uri, Path())) is not None:
+        answer.find("unreadable", *damage)
+        return
+    # where the results are not what dvc.lock records, the runs of its outputs made others
+    runs = [
+        one
+        for one in runs
+        if one.run.manifest == one.execution.digest or not answer.wrong((RESULTS / one.execution.stage).as_posix())
+    ]
+    try:
+        records = read_records(tracking.uri, Path(), [one.run.run_id for one in runs])
+    except OSError as error:
+        tracking.problem = str(error)
+    if tracking.problem:
+        answer.note("not checked", "MLflow", tracking.problem)
+        return
+    by_stage = {stage: [one.run.run_id for one in runs if one.execution.stage == stage] for stage in lineage.executions}
+    answer.runs |= by_stage
+    without = [stage for stage, some in by_stage.items() if not some]
+    if without:
+        answer.note("not checked", "MLflow", f"it has no run that published this result of {', '.join(without)}")
+    for stage in without:
+        _check_twins(state, answer, lineage.executions[stage])
+    for one in runs:
+        answer.count("MLflow runs")
+        if not one.whole:
+            answer.note("not checked", one.name, f"it is {one.run.status.lower()}: not all was logged")
+        _check_tags(state, answer, one)
+        _check_params(answer, one, records[one.run.run_id])
+        check_metrics(state, answer, one.execution, one.run, records[one.run.run_id], one.whole)
+        _check_artifacts(state, answer, one, records[one.run.run_id])
+    away = [one for one in runs if one.copies is None and one.whole]
+    if away and len(away) == len(runs):
+        answer.note("not checked", "MLflow's copies", f"they are not on this machine, at {away[0].run.artifacts}")
+    else:
+        for one in away:
+            answer.find("missing", f"{one.name} artifacts", "its address in MLflow", one.run.artifacts, None)
+
+
+def _check_twins(state: State, answer: Answer, execution: Execution) -> None:
+    """Compare a result that no run published, and that HEAD does not record, with runs of the same inputs, params, code
+    and versions: equal work gives equal bytes."""
+    stage, own = execution.stage, manifest_path(execution.stage)
+    committed = state.committed.get(stage)
+    if committed is not None and committed.outs == state.lineage.outs_of(stage):
+        return
+    for run in state.lineage.tracking.of_stages([stage]):
+        try:
+            folder = _local(run.artifacts)
+            copy = read_manifest_file(folder / MANIFEST) if folder else None
+        except UserError:
+            continue
+        if copy is None or copy.digest != run.manifest or _recipe(copy) != _recipe(execution):
+            continue
+        record = f"MLflow run {run.run_id}, which did the same work"
+        answer.find("altered", own, record, f"sha256 {copy.digest}", f"sha256 {execution.digest}")
+        theirs = {path: one.sha256 for path, one in copy.generated.items()}
+        for path in sorted({*theirs, *execution.generated}):
+            state.compare(answer, path, f"sha256 {theirs[path]}" if path in theirs else None, record)
+
+
+def _recipe(execution: Execution) -> tuple[object, ...]:
+    return execution.used, execution.params, execution.code, execution.components
+
+
+def _check_tags(state: State, answer: Answer, one: Published) -> None:
+    own = manifest_path(one.execution.stage)
+    inputs = json.dumps({path: artifact.sha256 for path, artifact in one.execution.used.items()})
+    tags = {"reeltrace.stage": one.execution.stage, MANIFEST_TAG: one.execution.digest, "reeltrace.inputs": inputs}
+    for key, value in tags.items():
+        expected = value if len(value) <= TAG_LIMIT else value[: TAG_LIMIT - 1] + "…"
+        _check(answer, one, f"tag {key}", own, expected, one.run.tags.get(key))
+    locked = state.lineage.lock.get(one.execution.stage)
+    for kind in ("outs", "deps"):
+        where, text = f"{one.name} tag dvc.{kind}", one.run.tags.get(f"dvc.{kind}")
+        answer.count("MLflow tags")
+        if text is None:
+            if one.whole:
+                answer.find("missing", where, "every finished run has it", None, None)
+            continue
+        if text.endswith("…"):
+            answer.note("not checked", where, "MLflow's database held only its beginning")
+            continue
+        try:
+            tagged = {str(path): str(md5) for path, md5 in dict(json.loads(text)).items()}
+        except (ValueError, TypeError):
+            answer.find("unreadable", where, "JSON", None, text[:200])
+            continue
+        md5s: dict[str, str] = getattr(locked, kind) if locked else tagged
+        recorded = {path: md5 for path, md5 in md5s.items() if kind == "outs" or path.startswith(f"{RESULTS}/")}
+        for path in sorted({*recorded, *tagged}):
+            expected, found = recorded.get(path), tagged.get(path)
+            if expected != found and found is not None and path in one.execution.derived:
+                answer.note("not checked", where, f"{path} was built again since: the run's had md5 {found}")
+            elif expected != found:
+                record = f"{LOCK} {one.execution.stage} {kind} {path}"
+                answer.find("altered", where, record, f"{path} md5 {expected}", f"{path} md5 {found}")
+
+
+def _check_params(answer: Answer, one: Published, record: Record) -> None:
+    own, expected = manifest_path(one.execution.stage), flat(one.execution.params)
+    for key in sorted({*expected, *record.params}):
+        value = str(expected[key]) if key in expected else None
+        _check(answer, one, f"param {key}", own, value, record.params.get(key))
+
+
+def _check(answer: Answer, one: Published, what: str, record: str, expected: str | None, found: str | None) -> None:
+    """Compare a tag or param; a run that was killed may lack it."""
+    answer.count(f"MLflow {what.split(maxsplit=1)[0]}s")
+    if found is not None or one.whole:
+        answer.compare(f"{one.name} {what}", record, expected, found)
+
+
+def _check_artifacts(state: State, answer: Answer, one: Published, record: Record) -> None:
+    """Compare the copies that a run keeps, and the versions of the registered model that it made."""
+    stage, own = one.execution.stage, manifest_path(one.execution.stage)
+    outputs = {Path(path).relative_to(RESULTS / stage).as_posix(): artifact.sha256
+               for path, artifact in state.outputs(one.execution)[0].items()}  # fmt: skip
+    kept = tuple(f"{name}/" for name in KEPT.get(stage, ()))
+    expected = {MANIFEST: one.execution.digest}
+    expected |= {name: sha256 for name, sha256 in outputs.items() if f"{name}/".startswith(kept)}
+    if one.copies is not None:
+        answer.count("MLflow's copies", len(one.copies), state.digests.size(one.copies.values()))
+        for name in sorted({*(expected if one.whole else ()), *one.copies}):
+            found = state.digests.of(one.copies[name]) if name in one.copies else Unread(True, None)
+            claim = f"sha256 {expected[name]}" if name in expected else None
+            compare(answer, f"{one.name} artifact {name}", found, claim, own)
+    for number, tags in record.versions.items():
+        where = f"MLflow model {REGISTERED_MODEL} version {number} tag {MANIFEST_TAG}"
+        answer.count("registered model versions")
+        answer.compare(where, one.name, one.execution.digest, tags.get(MANIFEST_TAG))
+    adapter = stage == "train" and SEAL in one.run.tags and any(name.startswith("adapter/") for name in outputs)
+    if adapter and not record.versions:
+        answer.find("missing", f"MLflow model {REGISTERED_MODEL}", one.name, "a version for the adapter", None)
