@@ -42,8 +42,8 @@ def test_an_untouched_project_is_intact_and_says_how_much_was_checked(here: Proj
     checked = {one["what"]: one["count"] for one in answer["checked"]}
     files = [path for path in (here.root / "results").rglob("*") if path.is_file()]
     assert checked["results"] == len([path for path in files if "lancedb" not in path.parts])
-    assert checked["source videos"] == here.execution("corpus")["counts"]["videos"]
-    assert checked["index rows"] == here.execution("encode")["counts"]["indexed"]
+    assert checked["source videos"] == here.manifest("corpus")["counts"]["videos"]
+    assert checked["index rows"] == here.manifest("encode")["counts"]["indexed"]
     assert checked["MLflow runs"] == 9
     with sqlite3.connect(here.root / "mlflow.db") as database:
         for table in ("params", "metrics"):
@@ -181,7 +181,7 @@ def test_a_stage_that_ran_again_makes_the_next_stale_and_not_false(here: Project
     assert here.repro("mine") == ["mine"]
     answer = verify()
     assert answer.findings == []
-    stale = [one.what for one in answer.notes if one.where == "results/mine"]
+    stale = [one.what for one in answer.notes if one.where == "results/mine/manifest.json"]
     assert [what.split("`")[1] for what in stale] == ["dvc repro train", "dvc repro report"]
 
 
@@ -190,7 +190,7 @@ def test_a_forged_result_that_manifest_and_dvc_lock_agree_on_is_told_by_the_run_
 ) -> None:
     picture = Path("results/report/plots/systems.png")  # of the last stage: no other one read it
     picture.write_bytes(picture.read_bytes() + b"\0")
-    manifest = here.execution("report")
+    manifest = here.manifest("report")
     manifest["outputs"][picture.as_posix()] = {"sha256": sha256_file(picture), "bytes": picture.stat().st_size}
     write_json(Path("results/report/manifest.json"), manifest)
     lock = yaml.safe_load(Path("dvc.lock").read_text(encoding="utf-8"))
