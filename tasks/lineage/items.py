@@ -45,6 +45,7 @@ class VideoLineage:
         document: its row of the index: what the model read, and the digests of vector and payload.
         failures: steps that could not process it.
         without: the modalities that documents of its split consist of, where it has none of them and so no document.
+        mismatches: rows that were made of something else than what the row before them has, in words.
     """
 
     video: Video
@@ -53,6 +54,7 @@ class VideoLineage:
     document: IndexedDocument | None
     failures: list[Failure]
     without: list[str]
+    mismatches: list[str]
 
     @property
     def left_out(self) -> str:
@@ -83,6 +85,7 @@ def video_lineages(lineage: Lineage, video_ids: Collection[str]) -> dict[str, Vi
             rows.get(video_id),
             failed.get(video_id, []),
             _without(lineage, videos[video_id], extracted.get(video_id), heard.get(video_id)),
+            _mismatches(extracted.get(video_id), rows.get(video_id)),
         )
         for video_id in dict.fromkeys(video_ids)
         if video_id in videos
@@ -101,6 +104,17 @@ def _without(lineage: Lineage, video: Video, made: Media | None, heard: Transcri
         return []
     text = document_text(video, heard, fields)
     return [] if made is None or document_of(made, text, chosen, lineage.results / "extract") else list(chosen)
+
+
+def _mismatches(made: Media | None, document: IndexedDocument | None) -> list[str]:
+    """Where rows name digests of what they were made from, those that are not the digests of what lies there."""
+    found = []
+    for name in ("frames_sha256", "audio_sha256"):
+        read, there = getattr(document, name, None), getattr(made, name, None)
+        if read is not None and read != there:
+            what = name.removesuffix("_sha256")
+            found.append(f"its document was made of other {what} (sha256 {read}) than extract has ({there or 'none'})")
+    return found
 
 
 def documents_of(lineage: Lineage, video_ids: Collection[str]) -> dict[str, IndexedDocument]:

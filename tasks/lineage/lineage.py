@@ -162,11 +162,11 @@ class Lineage:
                 found.append(path)
         for key, value in execution.params.items():
             try:
-                same = as_read(self.param(key), key) == value
+                if as_read(self.param(key), key) == value:
+                    continue
             except KeyError:
-                same = False
-            if not same:
-                found.append(f"params.yaml: {key}")
+                pass
+            found.append(f"params.yaml: {key}")
         return found
 
     def unlike_lock(self, stage: str) -> str | None:
@@ -178,10 +178,7 @@ class Lineage:
         if self.objects is not None or stage not in self.executions:
             return None
         if stage not in self.lock:
-            return (
-                f"dvc.lock records no {stage}: it was run without DVC, or dvc.lock was not kept; "
-                "`dvc commit` records it"
-            )
+            return f"dvc.lock records no {stage}: it ran without DVC, or dvc.lock was lost; `dvc commit` records it"
         recorded = self.md5_of(manifest)
         if recorded is None or recorded == dvc_hash(self.root / manifest):
             return None

@@ -10,9 +10,10 @@ import yaml
 
 from tasks.lineage.dvc import LOCK, PARAMS, LockedStage, Objects, parse_lock
 from tasks.lineage.lineage import Lineage
-from tasks.lineage.manifest import parse_manifest, read_manifest_file
+from tasks.lineage.manifest import read_manifest_file
 from tasks.lineage.mlflow import Tracking
-from tasks.lineage.model import Execution, Run, manifest_path, value_at
+from tasks.lineage.model import Execution, value_at
+from tasks.lineage.runs import published_by, runs_above
 from tasks.shared.artifacts.publish import MANIFEST, RESULTS
 from tasks.shared.execution.items import store_folder
 from tasks.shared.execution.pipeline import DVC_FILE, StageSpec, stages_of, upstream_of
@@ -139,8 +140,8 @@ def of_run(run_id: str, root: Path = Path(), tracking: Tracking | None = None) -
         if not here.broken(*above):
             return here
     objects = Objects(root)
-    chain = _followed(found, tracking, objects)
-    manifests = {stage: _published(one, objects) for stage in here.stages if (one := chain.get(stage))}
+    chain = runs_above(found, tracking, objects)
+    manifests = {stage: published_by(one, objects) for stage in here.stages if (one := chain.get(stage))}
     return Lineage(
         name=f"run {run_id}",
         root=store_folder().absolute() / "snapshots" / sha256_json(sorted(one.run_id for one in chain.values()))[:40],
@@ -159,57 +160,6 @@ def of_run(run_id: str, root: Path = Path(), tracking: Tracking | None = None) -
         tracking=tracking,
         objects=objects,
     )
-
-
-def _followed(first: Run, tracking: Tracking, objects: Objects) -> dict[str, Run]:
-    """The runs that made what a run read, by stage: digests of inputs among digests of outputs, not time, decide."""
-    chain = {first.stage: first}
-    open_ends = [first]
-    while open_ends:
-        one = open_ends.pop(0)
-        wanted: dict[str, dict[str, str]] = {}
-        for artifact in _published(one, objects).used.values():
-            if artifact.maker and artifact.maker not in chain:
-                wanted.setdefault(artifact.maker, {})[artifact.path] = artifact.sha256
-        candidates = tracking.of_stages(wanted)
-        for stage, inputs in wanted.items():
-            for maker in reversed([each for each in candidates if each.stage == stage and each.manifest]):
-                if _made(maker, inputs, objects):
-                    chain[stage] = maker
-                    open_ends.append(maker)
-                    break
-    return chain
-
-
-def _made(maker: Run, inputs: dict[str, str], objects: Objects) -> bool:
-    own = manifest_path(maker.stage)
-    if own in inputs:
-        return inputs[own] == maker.manifest
-    try:
-        published = _published(maker, objects)
-    except UserError:
-        return False
-    return all(published.digest_of(path) == sha256 for path, sha256 in inputs.items())
-
-
-def _published(run: Run, objects: Objects) -> Execution:
-    """The manifest that a run published, from DVC's objects."""
-    path = RESULTS / run.stage / MANIFEST
-    outs = run.outs
-    try:
-        if path.as_posix() in outs:
-            md5 = outs[path.as_posix()]
-        else:
-            md5 = objects.files(outs[path.parent.as_posix()])[MANIFEST]
-        content = objects.path(md5).read_bytes()
-    except KeyError:
-        raise UserError(f"run {run.run_id} does not say where its {path} is in DVC's cache") from None
-    except UserError as error:
-        raise UserError(f"{path} of run {run.run_id}: {error}") from None
-    manifest = parse_manifest(content, f"{path} of run {run.run_id}")
-    if manifest.digest != run.manifest:
-        raise UserError(f"{path} in DVC's cache is not the one that run {run.run_id} published; run `dvc fetch`")
-    return manifest
 
 
 def _recorded(manifests: Iterable[Execution]) -> dict[str, Any]:

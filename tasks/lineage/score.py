@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -35,25 +34,6 @@ class Score:
     system: str | None = None
     query_id: str | None = None
     video_id: str | None = None
-
-
-def add_state(parser: argparse.ArgumentParser) -> None:
-    """The arguments that name a score and its state: SCORE and --rev."""
-    parser.add_argument(
-        "score",
-        nargs="?",
-        metavar="SCORE",
-        help="a measure (nDCG@10, bm25/AP), an MLflow run id, a query id, or QUERY:VIDEO (default: nDCG@10)",
-    )
-    parser.add_argument("--rev", metavar="REV", help="of this commit, branch or tag instead of the workspace")
-
-
-def positive(text: str) -> int:
-    """An argument that counts something."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
 
 
 def state(name: str | None) -> Lineage:

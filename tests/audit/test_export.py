@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from tasks.audit.export import command
+from tasks.audit.export import view
 from tasks.audit.export.events import export
 from tasks.lineage.open import revision, workspace
 from tasks.shared.artifacts.negatives import read_negatives
@@ -260,7 +260,7 @@ def test_another_copy_of_the_project_tells_the_same(
     assert "16 events of workspace" in done.stdout
     assert [json.loads(line) for line in (tmp_path / "events.jsonl").read_text(encoding="utf-8").splitlines()] == events
     monkeypatch.chdir(finished.root)
-    command.run(Namespace(score=None, rev=None, output=None, namespace=None, json=True))
+    view.answer(Namespace(score=None, rev=None, output=None, namespace=None, json=True))
     whole = json.loads(capsys.readouterr().out)
     assert whole == {"state": "workspace", "namespace": "reeltrace", "events": events, "remarks": []}
 

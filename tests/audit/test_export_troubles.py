@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import sqlite3
@@ -12,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tasks.audit.export import command
+from tasks.audit.cli import build_parser
+from tasks.audit.export import view
 from tasks.audit.export.events import Export, export
 from tasks.audit.export.runs import UNKNOWN
 from tasks.lineage.open import workspace
@@ -143,10 +143,8 @@ def test_wrong_names_are_one_line(
     project: Project, monkeypatch: pytest.MonkeyPatch, arguments: list[str], line: str
 ) -> None:
     monkeypatch.chdir(project.root)
-    parser = argparse.ArgumentParser()
-    command.arguments(parser)
     with pytest.raises(UserError) as refused:
-        command.run(parser.parse_args(arguments))
+        view.answer(build_parser().parse_args(["export", *arguments]))
     assert str(refused.value).startswith(line)
     assert "\n" not in str(refused.value)
 

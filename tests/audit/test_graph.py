@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import os
@@ -18,7 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.audit.graph import command, items
+from tasks.audit.cli import build_parser
+from tasks.audit.graph import items, view
 from tasks.audit.text import as_json
 from tasks.lineage.score import resolve
 from tasks.shared.artifacts.corpus import read_queries, read_videos
@@ -30,11 +30,9 @@ from tests.project import Project
 
 def graph_of(project: Project, *arguments: str) -> dict[str, Any]:
     """What `--json` prints, made in this process."""
-    parser = argparse.ArgumentParser()
-    command.arguments(parser)
-    chosen = parser.parse_args(arguments)
+    chosen = build_parser().parse_args(["graph", *arguments])
     with chdir(project.root):
-        return json.loads(as_json(command.graph_of(resolve(chosen.score, chosen.rev))))  # type: ignore[no-any-return]
+        return json.loads(as_json(view.graph_of(resolve(chosen.score, chosen.rev))))  # type: ignore[no-any-return]
 
 
 @pytest.fixture(autouse=True)
@@ -290,9 +288,7 @@ def test_it_changes_nothing(finished: Project) -> None:
 
 
 def test_help_imports_nothing_slow() -> None:
-    code = (
-        "import sys, tasks.audit.graph.command; print({'dvc', 'mlflow', 'lancedb', 'rich', 'jinja2'} & {*sys.modules})"
-    )
+    code = "import sys, tasks.audit.graph.view; print({'dvc', 'mlflow', 'lancedb', 'rich', 'jinja2'} & {*sys.modules})"
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.strip() == "set()"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import shutil
@@ -14,9 +13,10 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from tasks.audit.cli import build_parser
 from tasks.audit.impact.checkpoints import Checkpoints
-from tasks.audit.impact.command import arguments, run
 from tasks.audit.impact.places import ranks_of
+from tasks.audit.impact.view import answer
 from tasks.lineage.lineage import Lineage
 from tasks.lineage.mlflow import Tracking
 from tasks.lineage.open import workspace
@@ -192,10 +192,8 @@ def test_what_is_not_there_is_one_line(
     project: Project, monkeypatch: pytest.MonkeyPatch, given: list[str], told: str
 ) -> None:
     monkeypatch.chdir(project.root)
-    parser = argparse.ArgumentParser()
-    arguments(parser)
     with pytest.raises(UserError) as refused:
-        run(parser.parse_args(given))
+        answer(build_parser().parse_args(["impact", *given]))
     assert told in str(refused.value)
     assert "\n" not in str(refused.value)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tasks.audit.negatives import command
+from tasks.audit.cli import build_parser
+from tasks.audit.negatives import view
 from tasks.shared.runtime.errors import UserError
 from tests.project import Project
 
@@ -22,12 +22,10 @@ def ask(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureF
     """Ask in this process, in a folder; what was printed."""
     monkeypatch.setenv("REELTRACE_STORE", str(tmp_path / "store"))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    parser = argparse.ArgumentParser()
-    command.arguments(parser)
 
     def asked(root: Path, *arguments: str) -> str:
         monkeypatch.chdir(root)
-        assert command.run(parser.parse_args(arguments)) == 0
+        assert view.answer(build_parser().parse_args(["negatives", *arguments])) == 0
         return capsys.readouterr().out
 
     return asked

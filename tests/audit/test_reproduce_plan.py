@@ -38,7 +38,7 @@ def with_runs(small: SmallGit, monkeypatch: pytest.MonkeyPatch, *, dirty: bool, 
         stages = {manifest.digest: stage for stage, manifest in workspace().executions.items()}
         return {digest: [run_of(stages[digest], digest, commit, dirty=dirty)] for digest in digests}
 
-    monkeypatch.setattr("tasks.audit.tracking.Tracking.of_manifests", of_manifests)
+    monkeypatch.setattr("tasks.lineage.mlflow.Tracking.of_manifests", of_manifests)
 
 
 def test_the_commit_is_that_of_the_code_and_not_head(small: SmallGit) -> None:

@@ -67,7 +67,7 @@ def graph_of_pair(score: Score) -> Graph:
         drawing.add(
             made.document(document),
             ("video", "title, description, caption"),
-            ("media", "frames, audio", media is None or not _same_media(document, media)),
+            ("media", "frames, audio", media is None or bool(lineage.mismatches)),
             ("transcript", "text"),
         )
     taught = () if document or not traced.shown else TAUGHT
@@ -76,11 +76,6 @@ def graph_of_pair(score: Score) -> Graph:
         drawing.add(made.vector(document), ("document", "content"), ("checkpoint", "weights"))
     _rank(drawing, traced)
     return drawing.graph(f"Lineage of {traced.query.query_id}:{lineage.video.video_id}")
-
-
-def _same_media(document: object, media: object) -> bool:
-    """Whether the document read the frames and the sound that are there; what it did not read cannot differ."""
-    return all(getattr(document, name) in (None, getattr(media, name)) for name in ("frames_sha256", "audio_sha256"))
 
 
 def _training(traced: PairTrace) -> str:

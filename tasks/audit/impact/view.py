@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import Any
 from tasks.audit.impact.answer import Impact, Judged, Mean, ParamImpact, Place, QueryImpact, VideoImpact
 from tasks.audit.impact.change import Share, StageForecast
 from tasks.audit.impact.checkpoints import Checkpoint
-from tasks.audit.text import Tree, plain, short, shortened, show, size, table
+from tasks.audit.text import Tree, as_json, plain, short, shortened, show, size, table
 from tasks.shared.artifacts.exposures import Exposure
 from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.execution.params import as_read
+from tasks.shared.runtime.errors import UserError
 
 MOST = 8  # rows of a kind that a tree shows; JSON has all
 WORDS = 90  # characters of a text
@@ -268,3 +270,17 @@ def _stale(answer: Impact) -> str:
         return "Without that change nothing is stale: `dvc status` is clean."
     lines = [f"  {one.stage}: {'; '.join(plain(why) for why in one.why)}" for one in answer.stale]
     return "\n".join(["Stale already, whatever is changed:", *lines])
+
+
+def answer(chosen: argparse.Namespace) -> int:
+    """Print what follows. Raises UserError where nothing is named, or something that there is not."""
+    from tasks.audit.impact.impact import impact
+
+    if not (chosen.videos or chosen.query or chosen.param):
+        raise UserError("name a VIDEO, --query QUERY or --param KEY[=VALUE]; `reeltrace audit impact --help` says more")
+    answer = impact(chosen.videos, chosen.query, chosen.param, chosen.rev)
+    if chosen.json:
+        print(as_json(answer))
+    else:
+        show_impact(answer)
+    return 0

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from tasks.audit.cli import PER_STRATUM
 from tasks.audit.negatives.advice import share
 from tasks.audit.negatives.effectiveness import EFFECTS, QUALITIES, Test
 from tasks.audit.negatives.likeness import WAYS
 from tasks.audit.negatives.mix import MODALITIES
 from tasks.audit.negatives.view_parts import flags, show_lines, show_origin
-from tasks.audit.text import plain, shortened, show, table
+from tasks.audit.text import as_json, plain, shortened, show, table
+from tasks.lineage.score import state
 from tasks.shared.artifacts.scores import HEADLINE
 
 if TYPE_CHECKING:
@@ -181,3 +184,31 @@ def _tests(tests: list[Test], *, groups: bool) -> list[list[Any]]:
 
 def _percent(part: int | None, whole: int) -> str | None:
     return None if part is None or not whole else f"{100 * part / whole:.0f} %"
+
+
+def answer(chosen: argparse.Namespace) -> int:
+    """Print the answer. Raises UserError for a wrong name, file or combination."""
+    from tasks.audit.negatives import audit, view_query, view_sample
+    from tasks.audit.negatives.judged import read_judged
+    from tasks.audit.negatives.query import audit_query
+    from tasks.audit.negatives.sample import write_sample
+    from tasks.shared.runtime.errors import UserError
+
+    if sum(map(bool, (chosen.query, chosen.sample, chosen.judged))) > 1:
+        raise UserError("QUERY, --sample and --judged ask for different things; give one of them")
+    if chosen.per_stratum and not chosen.sample:
+        raise UserError("--per-stratum says how large --sample is; give both")
+    lineage = state(chosen.rev)
+    if chosen.query:
+        one = audit_query(lineage, chosen.query)
+        print(as_json(one)) if chosen.json else view_query.show_query(one)
+    elif chosen.sample:
+        sample = write_sample(*audit.sampled(lineage), chosen.sample, chosen.per_stratum or PER_STRATUM)
+        print(as_json(sample)) if chosen.json else view_sample.show_sample(sample)
+    elif chosen.judged:
+        judged = read_judged(*audit.sampled(lineage), chosen.judged)
+        print(as_json(judged)) if chosen.json else view_sample.show_judged(judged)
+    else:
+        whole = audit.audit(lineage)
+        print(as_json(whole)) if chosen.json else show_audit(whole)
+    return 0

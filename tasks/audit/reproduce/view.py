@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -12,7 +13,7 @@ from tasks.audit.reproduce.environment import Difference
 from tasks.audit.reproduce.plan import Plan
 from tasks.audit.reproduce.scores import SystemScore
 from tasks.audit.reproduce.tree import PREFIX
-from tasks.audit.text import plain, short, show, table
+from tasks.audit.text import as_json, plain, short, show, table
 from tasks.shared.artifacts.scores import HEADLINE
 from tasks.shared.execution.worktree import left_over
 
@@ -168,3 +169,23 @@ def _environment(differences: list[Difference]) -> list[str]:
         f"{one.here or 'not installed'}"
         for one in differences
     ]
+
+
+def answer(chosen: argparse.Namespace) -> int:
+    """0 for identical bytes or an identical score, 1 for a difference, 2 where it did not run through.
+
+    Raises UserError where it cannot be tried.
+    """
+    from tasks.audit.reproduce.answer import EXIT
+    from tasks.audit.reproduce.plan import make_plan
+    from tasks.audit.reproduce.reproduce import reproduce
+    from tasks.lineage.score import resolve
+
+    plan = make_plan(resolve(chosen.score, chosen.rev), chosen.first)
+    show_plan(plan)
+    answer = reproduce(plan)
+    if chosen.json:
+        print(as_json(answer))
+    else:
+        show_answer(answer)
+    return EXIT[answer.outcome]

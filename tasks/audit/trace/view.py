@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 
 from tasks.audit.ancestry import show_ancestry, stages_tree, where_it_is
-from tasks.audit.text import Table, Tree, short, shortened, show, size, table, tree
+from tasks.audit.text import Table, Tree, as_json, short, shortened, show, size, table, tree
 from tasks.audit.trace.trace import PairTrace, QueryTrace, ScoreTrace
 from tasks.lineage.items import VideoLineage, file_of
+from tasks.lineage.score import resolve
 from tasks.shared.artifacts import media
 from tasks.shared.artifacts.exposures import Altered, Exposure, Role
 from tasks.shared.artifacts.scores import HEADLINE
@@ -116,7 +118,7 @@ def item_tree(lineage: VideoLineage) -> Tree:
         root = tree("not in the index" + (f": {why}" if why else ""))
     else:
         root = tree(f"index row: vector {short(document.vector_sha256)}, payload {short(document.payload_sha256)}")
-        words = f"text, {document.text_tokens} tokens: “{shortened(document.text, WORDS)}”"
+        words = f"text, {document.text_tokens} tokens: “{shortened(document.text or '', WORDS)}”"
         read = f"document {short(document.document_sha256)}: {', '.join(document.modalities)}"
         root.add(read, [words] if document.text else [])
     if said is not None:
@@ -131,6 +133,8 @@ def item_tree(lineage: VideoLineage) -> Tree:
     if made is not None and made.audio is not None:
         where = file_of(media.FOLDER, made.audio)
         root.add(f"audio {short(made.audio_sha256)}: {made.audio_seconds:.2f} s, {where}")
+    for line in lineage.mismatches:
+        root.add(f"broken: {line}", style="bold red")
     for failure in lineage.failures:
         root.add(f"failed in {failure.step}: {failure.error}: {failure.message}")
     root.add(f"video file {video.path}: sha256 {video.sha256}, {size(video.bytes)}")
@@ -194,3 +198,20 @@ def _relevance(relevance: int | None) -> str:
 
 def _means(system: str) -> str:
     return "cosine of the vectors" if system in ENCODED else "cosine of the texts" if system == "text_dense" else "BM25"
+
+
+def answer(chosen: argparse.Namespace) -> int:
+    """Print the ancestry. Raises UserError where there is nothing of that name."""
+    from tasks.audit.trace import trace
+
+    score = resolve(chosen.score, chosen.rev)
+    if score.video_id is not None:
+        pair = trace.trace_pair(score)
+        print(as_json(pair)) if chosen.json else show_pair(pair)
+    elif score.query_id is not None:
+        query = trace.trace_query(score, chosen.k)
+        print(as_json(query)) if chosen.json else show_query(query)
+    else:
+        number = trace.trace_score(score)
+        print(as_json(number)) if chosen.json else show_score(number)
+    return 0

@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.audit.text import as_json, plain, short, show, table
-from tasks.lineage.score import RUN_ID, add_state, resolve
+from tasks.lineage.score import RUN_ID, resolve
 
 if TYPE_CHECKING:
     from tasks.audit.export.events import Export
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """SCORE and its state, where to write, and the namespace."""
-    add_state(parser)
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write the events here and show a table of them")
-    parser.add_argument(
-        "--namespace",
-        metavar="NAME",
-        help="of jobs and of the project's files (default: reeltrace, with the address of the git remote origin)",
-    )
-    parser.add_argument("--json", action="store_true", help="one JSON document of events and remarks, not a line each")
-
-
-def run(chosen: argparse.Namespace) -> int:
+def answer(chosen: argparse.Namespace) -> int:
     """Print an event a line, remarks to standard error. Raises UserError where there is nothing of that name."""
     import sys
 

@@ -7,27 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.audit.text import as_json
-from tasks.lineage.score import Score, add_state, resolve
+from tasks.lineage.score import Score, resolve
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import write_text
 
 if TYPE_CHECKING:
     from tasks.lineage.picture.graph import Graph
 
-FORMATS = ("mermaid", "dot", "svg")
 
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of the command."""
-    add_state(parser)
-    parser.add_argument(
-        "--format", choices=FORMATS, help="default: the ending of FILE (.mmd, .dot, .svg), else mermaid"
-    )
-    parser.add_argument("--output", metavar="FILE", help="write there instead of to standard output")
-    parser.add_argument("--json", action="store_true", help="nodes and edges as JSON, digests in full")
-
-
-def run(chosen: argparse.Namespace) -> int:
+def answer(chosen: argparse.Namespace) -> int:
     """Write the graph of the score that was named."""
     if chosen.json and chosen.format:
         raise UserError("--json has nodes and edges, --format a picture of them; name one of the two")
@@ -37,7 +25,7 @@ def run(chosen: argparse.Namespace) -> int:
         print(text, end="")
         return 0
     try:
-        write_text(Path(chosen.output), text)
+        write_text(chosen.output, text)
     except OSError as error:
         raise UserError(f"{chosen.output} cannot be written ({error.strerror}); name another with --output") from None
     print(f"{chosen.output}: {len(graph.nodes)} nodes, {len(graph.edges)} edges")
@@ -45,7 +33,7 @@ def run(chosen: argparse.Namespace) -> int:
 
 
 def drawn(graph: Graph, form: str) -> str:
-    """The graph in one of FORMATS."""
+    """The graph in Mermaid, DOT or SVG."""
     from tasks.lineage.picture.dot import dot
     from tasks.lineage.picture.mermaid import mermaid
     from tasks.lineage.picture.svg import svg_file
@@ -53,9 +41,8 @@ def drawn(graph: Graph, form: str) -> str:
     return {"mermaid": mermaid, "dot": dot, "svg": svg_file}[form](graph)
 
 
-def _by_ending(output: str | None) -> str:
-    endings = {".svg": "svg", ".dot": "dot", ".gv": "dot"}
-    return next((form for ending, form in endings.items() if output and output.endswith(ending)), "mermaid")
+def _by_ending(output: Path | None) -> str:
+    return {".svg": "svg", ".dot": "dot", ".gv": "dot"}.get(output.suffix if output else "", "mermaid")
 
 
 def graph_of(score: Score) -> Graph:

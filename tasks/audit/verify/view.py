@@ -1,4 +1,4 @@
-"""`reeltrace audit verify`: whether every byte, row and number is what was recorded."""
+"""A verification as people read it: what was checked, what is wrong, what could not be checked, and the verdict."""
 
 from __future__ import annotations
 
@@ -8,27 +8,20 @@ from tasks.audit.text import as_json, plain, short, show, size, table
 from tasks.audit.verify.answer import Answer, Finding
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Which state, and whether to compute the scores again."""
-    parser.add_argument("--deep", action="store_true", help="compute rankings and scores again too")
-    parser.add_argument("--rev", metavar="REV", help="what this commit, branch or tag has in DVC's cache")
-    parser.add_argument("--json", action="store_true", help="print JSON: digests in full")
-
-
-def run(chosen: argparse.Namespace) -> int:
+def answer(chosen: argparse.Namespace) -> int:
     """Print what was checked and found; 0 where all is intact, 1 where anything is missing, altered or extra.
 
     Raises UserError where there is nothing to verify.
     """
     from tasks.audit.verify.verify import verify
 
-    answer = verify(chosen.rev, chosen.deep)
-    print(as_json(answer)) if chosen.json else show_verified(answer)
-    return 0 if answer.intact else 1
+    found = verify(chosen.rev, chosen.deep)
+    print(as_json(found)) if chosen.json else show_verified(found)
+    return 0 if found.intact else 1
 
 
 def show_verified(answer: Answer) -> None:
-    """Print what was checked, what is wrong, what could not be checked, and the verdict."""
+    """Print an answer."""
     title = f"verified: {answer.state}" + (f" at {short(answer.commit)}" if answer.commit else "")
     rows = [[one.what, one.count, "" if one.bytes is None else size(one.bytes)] for one in answer.checked]
     show(table(title, ["what", "checked", "size"], rows, right=["checked", "size"]))
