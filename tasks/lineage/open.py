@@ -12,7 +12,7 @@ from tasks.lineage.dvc import LOCK, PARAMS, LockedStage, Objects, parse_lock
 from tasks.lineage.lineage import Lineage
 from tasks.lineage.manifest import read_manifest_file
 from tasks.lineage.mlflow import Tracking
-from tasks.lineage.model import Execution, value_at
+from tasks.lineage.model import Execution, manifest_path, value_at
 from tasks.lineage.runs import published_by, runs_above
 from tasks.shared.artifacts.publish import MANIFEST, RESULTS
 from tasks.shared.execution.items import store_folder
