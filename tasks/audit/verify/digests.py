@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,37 +99,25 @@ def walk(root: Path, folder: Path, recorded: Iterable[str] = ()) -> tuple[dict[s
     """
     files: dict[str, Path] = {}
     irregular: dict[str, str] = {}
-    for path, entry in _entries(root / folder):
-        name = os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "backslashreplace")
-        if entry is None:
-            irregular[name] = "a folder that cannot be read"
-        elif entry.is_dir():
-            if any(one.startswith(f"{name}/") for one in recorded):
+
+    def name_of(path: Path) -> str:
+        return os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "backslashreplace")
+
+    def unreadable(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            irregular[name_of(Path(error.filename))] = "a folder that cannot be read"
+
+    for place, folders, names in os.walk(root / folder, onerror=unreadable):
+        folders.sort()
+        links = [name for name in folders if Path(place, name).is_symlink()]
+        for path in (Path(place, name) for name in sorted([*names, *links])):
+            name = name_of(path)
+            if path.is_file():
+                files[name] = path
+            elif path.is_dir() and any(one.startswith(f"{name}/") for one in recorded):
                 inner = walk(root, path.relative_to(root), recorded)
                 files |= inner[0]
                 irregular |= inner[1]
             else:
-                irregular[name] = f"a link to the folder {path.readlink()}"
-        elif entry.is_file():
-            files[name] = path
-        else:
-            what = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFLNK: "a link to nothing"}
-            irregular[name] = what.get(stat.S_IFMT(path.lstat().st_mode), "a device")
+                irregular[name] = f"a link to {path.readlink()}" if path.is_symlink() else "a pipe or device"
     return files, irregular
-
-
-def _entries(folder: Path) -> Iterator[tuple[Path, os.DirEntry[str] | None]]:
-    """Files, links and special files below a folder in order; None for a folder that cannot be listed."""
-    try:
-        with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
-    except FileNotFoundError:
-        return
-    except OSError:
-        yield folder, None
-        return
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            yield from _entries(folder / entry.name)
-        else:
-            yield folder / entry.name, entry

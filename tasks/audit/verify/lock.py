@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlparse
 
 from tasks.audit.verify.answer import Answer
 from tasks.audit.verify.digests import Digest
 from tasks.audit.verify.state import State, folder_md5
 from tasks.lineage.dvc import FOLDER, LOCK, LockedStage
+from tasks.lineage.manifest import parse_manifest
 from tasks.lineage.model import Execution, manifest_path
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.publish import MANIFEST, RESULTS
 from tasks.shared.execution.params import as_read
 from tasks.shared.execution.tracking import flat
 from tasks.shared.runtime.files import canonical_json, files_under
@@ -99,6 +102,47 @@ def sources(dep: str) -> list[Path]:
     """Files of a dependency outside the results, without those that .dvcignore keeps from DVC."""
     found = files_under(Path(dep)) if Path(dep).exists() else []
     return [file for file in found if "__pycache__" not in file.parts and file.suffix not in (".pyc", ".pyo", ".pyd")]
+
+
+def check_same_work(state: State, answer: Answer) -> None:
+    """Compare a result that HEAD does not record, and no run says that it published, with what was recorded before of
+    the same inputs, params, code and versions: equal work gives equal bytes."""
+    for stage, execution in state.lineage.executions.items():
+        before = state.committed.get(stage)
+        if (before is not None and before.outs == state.lineage.outs_of(stage)) or state.lineage.runs_of(stage):
+            continue
+        for record, other in _recorded_before(state, stage):
+            if other.digest != execution.digest and _work(other) == _work(execution):
+                where, expected = manifest_path(stage), {path: one.sha256 for path, one in other.generated.items()}
+                answer.find("altered", where, record, f"sha256 {other.digest}", f"sha256 {execution.digest}")
+                for path in sorted({*expected, *execution.generated}):
+                    state.compare(answer, path, f"sha256 {expected[path]}" if path in expected else None, record)
+
+
+def _recorded_before(state: State, stage: str) -> Iterator[tuple[str, Execution]]:
+    """A stage's manifests as MLflow's runs kept them, and as DVC's cache has that of HEAD."""
+    for run in state.lineage.tracking.of_stages([stage]):
+        folder = local(run.artifacts)
+        if folder is not None and (folder / MANIFEST).is_file():
+            copy = parse_manifest((folder / MANIFEST).read_bytes(), run.run_id)
+            if copy.digest == run.manifest:
+                yield f"MLflow run {run.run_id}, which did the same work", copy
+    for out, md5 in state.committed[stage].outs.items() if stage in state.committed else ():
+        one = md5 if out == manifest_path(stage) else (state.listing(md5) or {}).get(MANIFEST)
+        if one is not None and state.objects.has(one):
+            yield f"{LOCK} of HEAD, of the same work", parse_manifest(state.objects.path(one).read_bytes(), one)
+
+
+def _work(execution: Execution) -> tuple[object, ...]:
+    return execution.used, execution.params, execution.code, execution.components
+
+
+def local(address: str) -> Path | None:
+    """The folder of an address on this machine; None for one elsewhere."""
+    parsed = urlparse(address)
+    if parsed.scheme == "file":
+        return Path(unquote(parsed.path))
+    return None if parsed.scheme else Path(address)
 
 
 def canonical(values: dict[str, Any], key: str) -> str | None:

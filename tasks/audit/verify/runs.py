@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlparse
 
 from tasks.audit.verify.answer import Answer
 from tasks.audit.verify.digests import Unread, compare, walk
+from tasks.audit.verify.lock import local
 from tasks.audit.verify.metrics import check_metrics
 from tasks.audit.verify.state import State
 from tasks.lineage.dvc import LOCK
-from tasks.lineage.manifest import read_manifest_file
 from tasks.lineage.mlflow import MANIFEST_TAG
 from tasks.lineage.model import Execution, Run, manifest_path
 from tasks.lineage.records import Record, damaged, read_records
 from tasks.shared.artifacts.publish import MANIFEST, RESULTS
 from tasks.shared.execution.tracking import REGISTERED_MODEL, SEAL, TAG_LIMIT, flat
-from tasks.shared.runtime.errors import UserError
 
 KEPT: dict[str, tuple[str, ...]] = {  # names in results/<stage>/ of which a run keeps copies, where they are there
     "mine": ("negatives.jsonl",),
@@ -74,23 +72,15 @@ def _made(state: State, execution: Execution, run: Run) -> bool:
 
 
 def _copies(run: Run) -> dict[str, Path] | None:
-    folder = _local(run.artifacts)
+    folder = local(run.artifacts)
     if folder is None or not folder.is_dir():
         return None
     files, irregular = walk(folder, Path())
     return files | {name: folder / name for name in irregular}
 
 
-def _local(address: str) -> Path | None:
-    """The folder of an address on this machine; None for one elsewhere."""
-    parsed = urlparse(address)
-    if parsed.scheme == "file":
-        return Path(unquote(parsed.path))
-    return None if parsed.scheme else Path(address)
-
-
 def check_runs(state: State, answer: Answer, runs: list[Published]) -> None:
-    """Compare every run with what it published, and results without a run with those of runs of the same work."""
+    """Compare every run with what it published."""
     tracking, lineage = state.lineage.tracking, state.lineage
     if (damage := damaged(tracking.uri, Path())) is not None:
         answer.find("unreadable", *damage)
@@ -113,8 +103,6 @@ def check_runs(state: State, answer: Answer, runs: list[Published]) -> None:
     without = [stage for stage, some in by_stage.items() if not some]
     if without:
         answer.note("not checked", "MLflow", f"it has no run that published this result of {', '.join(without)}")
-    for stage in without:
-        _check_twins(state, answer, lineage.executions[stage])
     for one in runs:
         answer.count("MLflow runs")
         if not one.whole:
@@ -129,32 +117,6 @@ def check_runs(state: State, answer: Answer, runs: list[Published]) -> None:
     else:
         for one in away:
             answer.find("missing", f"{one.name} artifacts", "its address in MLflow", one.run.artifacts, None)
-
-
-def _check_twins(state: State, answer: Answer, execution: Execution) -> None:
-    """Compare a result that no run published, and that HEAD does not record, with runs of the same inputs, params, code
-    and versions: equal work gives equal bytes."""
-    stage, own = execution.stage, manifest_path(execution.stage)
-    committed = state.committed.get(stage)
-    if committed is not None and committed.outs == state.lineage.outs_of(stage):
-        return
-    for run in state.lineage.tracking.of_stages([stage]):
-        try:
-            folder = _local(run.artifacts)
-            copy = read_manifest_file(folder / MANIFEST) if folder else None
-        except UserError:
-            continue
-        if copy is None or copy.digest != run.manifest or _recipe(copy) != _recipe(execution):
-            continue
-        record = f"MLflow run {run.run_id}, which did the same work"
-        answer.find("altered", own, record, f"sha256 {copy.digest}", f"sha256 {execution.digest}")
-        theirs = {path: one.sha256 for path, one in copy.generated.items()}
-        for path in sorted({*theirs, *execution.generated}):
-            state.compare(answer, path, f"sha256 {theirs[path]}" if path in theirs else None, record)
-
-
-def _recipe(execution: Execution) -> tuple[object, ...]:
-    return execution.used, execution.params, execution.code, execution.components
 
 
 def _check_tags(state: State, answer: Answer, one: Published) -> None:

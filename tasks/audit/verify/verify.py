@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tasks.audit.verify.answer import Answer
 from tasks.audit.verify.files import check_files, check_links, check_videos, note_changes, video_files
-from tasks.audit.verify.lock import check_lock, sources
+from tasks.audit.verify.lock import check_lock, check_same_work, sources
 from tasks.audit.verify.rows import check_index, check_items
 from tasks.audit.verify.runs import check_runs, runs_of
 from tasks.audit.verify.state import open_revision, open_workspace
@@ -42,10 +42,11 @@ def verify(rev: str | None = None, deep: bool = False) -> Answer:
     check_videos(state, answer, videos)
     if "encode" in lineage.executions:
         check_index(state, answer)
-    check_items(state, answer)
     check_lock(state, answer)
+    check_same_work(state, answer)
     check_links(state, answer)
     check_runs(state, answer, runs)
+    check_items(state, answer)
     note_changes(state, answer)
     if deep:
         from tasks.audit.verify.deep import check_scores
