@@ -55,21 +55,13 @@ def _check_rankings(answer: Answer, execution: Execution, results: Path, runs: d
     """tuned and base by exact search, the final system over the index's rows and the other over its vectors, and by
     fusion of the vectors of single modalities; bm25 over the documents' text."""
     depth, folder = execution.param("evaluate.depth"), results / "encode" / "vectors"
-    modalities, weights = execution.param("encode.modalities"), execution.param("evaluate.weights")
-    training = read_qrels(results / "corpus" / "qrels.train.trec")
     final = read_index_manifest(results / "encode").encoding.system
     for system in [one for one in SYSTEMS if one in runs]:
         documents = _rows(results) if system == final else read_vectors(system, "videos", folder)
         source = LANCE if system == final else f"results/encode/vectors/{system}.videos.parquet"
         again = search(read_vectors(system, "queries", folder), documents, depth)
         _check_run(answer, system, source, again, runs[system], depth)
-        names = {one: run_name(system, one) for one in FUSIONS}
-        methods = [one for one in FUSIONS if (results / "evaluate" / RUNS / f"{names[one]}.trec").is_file()]
-        fused = fuse_system(system, methods, modalities, weights, training, depth, folder).runs if methods else {}
-        source = ", ".join(f"results/encode/vectors/{system}.videos.{one}.parquet" for one in modalities)
-        for method in methods:
-            there = read_run(names[method], results / "evaluate")
-            _check_run(answer, names[method], source, fused.get(method, {}), there, depth)
+        _check_fusions(answer, execution, results, system)
     if "bm25" in runs:
         queries = read_queries(results / "corpus" / "queries.parquet", "test")
         videos = read_videos(results / "corpus" / "manifest.parquet", "test")
@@ -79,6 +71,19 @@ def _check_rankings(answer: Answer, execution: Execution, results: Path, runs: d
     if "text_dense" in runs:
         what = "its vectors are not kept, so its ranking is taken as it is: only what it scores is computed again"
         answer.note("not checked", "text_dense", what)
+
+
+def _check_fusions(answer: Answer, execution: Execution, results: Path, system: str) -> None:
+    evaluated, folder = results / "evaluate", results / "encode" / "vectors"
+    methods = [one for one in FUSIONS if (evaluated / RUNS / f"{run_name(system, one)}.trec").is_file()]
+    if not methods:
+        return
+    depth, modalities = execution.param("evaluate.depth"), execution.param("encode.modalities")
+    weights, training = execution.param("evaluate.weights"), read_qrels(results / "corpus" / "qrels.train.trec")
+    fused = fuse_system(system, methods, modalities, weights, training, depth, folder).runs
+    source = ", ".join(f"results/encode/vectors/{system}.videos.{one}.parquet" for one in modalities)
+    for name, again in ((run_name(system, one), fused.get(one, {})) for one in methods):
+        _check_run(answer, name, source, again, read_run(name, evaluated), depth)
 
 
 def _rows(results: Path) -> Vectors:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
@@ -11,11 +12,12 @@ from tasks.audit.verify.answer import Answer
 from tasks.audit.verify.digests import Digest
 from tasks.audit.verify.state import State, folder_md5
 from tasks.lineage.dvc import FOLDER, LOCK, LockedStage
-from tasks.lineage.manifest import parse_manifest
+from tasks.lineage.manifest import read_manifest_file
 from tasks.lineage.model import Execution, manifest_path
 from tasks.shared.artifacts.publish import MANIFEST, RESULTS
 from tasks.shared.execution.params import as_read
 from tasks.shared.execution.tracking import flat
+from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import canonical_json, files_under
 
 
@@ -123,14 +125,15 @@ def _recorded_before(state: State, stage: str) -> Iterator[tuple[str, Execution]
     """A stage's manifests as MLflow's runs kept them, and as DVC's cache has that of HEAD."""
     for run in state.lineage.tracking.of_stages([stage]):
         folder = local(run.artifacts)
-        if folder is not None and (folder / MANIFEST).is_file():
-            copy = parse_manifest((folder / MANIFEST).read_bytes(), run.run_id)
-            if copy.digest == run.manifest:
+        with suppress(UserError):
+            copy = read_manifest_file(folder / MANIFEST) if folder is not None else None
+            if copy is not None and copy.digest == run.manifest:
                 yield f"MLflow run {run.run_id}, which did the same work", copy
     for out, md5 in state.committed[stage].outs.items() if stage in state.committed else ():
         one = md5 if out == manifest_path(stage) else (state.listing(md5) or {}).get(MANIFEST)
-        if one is not None and state.objects.has(one):
-            yield f"{LOCK} of HEAD, of the same work", parse_manifest(state.objects.path(one).read_bytes(), one)
+        with suppress(UserError):
+            if one is not None and state.objects.has(one):
+                yield f"{LOCK} of HEAD, of the same work", read_manifest_file(state.objects.path(one))
 
 
 def _work(execution: Execution) -> tuple[object, ...]:
