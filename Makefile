@@ -30,7 +30,7 @@ export POOL := $(value POOL)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo videos profile ready search trace verify ui serve deploy worker test check format lock clean
+.PHONY: help setup demo videos profile ready search trace verify ui serve deploy worker test check deps format lock clean
 
 # Where Prefect's server is and keeps its data, unless the user says otherwise. Tests have servers of their own.
 ui serve deploy worker: export PREFECT_API_URL ?= http://127.0.0.1:$(PREFECT_PORT)/api
@@ -97,11 +97,15 @@ worker: setup  ## works in this clone on what the pool is given, one run at a ti
 test: setup  ## the tests, without network
 	@PATH="$(CURDIR)/$(BIN):$$PATH" HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-check: setup  ## lint, format, types and import contracts
+check: setup  ## lint, format, types, import contracts, and the code that dvc.yaml names
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tasks.shared.execution.code_deps
+
+deps: setup  ## write the code that every stage depends on into dvc.yaml, as its imports say
+	$(BIN)/python -m tasks.shared.execution.code_deps --write
 
 format: setup  ## bring the code into the format that check wants
 	$(BIN)/ruff check --fix

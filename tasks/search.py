@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from tasks.shared.artifacts.index import FOLDER, Hit, Index
 from tasks.shared.artifacts.models import System, systems
 from tasks.shared.artifacts.publish import MANIFEST, read_manifest
-from tasks.shared.execution.params import FusionMethod
+from tasks.shared.artifacts.types import FusionMethod
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_json
 from tasks.shared.runtime.progress import watched

@@ -16,7 +16,7 @@ import csv
 from io import StringIO
 
 from tasks.shared.artifacts.models import BaseModel, named_base, write_base
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.stage import StageRun
 from tasks.shared.runtime.files import write_text
 
@@ -46,7 +46,6 @@ def run(stage: StageRun) -> None:
     for entry in history:
         stage.tracker.metrics({f"base/loss/{entry['modality']}": float(entry["loss"])}, step=int(entry["step"]))
     stage.counts = {"steps": len(history), "examples": len(history) * params.batch_size}
-    stage.artifacts = ["loss.csv"]
 
 
 def _make_tiny(stage: StageRun) -> list[dict[str, float | str]]:

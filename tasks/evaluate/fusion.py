@@ -15,7 +15,8 @@ from tasks.evaluate.significance import holm, interval, randomisation_p
 from tasks.shared.artifacts import vectors
 from tasks.shared.artifacts.corpus import Qrels
 from tasks.shared.artifacts.fusion import AgainstJoint, FusedQuery, Fusion
-from tasks.shared.artifacts.scores import HEADLINE, Run
+from tasks.shared.artifacts.scores import HEADLINE
+from tasks.shared.artifacts.types import Run
 from tasks.shared.execution.params import Params
 from tasks.shared.retrieval.fusion import Weigh, fused, weights_of
 from tasks.shared.retrieval.methods import TooFewError, read_modalities, way, weigher

@@ -9,10 +9,10 @@ from tasks.shared.artifacts import transcripts, vectors
 from tasks.shared.artifacts.corpus import Query, Video
 from tasks.shared.artifacts.document import document_text
 from tasks.shared.artifacts.rows import refuse
-from tasks.shared.artifacts.scores import Run
 from tasks.shared.artifacts.transcripts import read_transcripts
+from tasks.shared.artifacts.types import Run, TextField
 from tasks.shared.artifacts.vectors import Vectors, mismatched, read_vectors
-from tasks.shared.execution.params import Params, TextField
+from tasks.shared.execution.params import Params
 from tasks.shared.retrieval.bm25 import BM25
 from tasks.shared.retrieval.search import search
 from tasks.shared.runtime.errors import UserError

@@ -16,7 +16,8 @@ import yaml
 
 from tasks.lineage.dvc import Objects, parse_lock
 from tasks.shared.artifacts.scores import FOLDER, PER_QUERY, QueryScores, read_per_query
-from tasks.shared.execution.params import PARAMS_FILE, Modality, Params, as_read, checked_params
+from tasks.shared.artifacts.types import Modality
+from tasks.shared.execution.params import PARAMS_FILE, Params, as_read, checked_params
 from tasks.shared.execution.params_file import overridden
 from tasks.shared.execution.pipeline import DVC_FILE
 from tasks.shared.runtime import git

@@ -14,7 +14,7 @@ import numpy as np
 from tasks.evaluate.significance import bounds
 from tasks.matrix.decomposition import COLUMNS, RESIDUAL, ROWS, shares
 from tasks.matrix.matrix import Matrix, Number, Place, Subset, label, said
-from tasks.shared.execution.params import MODALITIES
+from tasks.shared.artifacts.types import MODALITIES
 
 TEXT: Subset = ("text",)
 NON_TEXT: tuple[Subset, ...] = (("video", "audio"), ("video",), ("audio",))

@@ -15,7 +15,7 @@ import numpy as np
 from tasks.evaluate.significance import bounds, draws
 from tasks.matrix.cells import Cell, Subset
 from tasks.shared.artifacts.scores import HEADLINE
-from tasks.shared.execution.params import MODALITIES
+from tasks.shared.artifacts.types import MODALITIES
 from tasks.shared.runtime.errors import UserError
 
 Place = tuple[Subset, Subset]  # trained, indexed

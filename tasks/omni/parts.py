@@ -14,7 +14,7 @@ import torch
 
 from tasks.omni.frames import video_tokens
 from tasks.omni.perceive import Perceived
-from tasks.shared.execution.params import Modality
+from tasks.shared.artifacts.types import Modality
 
 # scripts that write no space between words: every sign counts as one
 SIGNS = r"\p{Han}\p{Hiragana}\p{Katakana}ー\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from tasks.shared.artifacts.scores import Run
+from tasks.shared.artifacts.types import Run
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import write_text
 

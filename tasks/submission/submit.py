@@ -6,8 +6,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from tasks.shared.artifacts.corpus import read_queries, read_videos
-from tasks.shared.artifacts.publish import RESULTS
-from tasks.shared.artifacts.scores import Run, read_run
+from tasks.shared.artifacts.scores import read_run
+from tasks.shared.artifacts.types import RESULTS, Run
 from tasks.shared.runtime.errors import UserError
 from tasks.submission.layouts import Layout, read_layout, write_layout
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from tasks.shared.artifacts.exposures import Alteration, Altered
-from tasks.shared.execution.params import Modality, Params
+from tasks.shared.artifacts.types import Modality
 from tasks.shared.runtime.errors import UserError
 from tasks.train.batches import judged_batches
-from tasks.train.lesson import Lesson
 from tasks.train.rows import Row
 from tasks.train.views import Views
+
+if TYPE_CHECKING:
+    from tasks.shared.execution.params import Params
+    from tasks.train.lesson import Lesson
 
 
 def account(lesson: Lesson, params: Params) -> dict[str, int]:

@@ -35,7 +35,7 @@ def _take_part(ranks: Ranks) -> None:
     if (plan := ranks.hear()) is None:
         return
     lesson = read_lesson(params, read_negatives())
-    key = trainings(params, read_stages(params)["train"], ranks.count).key(lesson.digest())
+    key = trainings(params, read_stages(params)["train"].params, ranks.count).key(lesson.digest())
     if key != plan["key"]:
         raise UserError("reads other params, data or code than rank 0; let every machine see the same project folder")
     from tasks.train.learn import learn

@@ -12,12 +12,14 @@ import torch
 
 from tasks.omni.loading import load_embedder
 from tasks.omni.lora import attach_lora, load_adapter
-from tasks.shared.artifacts.models import read_base
-from tasks.shared.execution.params import Params
+from tasks.shared.artifacts.exposures import write_altered, write_exposures
+from tasks.shared.artifacts.losses import write_losses
+from tasks.shared.artifacts.models import ADAPTER, read_base
+from tasks.train.account import altered
 from tasks.train.batches import judged_batches
 from tasks.train.inputs import Inputs, shares
-from tasks.train.lesson import Lesson
 from tasks.train.ranks import Ranks
+from tasks.train.rows import shown
 from tasks.train.seen import Seen
 from tasks.train.trainer import fit
 
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from tasks.omni.embedder import OmniEmbedder
+    from tasks.shared.execution.params import Params
     from tasks.shared.execution.tracking import Tracker
+    from tasks.train.lesson import Lesson
 
 
 @dataclass(frozen=True)
@@ -106,3 +110,15 @@ def _with_adapter(params: Params, device: str | None) -> SentenceTransformer:
     else:
         load_adapter(model, base.adapter, base.adapter_revision)
     return model
+
+
+def keep(learnt: Learnt, lesson: Lesson, params: Params, place: Path) -> None:
+    """Write the adapter, the losses, and what was shown for which query, into a folder."""
+    settings, views = params.train, lesson.views(params)
+    contrasted = bool(settings.objectives.query or settings.objectives.symmetric)
+    learnt.model.save(str(place / ADAPTER), create_model_card=False)
+    write_losses(place, learnt.history)
+    steps = settings.accumulation_steps
+    write_exposures(place, shown(lesson.rows, learnt.batches, lesson.mined, steps, contrasted=contrasted))
+    if settings.objectives.tuple or views.drops:
+        write_altered(place, altered(views, lesson.rows, learnt.batches, steps))

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 from tasks.shared.artifacts.corpus import read_queries, read_videos
 from tasks.shared.artifacts.models import base_system
 from tasks.shared.artifacts.negatives import MinedQuery, mismatched
-from tasks.shared.artifacts.publish import RESULTS, digests
 from tasks.shared.artifacts.rows import refuse
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.items import ItemStore, store_folder
 from tasks.shared.execution.params import Params
-from tasks.shared.execution.pipeline import StageSpec
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import sha256_json
 from tasks.shared.runtime.gpu import visible_gpus
@@ -23,10 +22,9 @@ from tasks.train.rows import Row, training_rows
 from tasks.train.views import Views
 
 if TYPE_CHECKING:
-    from tasks.omni.documents import Document
+    from tasks.omni.document import Document
 
 COMPONENTS = ("peft", "sentence-transformers", "torch", "transformers")
-CORPUS = RESULTS / "corpus"
 
 
 @dataclass(frozen=True)
@@ -73,15 +71,15 @@ class Lesson:
         return Views(params.train, params.run.seed, contents)
 
 
-def read_lesson(params: Params, mined: Sequence[MinedQuery]) -> Lesson:
+def read_lesson(params: Params, mined: Sequence[MinedQuery], root: Path = RESULTS) -> Lesson:
     """What the published corpus, media, transcripts and negatives teach. Raises UserError where there is no row."""
     from tasks.omni.documents import read_documents
 
-    asked = read_queries(CORPUS / "queries.parquet", "train")
+    asked = read_queries(root / "corpus" / "queries.parquet", "train")
     refuse(mismatched(mined, asked))
     queries = {query.query_id: query.text for query in asked}
-    videos = read_videos(CORPUS / "manifest.parquet", "train")
-    read = read_documents(videos, params.train.modalities, params.document.train_text)
+    videos = read_videos(root / "corpus" / "manifest.parquet", "train")
+    read = read_documents(videos, params.train.modalities, params.document.train_text, root)
     rows, drawn = training_rows(mined, list(read.found), params.train.negatives, params.run.seed)
     judged = [video_id for one in mined for video_id in one.positives]
     if not rows and not set(judged).isdisjoint(read.without):
@@ -101,22 +99,21 @@ def read_lesson(params: Params, mined: Sequence[MinedQuery]) -> Lesson:
     )
 
 
-def trainings(params: Params, spec: StageSpec, ranks: int) -> ItemStore:
+def trainings(params: Params, keys: Iterable[str], ranks: int, root: Path = RESULTS) -> ItemStore:
     """The store of finished trainings, each under its lesson's digest.
 
-    What decides a training beside its lesson is in the key too: params, code, versions, the starting weights, the
-    device, and among how many ranks it was divided, which moves the last bits of sums.
+    What decides a training beside its lesson is in the key too: params at these keys, code, versions, the starting
+    weights, the device, and among how many ranks it was divided, which moves the last bits of sums.
     """
-    base = base_system()
+    base = base_system(root)
     decides = {
-        "params": {key: params.section(key) for key in spec.params},
-        "code": {path: one["sha256"] for path, one in digests(spec.code).items()},
+        "params": {key: params.section(key) for key in keys},
         "versions": {name: version(name) for name in COMPONENTS},
         "device": "cuda" if visible_gpus() else "cpu",
         "ranks": ranks,
         "base": [base.digest(), base.model, base.revision],  # the adapter names its base
     }
-    return ItemStore("train", decides)
+    return ItemStore("train", "tasks.train.learn", decides)
 
 
 def checkpoints(key: str) -> Path:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tasks.shared.artifacts.exposures import Exposure, Role
-from tasks.shared.artifacts.negatives import MinedQuery
+
+if TYPE_CHECKING:
+    from tasks.shared.artifacts.negatives import MinedQuery
 
 
 @dataclass(frozen=True)

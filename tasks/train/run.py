@@ -17,23 +17,34 @@ mini-batches and ranks), `trainer` (the steps of the optimiser).
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 
-from tasks.shared.artifacts import exposures, losses
-from tasks.shared.artifacts.exposures import write_altered, write_exposures
-from tasks.shared.artifacts.losses import as_metrics, read_losses, write_losses
+from tasks.shared.artifacts.losses import as_metrics, read_losses
 from tasks.shared.artifacts.models import ADAPTER, Training, write_training
-from tasks.shared.artifacts.negatives import MinedQuery, read_negatives
+from tasks.shared.artifacts.negatives import FILE, MinedQuery, read_negatives
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.items import ENTRY, ItemStore
+from tasks.shared.execution.params import Params
+from tasks.shared.execution.pipeline import read_stages
+from tasks.shared.execution.plan import Item, Plan
 from tasks.shared.execution.reused import Reused
 from tasks.shared.execution.stage import StageRun
 from tasks.shared.runtime.files import files_under, link_or_copy
-from tasks.train.account import account, altered
 from tasks.train.lesson import COMPONENTS, Lesson, checkpoints, read_lesson, trainings
 from tasks.train.ranks import Ranks
-from tasks.train.rows import shown
 
 __all__ = ["COMPONENTS", "run"]
+
+
+def plan(params: Params, root: Path = RESULTS) -> list[Plan[Lesson]]:
+    """The training that the tables of a results folder ask for; nothing where no training query has a positive."""
+    mined = read_negatives(root / "mine" / FILE.name)
+    if not any(one.positives for one in mined):
+        return []
+    lesson = read_lesson(params, mined, root)
+    store = trainings(params, read_stages(params)["train"].params, params.train.processes, root)
+    return [Plan(store, [Item("adapter", store.key(lesson.digest()), lesson)], "training")]
 
 
 def run(stage: StageRun) -> None:
@@ -51,9 +62,11 @@ def run(stage: StageRun) -> None:
 
 
 def _train(stage: StageRun, mined: list[MinedQuery], ranks: Ranks) -> None:
+    from tasks.train.account import account  # imports torch, which `plan` can do without
+
     lesson = read_lesson(stage.params, mined)
     views = account(lesson, stage.params)
-    store = trainings(stage.params, stage.spec, ranks.count)
+    store = trainings(stage.params, stage.spec.params, ranks.count)
     key = store.key(lesson.digest())
     finished = store.get(key)
     stage.reused = Reused(int(finished is not None), 1, "training")
@@ -81,14 +94,11 @@ def _train(stage: StageRun, mined: list[MinedQuery], ranks: Ranks) -> None:
         **views,
     }
     stage.metrics = {"train/final_loss": history[-1]["loss"]}
-    stage.artifacts = [ADAPTER, losses.TABLE, exposures.TABLE]
-    if (stage.out / exposures.ALTERED).exists():
-        stage.artifacts.append(exposures.ALTERED)
     stage.registered = ADAPTER
 
 
 def _learn(stage: StageRun, lesson: Lesson, store: ItemStore, key: str, ranks: Ranks) -> Path:
-    from tasks.train.learn import learn  # heavy, and only needed where there is something to learn
+    from tasks.train.learn import keep, learn  # heavy, and only needed where there is something to learn
     from tasks.train.trainer import last_checkpoint
 
     folder = checkpoints(key)
@@ -98,17 +108,6 @@ def _learn(stage: StageRun, lesson: Lesson, store: ItemStore, key: str, ranks: R
     learnt = learn(
         lesson, stage.params, folder, checkpoint, ranks=ranks, device=device, tracker=stage.tracker
     )  # fmt: skip
-    settings, views = stage.params.train, lesson.views(stage.params)
-    contrasted = bool(settings.objectives.query or settings.objectives.symmetric)
-
-    def keep(place: Path) -> None:
-        learnt.model.save(str(place / ADAPTER), create_model_card=False)
-        write_losses(place, learnt.history)
-        steps = settings.accumulation_steps
-        write_exposures(place, shown(lesson.rows, learnt.batches, lesson.mined, steps, contrasted=contrasted))
-        if settings.objectives.tuple or views.drops:
-            write_altered(place, altered(views, lesson.rows, learnt.batches, steps))
-
-    finished = store.put(key, keep)
+    finished = store.put(key, partial(keep, learnt, lesson, stage.params))
     shutil.rmtree(folder, ignore_errors=True)
     return finished

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from tasks.omni.documents import Document
+from tasks.omni.document import Document
 from tasks.omni.perceive import Perceived, perceive
 
 if TYPE_CHECKING:

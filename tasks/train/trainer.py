@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -13,13 +13,15 @@ from transformers import PrinterCallback, TrainerCallback, TrainerControl, Train
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from tasks.shared.artifacts.losses import COLUMNS, as_metrics
-from tasks.shared.execution.params import Train
-from tasks.shared.execution.tracking import Tracker
 from tasks.shared.runtime.progress import Bar
 from tasks.train.contrast import Contrast
 from tasks.train.inputs import Batch, Inputs, Share
 from tasks.train.losses.objectives import Objectives
 from tasks.train.ranks import Ranks
+
+if TYPE_CHECKING:
+    from tasks.shared.execution.params import Train
+    from tasks.shared.execution.tracking import Tracker
 
 CHECKPOINT = "trained.safetensors"
 WHOLE = "whole"  # the empty file that a checkpoint gets last, when every rank has written its part

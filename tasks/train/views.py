@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
+from typing import TYPE_CHECKING
 
-from tasks.shared.execution.params import MODALITIES, Modality, Train
+from tasks.shared.artifacts.types import MODALITIES, Modality
 from tasks.train.rows import Row
+
+if TYPE_CHECKING:
+    from tasks.shared.execution.params import Train
 
 PAIRS: tuple[tuple[Modality, Modality], ...] = (("text", "audio"), ("text", "video"), ("audio", "video"))
 Contents = Mapping[Modality, str]  # of a document: what it has, and the identity of each

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from tasks.shared.artifacts.corpus import read_videos
 from tasks.shared.artifacts.media import mismatched, read_media
-from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.rows import refuse
 from tasks.shared.artifacts.transcripts import Transcript, write_transcripts
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.failures import write_failures
+from tasks.shared.execution.params import Params
+from tasks.shared.execution.plan import Plan
 from tasks.shared.execution.reused import Reused
 from tasks.shared.execution.stage import StageRun
 from tasks.transcribe import reader, screen, speech
 from tasks.transcribe.part import Part
+
+
+def plan(params: Params, root: Path = RESULTS) -> list[Plan[Any]]:
+    """What there is to hear and to read of the media in a results folder."""
+    media, found = read_media(root / "extract"), list[Plan[Any]]()
+    if params.transcribe.source == "whisper":
+        found.append(speech.plan(params, media))
+    if params.transcribe.ocr == "rapidocr":
+        found.append(screen.plan(media, root))
+    return found
 
 
 def run(stage: StageRun) -> None:

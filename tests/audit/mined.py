@@ -112,4 +112,4 @@ def lay(
 
 
 def _manifest(out: Path, stage: str, params: dict[str, Any], inputs: Sequence[Path]) -> None:
-    write_manifest(out, stage, params=params, code=[], components=[], inputs=inputs, counts={})
+    write_manifest(out, stage, params=params, code={}, components=[], inputs=inputs, counts={})

@@ -36,7 +36,7 @@ def state(folder: Path, **params: Any) -> State:
     with publishing("encode") as out:
         write_text(out / "failures.jsonl", "")
         counts = {"indexed": 1}
-        write_manifest(out, "encode", params={}, code=[], components=[], inputs=[], counts=counts)
+        write_manifest(out, "encode", params={}, code={}, components=[], inputs=[], counts=counts)
     change_params(
         {
             "document.train_text": ["transcript", "ocr"],

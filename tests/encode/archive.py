@@ -113,7 +113,7 @@ def sign(stage: str) -> None:
     """Write the stage's manifest, over what its folder holds."""
     folder = RESULTS / stage
     (folder / "manifest.json").unlink(missing_ok=True)
-    write_manifest(folder, stage, params={}, code=[], components=[], inputs=[], counts={})
+    write_manifest(folder, stage, params={}, code={}, components=[], inputs=[], counts={})
 
 
 @cache

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -113,6 +117,29 @@ def test_vectors_are_the_models_and_the_same_bytes_from_a_clean_store_and_from_a
     archive.run("encode", run)
     assert len(calls) == 2 * made
     assert reproducible() == first
+
+
+def test_code_that_reads_frames_otherwise_makes_other_vectors(archive: Workspace) -> None:
+    """Frames upside down, by a change of the module that reads them: nothing comes from the store."""
+    archive.run("encode", run)
+    before = read_vectors("base", "videos")
+    code = archive.root / "tasks"
+    source = code.resolve()
+    code.unlink()
+    shutil.copytree(source, code, ignore=shutil.ignore_patterns("__pycache__"))
+    reader = code / "shared/artifacts/media.py"
+    text = reader.read_text(encoding="utf-8")
+    changed = text.replace('np.asarray(image.convert("RGB"))', 'np.asarray(image.convert("RGB"))[::-1]')
+    assert changed != text
+    reader.write_text(changed, encoding="utf-8")
+    again = subprocess.run(
+        [sys.executable, "-m", "tasks.encode"], capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(archive.root)},
+    )  # fmt: skip
+    assert again.returncode == 0, again.stderr
+    assert "0 of 14 vectors reused" in again.stdout
+    moved = np.abs(read_vectors("base", "videos").values - before.values).max(axis=1) > 1e-3
+    assert [name for name, one in zip(before.ids, moved, strict=True) if one] == ["both", "mute", "unnamed"]
 
 
 def test_a_changed_caption_costs_one_video_and_damaged_items_are_made_again(archive: Workspace, calls: Calls) -> None:

@@ -17,7 +17,7 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import StateType
 
 from flows.deployments import environment, read_prefect_file
-from tasks.shared.execution.params import load_params
+from flows.params import load_flow_params
 from tests.flows.prefect_server import Server, wait_until
 from tests.flows.serving import ROOT, Serving
 
@@ -61,8 +61,8 @@ def told(client: SyncPrefectClient) -> dict[str, Any]:
 
 
 def test_prefect_reads_its_file_as_we_do(serving: Serving, client: SyncPrefectClient, pool: str) -> None:
-    stated = read_prefect_file(load_params(serving.root / "params.yaml").flows, serving.root / "prefect.yaml")
-    values = environment(load_params(serving.root / "params.yaml").flows)
+    stated = read_prefect_file(load_flow_params(serving.root / "params.yaml"), serving.root / "prefect.yaml")
+    values = environment(load_flow_params(serving.root / "params.yaml"))
     done = program(serving, "prefect", "--no-prompt", "deploy", "--all", **values, REELTRACE_POOL=pool)
     assert done.returncode == 0, done.stdout + done.stderr
     by_prefect = told(client)
@@ -86,8 +86,7 @@ def test_every_deployment_fits_its_flow(monkeypatch: pytest.MonkeyPatch) -> None
     from flows.register import prepared
 
     monkeypatch.chdir(ROOT)
-    sections = load_params()
-    for one in read_prefect_file(sections.flows).deployments:
+    for one in read_prefect_file(load_flow_params()).deployments:
         deployment = prepared(one)
         assert f"{deployment.flow_name}/{deployment.name}" == one.full_name
         assert set(one.parameters) <= set(deployment._parameter_openapi_schema.properties)

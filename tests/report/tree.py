@@ -38,7 +38,7 @@ from tasks.shared.artifacts.vectors import SYSTEMS as ENCODERS
 from tasks.shared.execution.failures import Failure, write_failures
 from tasks.shared.execution.params import load_params
 from tasks.shared.execution.pipeline import read_stages
-from tasks.shared.runtime.files import sha256_json, write_json, write_text
+from tasks.shared.runtime.files import sha256_file, sha256_json, write_json, write_text
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RESULTS = Path("results")
@@ -135,7 +135,7 @@ def _publish(stage: str, write: Callable[[Path], None], counts: dict[str, int], 
         out,
         stage,
         params={key: params.section(key) for key in spec.params},
-        code=spec.code,
+        code={path.as_posix(): sha256_file(path) for path in spec.code},
         components=("numpy", "pillow"),
         inputs=[file for path in spec.inputs for file in input_files(path)],
         counts=counts,

@@ -10,7 +10,8 @@ from safetensors.torch import load_file
 
 from tasks.omni.lora import attach_lora, save_adapter
 from tasks.omni.perceive import perceive
-from tasks.shared.execution.params import Modality, Train, load_params
+from tasks.shared.artifacts.types import Modality
+from tasks.shared.execution.params import Train, load_params
 from tasks.shared.runtime.files import read_json, write_json
 from tasks.train.inputs import Batch, Inputs, shares
 from tasks.train.ranks import Ranks

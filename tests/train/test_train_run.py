@@ -21,8 +21,8 @@ from tasks.shared.artifacts.losses import read_losses
 from tasks.shared.artifacts.media import write_media
 from tasks.shared.artifacts.models import BaseModel, read_training, write_base
 from tasks.shared.artifacts.negatives import MinedQuery, Negative, write_negatives
-from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.transcripts import Transcript, write_transcripts
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.items import store_folder
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.gpu import VISIBLE, lock_of

@@ -11,7 +11,8 @@ from hypothesis import settings as running
 from hypothesis import strategies as st
 
 from tasks.shared.artifacts.exposures import Altered
-from tasks.shared.execution.params import MODALITIES, Dropout, Modality
+from tasks.shared.artifacts.types import MODALITIES, Modality
+from tasks.shared.execution.params import Dropout
 from tasks.train.account import altered
 from tasks.train.rows import Row
 from tasks.train.views import Contents, Views, partners

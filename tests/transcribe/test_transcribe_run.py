@@ -42,7 +42,7 @@ def publish_extract(tracks: dict[str, np.ndarray | None]) -> None:
         digest = sha256_file(path)
         media.append(Media(name, "", None, None, [], 0, 0, 0, f"audio/{name}.flac", digest, len(samples) / 16_000))
     write_media(folder, media)
-    write_manifest(folder, "extract", params={}, code=[], components=[], inputs=[], counts={})
+    write_manifest(folder, "extract", params={}, code={}, components=[], inputs=[], counts={})
 
 
 @pytest.fixture

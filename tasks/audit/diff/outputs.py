@@ -8,7 +8,8 @@ from pathlib import Path
 from tasks.audit.diff.change import Change, changes
 from tasks.audit.diff.pair import Pair
 from tasks.lineage.lineage import Lineage
-from tasks.shared.artifacts.publish import FILES, FILES_SCHEMA, RESULTS
+from tasks.shared.artifacts.publish import FILES, FILES_SCHEMA
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_parquet
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tasks.lineage.lineage import Lineage
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 
 T = TypeVar("T")

@@ -17,7 +17,8 @@ from tasks.audit.diff.outputs import Files, files
 from tasks.audit.diff.pair import Pair
 from tasks.lineage.lineage import Lineage
 from tasks.lineage.model import Execution, Run
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.tracking import flat
 
 Kind = Literal["same", "parts", "inherited", "unknown"]  # unknown: not to be had in A or B

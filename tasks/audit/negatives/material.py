@@ -13,9 +13,9 @@ from tasks.shared.artifacts.corpus import Qrels, Query, Video, read_qrels, read_
 from tasks.shared.artifacts.exposures import Exposure, read_exposures
 from tasks.shared.artifacts.media import Media, read_media
 from tasks.shared.artifacts.negatives import MinedQuery, read_negatives
-from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.scores import QueryScores, read_per_query
 from tasks.shared.artifacts.transcripts import read_transcripts
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import sha256_file
 

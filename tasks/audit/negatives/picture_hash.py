@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.shared.artifacts.media import Media
-from tasks.shared.execution.engine import Job, process
+from tasks.shared.execution.engine import process
 from tasks.shared.execution.failures import Failure
 from tasks.shared.execution.items import ItemStore
+from tasks.shared.execution.plan import Item, Plan
 from tasks.shared.runtime.files import read_json, write_json
 
 STEP = "picture_hash"
@@ -76,11 +77,11 @@ def hashes_of(media: Iterable[Media], folder: Path, workers: int) -> tuple[dict[
         workers: processes.
     """
     strips = {one.frames_sha256: one for one in media if one.frames is not None and one.frames_sha256 is not None}
-    store = ItemStore(STEP, {"version": 1, "rule": [FRAMES, BITS, LIGHTER, CONTRAST]})
-    jobs = [
-        Job(sha256, store.key(sha256), (folder / str(one.frames), len(one.times))) for sha256, one in strips.items()
+    store = ItemStore(STEP, "tasks.shared.artifacts.media", {"version": 1, "rule": [FRAMES, BITS, LIGHTER, CONTRAST]})
+    items = [
+        Item(sha256, store.key(sha256), (folder / str(one.frames), len(one.times))) for sha256, one in strips.items()
     ]
-    outcome = process(STEP, store, jobs, _work, workers=workers)
+    outcome = process(STEP, Plan(store, items), _work, workers=workers)
     return {sha256: _read(entry) for sha256, entry in outcome.done.items()}, [
         Failure(strips[one.video_id].video_id, one.step, one.error, one.message) for one in outcome.failures
     ]

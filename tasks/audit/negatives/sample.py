@@ -23,7 +23,7 @@ from pathlib import Path
 from tasks.audit.negatives.facts import Fact
 from tasks.audit.negatives.material import Material
 from tasks.shared.artifacts import media as media_artifact
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import write_text
 

@@ -14,7 +14,8 @@ from tasks.lineage.lineage import Lineage
 from tasks.lineage.manifest import read_manifest_file
 from tasks.lineage.model import Execution
 from tasks.shared.artifacts.index import DATABASE, TABLE, describe, read_index_manifest
-from tasks.shared.artifacts.publish import FILES, MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import FILES, MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import files_under, sha256_file
 from tasks.shared.runtime.progress import progress

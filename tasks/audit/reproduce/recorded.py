@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tasks.lineage.lineage import Lineage
-from tasks.shared.artifacts.publish import FILES, FILES_SCHEMA, MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import FILES, FILES_SCHEMA, MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import link_or_copy, read_parquet, sha256_file
 from tasks.shared.runtime.progress import progress

@@ -17,9 +17,8 @@ from tasks.audit.reproduce.scores import compare_scores
 from tasks.audit.reproduce.tree import clean_tree
 from tasks.lineage.dvc import PARAMS
 from tasks.lineage.lineage import FINAL
-from tasks.shared.execution.outside import climbs, link, named_paths
 from tasks.shared.execution.params_file import overridden
-from tasks.shared.execution.worktree import Worktree
+from tasks.shared.execution.worktree import Worktree, climbs, link, named_paths
 from tasks.shared.runtime.files import sha256_json
 
 if TYPE_CHECKING:

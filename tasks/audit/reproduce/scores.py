@@ -8,7 +8,6 @@ from pathlib import Path
 from tasks.audit.reproduce.recorded import recorded_file
 from tasks.lineage.lineage import FINAL, Lineage
 from tasks.lineage.score import Score
-from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.scores import (
     HEADLINE,
     METRICS,
@@ -20,6 +19,7 @@ from tasks.shared.artifacts.scores import (
     read_ranking,
     read_scores,
 )
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 
 MOST = 5  # queries that are named

@@ -16,7 +16,8 @@ from tasks.lineage.dvc import PARAMS
 from tasks.lineage.items import VIDEOS
 from tasks.lineage.model import manifest_path
 from tasks.shared.artifacts.corpus import read_videos
-from tasks.shared.artifacts.publish import FILES, RESULTS
+from tasks.shared.artifacts.publish import FILES
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.params import as_read
 from tasks.shared.execution.tracking import flat
 from tasks.shared.runtime.errors import UserError

@@ -14,7 +14,8 @@ from tasks.audit.verify.state import State, folder_md5
 from tasks.lineage.dvc import FOLDER, LOCK, LockedStage
 from tasks.lineage.manifest import read_manifest_file
 from tasks.lineage.model import Execution, manifest_path
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.params import as_read
 from tasks.shared.execution.tracking import flat
 from tasks.shared.runtime.errors import UserError

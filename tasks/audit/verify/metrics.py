@@ -12,7 +12,7 @@ from tasks.audit.verify.state import State
 from tasks.lineage.model import Execution, Run, manifest_path
 from tasks.lineage.records import Record
 from tasks.shared.artifacts import losses, scores
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.tracking import SEAL, metric_name, seal
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_json

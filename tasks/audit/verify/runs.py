@@ -15,17 +15,9 @@ from tasks.lineage.dvc import LOCK
 from tasks.lineage.mlflow import MANIFEST_TAG
 from tasks.lineage.model import Execution, Run, manifest_path
 from tasks.lineage.records import Record, damaged, read_records
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.tracking import REGISTERED_MODEL, SEAL, TAG_LIMIT, flat
-
-KEPT: dict[str, tuple[str, ...]] = {  # names in results/<stage>/ of which a run keeps copies, where they are there
-    "mine": ("negatives.jsonl",),
-    "base": ("loss.csv",),
-    "train": ("adapter", "loss.csv", "exposures.parquet", "altered.parquet"),
-    "encode": ("index.manifest.json", "failures.jsonl"),
-    "evaluate": ("metrics.json", "systems.csv", "runs"),
-    "report": ("report.html", "lineage.html", "plots"),
-}
 
 
 @dataclass
@@ -170,16 +162,16 @@ def _check(answer: Answer, one: Published, what: str, record: str, expected: str
 def _check_artifacts(state: State, answer: Answer, one: Published, record: Record) -> None:
     """Compare the copies that a run keeps, and the versions of the registered model that it made."""
     stage, own = one.execution.stage, manifest_path(one.execution.stage)
-    outputs = {Path(path).relative_to(RESULTS / stage).as_posix(): artifact.sha256
-               for path, artifact in state.outputs(one.execution)[0].items()}  # fmt: skip
-    kept = tuple(f"{name}/" for name in KEPT.get(stage, ()))
-    expected = {MANIFEST: one.execution.digest}
-    expected |= {name: sha256 for name, sha256 in outputs.items() if f"{name}/".startswith(kept)}
+    start = f"{RESULTS / stage}/"
+    outputs = {path.removeprefix(start): artifact.sha256 for path, artifact in state.outputs(one.execution)[0].items()}
+    outputs[MANIFEST] = one.execution.digest
+    tracked = tuple(f"{name}/" for name in (MANIFEST, *state.lineage.stages[stage].tracked))
+    expected = [name for name in outputs if f"{name}/".startswith(tracked)] if one.whole else []
     if one.copies is not None:
         answer.count("MLflow's copies", len(one.copies), state.digests.size(one.copies.values()))
-        for name in sorted({*(expected if one.whole else ()), *one.copies}):
+        for name in sorted({*expected, *one.copies}):
             found = state.digests.of(one.copies[name]) if name in one.copies else Unread(True, None)
-            claim = f"sha256 {expected[name]}" if name in expected else None
+            claim = f"sha256 {outputs[name]}" if name in outputs else None
             compare(answer, f"{one.name} artifact {name}", found, claim, own)
     for number, tags in record.versions.items():
         where = f"MLflow model {REGISTERED_MODEL} version {number} tag {MANIFEST_TAG}"

@@ -14,7 +14,8 @@ from tasks.lineage.dvc import FOLDER, LOCK, LockedStage, Objects, parse_lock
 from tasks.lineage.lineage import Lineage
 from tasks.lineage.model import Artifact, Execution, manifest_path
 from tasks.lineage.open import revision, workspace
-from tasks.shared.artifacts.publish import FILES, FILES_SCHEMA, RESULTS
+from tasks.shared.artifacts.publish import FILES, FILES_SCHEMA
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime import git
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import link_or_copy, read_parquet

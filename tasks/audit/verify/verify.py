@@ -13,7 +13,7 @@ from tasks.audit.verify.lock import check_lock, check_same_work, sources
 from tasks.audit.verify.rows import check_index, check_items
 from tasks.audit.verify.runs import check_runs, runs_of
 from tasks.audit.verify.state import open_revision, open_workspace
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
 
 
 def verify(rev: str | None = None, deep: bool = False) -> Answer:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from tasks.shared.artifacts.corpus import Video
-from tasks.shared.artifacts.transcripts import Transcript
 from tasks.shared.runtime.files import sha256_json
+
+if TYPE_CHECKING:
+    from tasks.shared.artifacts.corpus import Video
+    from tasks.shared.artifacts.transcripts import Transcript
 
 
 def document_text(video: Video, transcript: Transcript | None, fields: Iterable[str]) -> str:

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from tasks.shared.artifacts.corpus import Video
-from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.rows import Mismatch
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_parquet, write_parquet
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from tasks.shared.artifacts.corpus import Video
 
 SAMPLE_RATE = 16_000
 FOLDER = RESULTS / "extract"

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from tasks.shared.artifacts.corpus import Query
-from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.rows import Mismatch
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_jsonl, write_jsonl
+
+if TYPE_CHECKING:
+    from tasks.shared.artifacts.corpus import Query
 
 FILE = RESULTS / "mine" / "negatives.jsonl"
 

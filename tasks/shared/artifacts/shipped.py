@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.files import parquet_rows, sha256_json, write_parquet
 
 TABLE = "shipped.parquet"

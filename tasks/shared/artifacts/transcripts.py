@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from tasks.shared.artifacts.media import Media
-from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.rows import Mismatch
-from tasks.shared.artifacts.shipped import Shipped
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.files import read_parquet, sha256_json, write_parquet
+
+if TYPE_CHECKING:
+    from tasks.shared.artifacts.media import Media
+    from tasks.shared.artifacts.shipped import Shipped
 
 FOLDER = RESULTS / "transcribe"
 TABLE = "transcripts.parquet"

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 
-from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.rows import Mismatch
-from tasks.shared.execution.params import MODALITIES, Modality
+from tasks.shared.artifacts.types import MODALITIES, RESULTS, Modality
 from tasks.shared.runtime.files import read_parquet, write_parquet
 
 if TYPE_CHECKING:

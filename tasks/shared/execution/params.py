@@ -1,30 +1,24 @@
-"""params.yaml, typed and checked before any work: one section a stage, three that stages share, one for the flows.
+"""params.yaml, typed and checked before any work: one section a stage, and three that stages share.
 
-An unknown key, a missing key or a wrong type is one line that names the key.
+An unknown key, a missing key or a wrong type is one line that names the key. Sections that no stage reads are left to
+those who read them: `flows` to flows/params.py.
 """
 
 from __future__ import annotations
 
-import re
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
-from zoneinfo import ZoneInfo
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from tasks.shared.execution.cron import check_cron
+from tasks.shared.artifacts.types import FUSIONS, MODALITIES, FusionMethod, Modality, TextField
 from tasks.shared.runtime.errors import UserError
 
 PARAMS_FILE = Path("params.yaml")
 
-Modality = Literal["text", "video", "audio"]
-TextField = Literal["caption", "title", "description", "transcript", "ocr"]
-MODALITIES: tuple[Modality, ...] = get_args(Modality)
-FusionMethod = Literal["joint", "weights", "rrf", "entropy", "routed"]
-FUSIONS: tuple[FusionMethod, ...] = get_args(FusionMethod)  # in the order that people read them
 SETS = ("mine.modalities", "train.modalities", "encode.modalities")  # lists whose order means nothing
 
 
@@ -51,6 +45,9 @@ class Section(BaseModel):
     """A section of params.yaml: frozen, nothing unknown, no silent conversion of types."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+Sections = TypeVar("Sections", bound=Section)
 
 
 class Run(Section):
@@ -257,46 +254,8 @@ class Report(Section):
     results: int = Field(ge=1)
 
 
-class Flows(Section):
-    """What the flows obey and no stage does: when they run, and how patient they are."""
-
-    nightly: Annotated[str, AfterValidator(check_cron)] | None  # the whole pipeline; None: not scheduled
-    weekly: Annotated[str, AfterValidator(check_cron)] | None  # the verification of every byte; None: not scheduled
-    timezone: str  # of both, as the tz database names it
-    retries: int = Field(ge=0)  # of a stage that failed
-    retry_seconds: float = Field(ge=0)
-    time_limit_minutes: float = Field(gt=0)  # of a stage
-    time_limits: dict[str, Annotated[float, Field(gt=0)]]  # of single stages, by name, in minutes
-    parallel: int = Field(ge=1)  # cells of a grid of experiments at a time
-    mlflow_page: str  # where links to runs lead
-
-    @field_validator("timezone")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        try:
-            return ZoneInfo(name).key
-        except (KeyError, ValueError, OSError):
-            raise ValueError("no timezone has this name; write one such as UTC or Europe/Berlin") from None
-
-    @field_validator("mlflow_page")
-    @classmethod
-    def _address(cls, page: str) -> str:
-        if not re.fullmatch(r"https?://[^/\s]+(/[^/\s]+)*", page):
-            raise ValueError("write it as http://127.0.0.1:5000, without a slash at the end")
-        return page
-
-    @field_validator("time_limits")
-    @classmethod
-    def _of_stages(cls, limits: dict[str, float]) -> dict[str, float]:
-        stages = [name for name in Params.model_fields if name not in NO_STAGES]
-        for name in limits:
-            if name not in stages:
-                close = get_close_matches(name, stages, n=1)
-                raise ValueError(f"no stage is named {name}; {f'did you mean {close[0]}?' if close else 'remove it'}")
-        return limits
-
-
-NO_STAGES = {"run", "document", "retriever", "flows"}
+NO_STAGES = {"run", "document", "retriever"}  # sections that stages share
+NOT_OF_STAGES = {"flows"}  # sections that no stage reads
 
 
 class Params(Section):
@@ -312,7 +271,6 @@ class Params(Section):
     encode: Encode
     evaluate: Evaluate
     report: Report
-    flows: Flows
 
     def section(self, dotted: str) -> Any:
         """The value at `train` or `run.seed`, as plain data."""
@@ -324,25 +282,35 @@ class Params(Section):
 
 def load_params(path: Path = PARAMS_FILE) -> Params:
     """Read and check params.yaml. Raises UserError that names the first wrong key and what is wrong with it."""
+    return checked_params(read_params_file(path), str(path))
+
+
+def read_params_file(path: Path = PARAMS_FILE) -> Any:
+    """What a params.yaml holds, unchecked. Raises UserError where it is missing or not YAML."""
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path} is missing; run from the project's root") from None
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from None
-    return checked_params(raw, str(path))
 
 
 def checked_params(raw: Any, where: str) -> Params:
     """Params from what was read. Raises UserError that names the first wrong keys; `where` says of what."""
+    of_stages = {key: raw[key] for key in raw if key not in NOT_OF_STAGES} if isinstance(raw, dict) else raw
+    return checked(Params, of_stages, where)
+
+
+def checked(sections: type[Sections], raw: Any, where: str) -> Sections:
+    """Sections of params.yaml as a model has them, from what was read. Raises UserError, as `checked_params` does."""
     if not isinstance(raw, dict):
         raise UserError(f"{where}: expected sections, found {type(raw).__name__}")
     try:
-        return Params.model_validate(raw)
+        return sections.model_validate(raw)
     except ValidationError as error:
-        raise UserError(f"{where}: {'; '.join(_explain(problem) for problem in error.errors()[:3])}") from None
+        raise UserError(f"{where}: {'; '.join(_explain(sections, one) for one in error.errors()[:3])}") from None
 
 
 def as_read(value: Any, key: str = "") -> Any:
@@ -357,10 +325,10 @@ def as_read(value: Any, key: str = "") -> Any:
     return value
 
 
-def _explain(problem: Any) -> str:
+def _explain(sections: type[Section], problem: Any) -> str:
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        return f"unknown key {key}; {_meant(problem['loc'])}"
+        return f"unknown key {key}; {_meant(sections, problem['loc'])}"
     if problem["type"] == "missing":
         return f"{key} is missing; add it"
     hint = (
@@ -370,11 +338,12 @@ def _explain(problem: Any) -> str:
     return f"{key} = {problem['input']!r}: {what[0].lower()}{what[1:]}{hint}"
 
 
-def _meant(location: tuple[str, ...]) -> str:
-    section: Any = Params
+def _meant(sections: type[Section], location: tuple[str, ...]) -> str:
+    section: Any = sections
     for name in location[:-1]:
         section = section.model_fields[name].annotation
-    close = get_close_matches(str(location[-1]), section.model_fields, n=1)
+    known = [*section.model_fields, *(NOT_OF_STAGES if section is Params else ())]
+    close = get_close_matches(str(location[-1]), known, n=1)
     return f"did you mean {close[0]}?" if close else "remove it"
 
 

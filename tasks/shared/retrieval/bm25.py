@@ -15,7 +15,7 @@ import bm25s
 import numpy as np
 import regex
 
-from tasks.shared.artifacts.scores import Run
+from tasks.shared.artifacts.types import Run
 from tasks.shared.retrieval.search import ranked
 from tasks.shared.runtime.progress import progress
 

@@ -1,6 +1,10 @@
 """Locks of the operating system, with a note that says who holds them.
 
 The lock is the truth: it is gone with its holder, however that one ended. The note is for people.
+
+By flock itself and not the library filelock, whose release unlocks the file for everybody who inherited the descriptor,
+and which releases at every orderly end of a program. Here a holder only closes its descriptor, so a workspace stays
+locked until the last process of a stage is gone, also after a second Ctrl-C.
 """
 
 from __future__ import annotations

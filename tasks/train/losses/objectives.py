@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 
-from tasks.shared.execution.params import Modality, Train
+from tasks.shared.artifacts.types import Modality
 from tasks.train.losses import Losses
 from tasks.train.losses.alignment import alignment
 from tasks.train.losses.infonce import InfoNCE
 from tasks.train.losses.teacher import fusion_as_teacher
 from tasks.train.losses.tuples import tuple_infonce
 from tasks.train.views import Plan
+
+if TYPE_CHECKING:
+    from tasks.shared.execution.params import Train
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ stages:
     deps: [tasks/shared/runtime/errors.py, results/corpus]
     params: [mine, run.seed]
     outs: [results/mine]
+    meta: {tracked: [negatives.jsonl, not-there.csv]}
 """
 
 
@@ -44,7 +45,6 @@ def good(stage: StageRun) -> None:
     write_text(stage.out / "negatives.jsonl", f"{stage.params.run.seed}\n")
     stage.counts = {"queries": 2, "dropped_positives": 1}
     stage.metrics = {"seconds": 1.5}
-    stage.artifacts = ["negatives.jsonl"]
 
 
 def outcome(work: Callable[[StageRun], None], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:

@@ -1,7 +1,7 @@
-"""What a pipeline run shows a person: the score against the last one, what ran and what was reused, and where to look.
+"""The summary of a pipeline run: the score against the last one, what ran and what was reused, and links.
 
-All of it are artifacts of the flow run, with keys that stay the same from run to run, so that the Artifacts page of
-Prefect has their history.
+It is published as artifacts of the flow run. Their keys are the same for every run, so Prefect's Artifacts page has
+their history.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from typing import Any
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
-from flows.stage import Done
+from flows.stage import StageResult
 from tasks.lineage.mlflow import Tracking
 from tasks.lineage.model import Run
 from tasks.lineage.picture.stages import counted
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import MANIFEST
 from tasks.shared.artifacts.scores import HEADLINE, MEASURES, Scores
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.reused import read_reused
 from tasks.shared.runtime.files import read_json, sha256_file
 
@@ -26,8 +27,8 @@ PAGES = {"report": "report.html", "lineage": "lineage.html"}  # of the stage rep
 
 
 @dataclass
-class Story:
-    """A pipeline run as it goes.
+class RunSummary:
+    """What is known of a pipeline run.
 
     Attributes:
         name: of the run.
@@ -35,7 +36,7 @@ class Story:
         page: address of MLflow's pages.
         overrides: by dotted key.
         before, after: scores that lay there when it began and ended; None where there were none.
-        done: what came of the stages.
+        results: how each stage ended.
         failed: the message of what ended it early.
         experiment: the name of the DVC experiment that keeps it.
     """
@@ -47,7 +48,7 @@ class Story:
     tracking: str | None = None
     before: Scores | None = None
     after: Scores | None = None
-    done: list[Done] = field(default_factory=list)
+    results: list[StageResult] = field(default_factory=list)
     failed: str | None = None
     experiment: str | None = None
 
@@ -55,7 +56,7 @@ class Story:
         """The run in a sentence."""
         if self.failed:
             return self.failed
-        counts = {what: sum(one.outcome == what for one in self.done) for what in ("ran", "restored", "unchanged")}
+        counts = {what: sum(one.outcome == what for one in self.results) for what in ("ran", "restored", "unchanged")}
         did = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
         now, then = _value(self.after), _value(self.before)
         if now is None:
@@ -64,19 +65,21 @@ class Story:
         return f"{HEADLINE} {now:.3f} ({compared}); stages: {did}"
 
 
-def tell(story: Story) -> None:
+def publish(summary: RunSummary) -> None:
     """Publish the artifacts."""
-    runs = _runs(story)
-    if story.after is not None and story.after.systems:
+    runs = _runs(summary)
+    if summary.after is not None and summary.after.systems:
         create_table_artifact(
-            score_table(story.after, story.before), key="score", description=f"{story.name}: {story.headline()}"
+            score_table(summary.after, summary.before),
+            key="score",
+            description=f"{summary.name}: {summary.headline()}",
         )
-    create_markdown_artifact(summary(story, runs), key="summary", description=story.headline())
+    create_markdown_artifact(markdown(summary, runs), key="summary", description=summary.headline())
     if (run := runs.get("evaluate")) is not None:
-        create_link_artifact(run_link(run, story.page), "MLflow: the run of evaluate", key="mlflow-run")
+        create_link_artifact(run_link(run, summary.page), "MLflow: the run of evaluate", key="mlflow-run")
     if (run := runs.get("report")) is not None:
         for key, file in PAGES.items():
-            create_link_artifact(f"{run_link(run, story.page)}/artifacts/{file}", f"MLflow: {file}", key=key)
+            create_link_artifact(f"{run_link(run, summary.page)}/artifacts/{file}", f"MLflow: {file}", key=key)
 
 
 def score_table(after: Scores, before: Scores | None) -> list[dict[str, Any]]:
@@ -99,26 +102,26 @@ def score_table(after: Scores, before: Scores | None) -> list[dict[str, Any]]:
     return rows
 
 
-def summary(story: Story, runs: Mapping[str, Run]) -> str:
+def markdown(summary: RunSummary, runs: Mapping[str, Run]) -> str:
     """The run in Markdown."""
-    lines = [f"# {_text(story.name)}", "", _text(story.headline()), ""]
-    if story.overrides:
-        lines += [f"- `{_code(key)}` = `{_code(value)}`" for key, value in story.overrides.items()] + [""]
-    if story.experiment:
+    lines = [f"# {_text(summary.name)}", "", _text(summary.headline()), ""]
+    if summary.overrides:
+        lines += [f"- `{_code(key)}` = `{_code(value)}`" for key, value in summary.overrides.items()] + [""]
+    if summary.experiment:
         lines += [
-            f"Kept as a DVC experiment: `dvc exp apply {story.experiment}` brings it into the workspace "
+            f"Kept as a DVC experiment: `dvc exp apply {summary.experiment}` brings it into the workspace "
             "(commit first what you have changed there: DVC overwrites it).",
             "",
         ]
     lines += ["| stage | what DVC did | seconds | from the store | MLflow | items |", "|---|---|---:|---|---|---|"]
-    for one in story.done:
+    for one in summary.results:
         run = runs.get(one.stage)
-        link = f"[{run.run_id[:8]}]({run_link(run, story.page)})" if run else ""
+        link = f"[{run.run_id[:8]}]({run_link(run, summary.page)})" if run else ""
         took = f"{one.seconds:.0f}" if one.outcome != "unchanged" else ""
-        cells = [one.stage, one.outcome, took, reused(one), link, _text(_items(story.root, one.stage))]
+        cells = [one.stage, one.outcome, took, reused(one), link, _text(_items(summary.root, one.stage))]
         lines.append(f"| {' | '.join(cells)} |")
-    if told := [text for one in story.done for text in one.said]:
-        lines += ["", "What the stages said:", "", "```", *(_code(text) for text in told), "```"]
+    if found := [text for one in summary.results for text in one.lines]:
+        lines += ["", "What the stages printed:", "", "```", *(_code(text) for text in found), "```"]
     lines += [
         "",
         f"The report is `{RESULTS}/report/{PAGES['report']}`, the lineage `{RESULTS}/report/{PAGES['lineage']}`; "
@@ -127,10 +130,10 @@ def summary(story: Story, runs: Mapping[str, Run]) -> str:
     return "\n".join(lines)
 
 
-def reused(done: Done) -> str:
-    """How many of a stage's items were finished before, as it says itself."""
-    found = [told[1] for line in done.said if (told := read_reused(line))]
-    return ", ".join(f"{one.items} of {one.of} {one.unit}s" for one in found)
+def reused(result: StageResult) -> str:
+    """How many of a stage's items it took from the store, by its own line."""
+    counts = [found[1] for line in result.lines if (found := read_reused(line))]
+    return ", ".join(f"{one.items} of {one.of} {one.unit}s" for one in counts)
 
 
 def run_link(run: Run, page: str) -> str:
@@ -139,11 +142,11 @@ def run_link(run: Run, page: str) -> str:
     return f"{page.rstrip('/')}/#/experiments/{experiment}/runs/{run.run_id}"
 
 
-def _runs(story: Story) -> dict[str, Run]:
-    """By stage, the last MLflow run that published what lies there, whoever made it and when."""
-    manifests = {one.stage: story.root / RESULTS / one.stage / MANIFEST for one in story.done}
+def _runs(summary: RunSummary) -> dict[str, Run]:
+    """By stage, the last MLflow run that published the results that lie there."""
+    manifests = {one.stage: summary.root / RESULTS / one.stage / MANIFEST for one in summary.results}
     digests = {stage: sha256_file(path) for stage, path in manifests.items() if path.exists()}
-    found = Tracking(story.tracking, story.root).of_manifests(digests.values())
+    found = Tracking(summary.tracking, summary.root).of_manifests(digests.values())
     return {stage: found[digest][-1] for stage, digest in digests.items() if found[digest]}
 
 
@@ -157,7 +160,7 @@ def _value(scores: Scores | None) -> float | None:
 
 
 def _text(text: str) -> str:
-    """Text in a Markdown cell that stays text."""
+    """Text for a Markdown cell, escaped."""
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").replace("\n", " ")
     return "".join(f"\\{one}" if one in "*_`[]#" else one for one in escaped)
 

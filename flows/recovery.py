@@ -1,4 +1,4 @@
-"""What an earlier serving left on the server: runs that nobody works on any more, and late runs of a schedule."""
+"""What an earlier `flows.serve` left on the server: runs whose process is gone, and late runs of a schedule."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ PROCESSES = Path("/proc")
 RUN_OF_PROCESS = re.compile(rb"(?:^|\0)PREFECT__FLOW_RUN_ID=([0-9a-f-]{36})")
 
 
-async def end_dead(client: PrefectClient, deployments: Collection[UUID]) -> None:
-    """Mark runs of deployments that are served from this machine alone as crashed where their process is gone."""
+async def mark_crashed(client: PrefectClient, deployments: Collection[UUID]) -> None:
+    """Mark runs that were served from this machine as crashed where their process is gone."""
     from prefect.client.schemas.objects import StateType
     from prefect.states import Cancelled, Crashed
 
-    if (alive := runs_alive()) is None:
+    if (alive := runs_with_process()) is None:
         return
     for run in await _runs(client, deployments, StateType.PENDING, StateType.RUNNING, StateType.CANCELLING):
         if run.id in alive or run.work_pool_name:  # a pool's worker may be anywhere
@@ -35,7 +35,7 @@ async def end_dead(client: PrefectClient, deployments: Collection[UUID]) -> None
 
 
 async def skip_missed(client: PrefectClient, deployments: Collection[UUID]) -> None:
-    """Of a deployment's scheduled runs whose time has passed leave the newest alone: it makes up for all."""
+    """Of the late runs of a deployment's schedules, keep the newest and mark the others as skipped."""
     from prefect.client.schemas.objects import StateType
     from prefect.states import Cancelled
 
@@ -49,7 +49,7 @@ async def skip_missed(client: PrefectClient, deployments: Collection[UUID]) -> N
         due.add(run.deployment_id)
 
 
-def runs_alive() -> set[UUID] | None:
+def runs_with_process() -> set[UUID] | None:
     """Runs that have a process on this machine; None on a system that does not tell.
 
     What a run starts inherits its id, so a run lives while any of that does.

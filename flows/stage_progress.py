@@ -12,11 +12,11 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from tasks.shared.runtime.progress import Progress, read_progress
 
-PAUSE = 2.0  # seconds between two updates
+UPDATE_SECONDS = 2.0  # between two updates
 
 
-class Watch:
-    """Follows what a stage tells of its progress in a file.
+class ProgressArtifact:
+    """Shows on Prefect's page what a stage writes of its progress into a file.
 
     Args:
         name: of the task, for the artifact's key.
@@ -29,35 +29,35 @@ class Watch:
         self._artifact: UUID | None = None
         self._shown: Progress | None = None
         self._updated = 0.0
-        self._well = True
+        self._works = True
 
-    def tick(self, *, last: bool = False) -> None:
-        """Show how far the stage is, where that has changed; at the end at once."""
-        if time.monotonic() - self._updated < PAUSE and not last:
+    def update(self, *, last: bool = False) -> None:
+        """Update the artifact where the progress has changed; at most every two seconds, but for the last time."""
+        if time.monotonic() - self._updated < UPDATE_SECONDS and not last:
             return
         now = read_progress(self._path)
-        if now is None or now == self._shown or not self._well:
+        if now is None or now == self._shown or not self._works:
             return
         self._updated, self._shown = time.monotonic(), now
         try:
             self._show(now)
-        except Exception as error:  # whatever breaks in showing must not cost the stage its work
-            self._well = False
-            get_run_logger().warning("progress is not shown any more: %s", " ".join(str(error).split())[:200])
+        except Exception as error:  # a server that refuses must not fail the stage
+            self._works = False
+            get_run_logger().warning("progress is not shown from here on: %s", " ".join(str(error).split())[:200])
 
     def _show(self, now: Progress) -> None:
         percent = 100.0 * now.done / now.total if now.total else 0.0
         of = f" of {now.total}" if now.total is not None else ""
-        said = f"{now.what}: {now.done}{of} {now.unit if now.done == 1 else _several(now.unit)}"
+        text = f"{now.what}: {now.done}{of} {now.unit if now.done == 1 else _plural(now.unit)}"
         if self._artifact is None:
-            made = create_progress_artifact(percent, key=self._key, description=said)
+            made = create_progress_artifact(percent, key=self._key, description=text)
             assert isinstance(made, UUID), "called outside of an event loop"
             self._artifact = made
         else:
-            update_progress_artifact(self._artifact, percent, description=said)
+            update_progress_artifact(self._artifact, percent, description=text)
 
 
-def _several(unit: str) -> str:
+def _plural(unit: str) -> str:
     return f"{unit[:-1]}ies" if unit.endswith("ry") else f"{unit}{'es' if unit.endswith('ch') else 's'}"
 
 
