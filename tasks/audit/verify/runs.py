@@ -112,37 +112,39 @@ def check_runs(state: State, answer: Answer, runs: list[Published]) -> None:
 
 
 def _check_tags(state: State, answer: Answer, one: Published) -> None:
-    own = manifest_path(one.execution.stage)
-    inputs = json.dumps({path: artifact.sha256 for path, artifact in one.execution.used.items()})
-    tags = {"reeltrace.stage": one.execution.stage, MANIFEST_TAG: one.execution.digest, "reeltrace.inputs": inputs}
-    for key, value in tags.items():
-        expected = value if len(value) <= TAG_LIMIT else value[: TAG_LIMIT - 1] + "…"
-        _check(answer, one, f"tag {key}", own, expected, one.run.tags.get(key))
-    locked = state.lineage.lock.get(one.execution.stage)
-    for kind in ("outs", "deps"):
-        where, text = f"{one.name} tag dvc.{kind}", one.run.tags.get(f"dvc.{kind}")
-        answer.count("MLflow tags")
-        if text is None:
-            if one.whole:
-                answer.find("missing", where, "every finished run has it", None, None)
-            continue
-        if text.endswith("…"):
+    execution, own, tags = one.execution, manifest_path(one.execution.stage), one.run.tags
+    inputs = json.dumps({path: artifact.sha256 for path, artifact in execution.used.items()})
+    cut = inputs if len(inputs) <= TAG_LIMIT else inputs[: TAG_LIMIT - 1] + "…"
+    _check(answer, one, "tag reeltrace.stage", own, execution.stage, tags.get("reeltrace.stage"))
+    _check(answer, one, f"tag {MANIFEST_TAG}", own, execution.digest, tags.get(MANIFEST_TAG))
+    _check(answer, one, "tag reeltrace.inputs", own, cut, tags.get("reeltrace.inputs"))
+    locked = state.lineage.lock.get(execution.stage)
+    if locked is not None:
+        _check_hashes(answer, one, "outs", locked.outs)
+        _check_hashes(answer, one, "deps", {dep: md5 for dep, md5 in locked.deps.items() if dep.startswith("results/")})
+
+
+def _check_hashes(answer: Answer, one: Published, kind: str, recorded: dict[str, str]) -> None:
+    """Compare DVC's hashes in a tag with those in dvc.lock."""
+    where, text = f"{one.name} tag dvc.{kind}", one.run.tags.get(f"dvc.{kind}")
+    answer.count("MLflow tags")
+    if text is None or text.endswith("…"):
+        if text is not None:
             answer.note("not checked", where, "MLflow's database held only its beginning")
-            continue
-        try:
-            tagged = {str(path): str(md5) for path, md5 in dict(json.loads(text)).items()}
-        except (ValueError, TypeError):
-            answer.find("unreadable", where, "JSON", None, text[:200])
-            continue
-        md5s: dict[str, str] = getattr(locked, kind) if locked else tagged
-        recorded = {path: md5 for path, md5 in md5s.items() if kind == "outs" or path.startswith(f"{RESULTS}/")}
-        for path in sorted({*recorded, *tagged}):
-            expected, found = recorded.get(path), tagged.get(path)
-            if expected != found and found is not None and path in one.execution.derived:
-                answer.note("not checked", where, f"{path} was built again since: the run's had md5 {found}")
-            elif expected != found:
-                record = f"{LOCK} {one.execution.stage} {kind} {path}"
-                answer.find("altered", where, record, f"{path} md5 {expected}", f"{path} md5 {found}")
+        elif one.whole:
+            answer.find("missing", where, "every finished run has it", None, None)
+        return
+    try:
+        tagged = dict(json.loads(text))
+    except (ValueError, TypeError):
+        tagged = {}
+    for path in sorted({*recorded, *tagged}):
+        expected, found = recorded.get(path), tagged.get(path)
+        if expected != found and found is not None and path in one.execution.derived:
+            answer.note("not checked", where, f"{path} was built again since: the run's had md5 {found}")
+        elif expected != found:
+            record = f"{LOCK} {one.execution.stage} {kind} {path}"
+            answer.find("altered", where, record, f"{path} md5 {expected}", f"{path} md5 {found}")
 
 
 def _check_params(answer: Answer, one: Published, record: Record) -> None:
