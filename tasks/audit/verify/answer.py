@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -93,6 +94,13 @@ class Answer:
         if expected != found:
             kind: Kind = "extra" if expected is None else "missing" if found is None else "altered"
             self.find(kind, where, record, expected, found, remark)
+
+    def compare_all(
+        self, what: str, record: str, expected: Mapping[str, str | None], found: Mapping[str, str | None]
+    ) -> None:
+        """Compare values by name."""
+        for name in sorted({*expected, *found}):
+            self.compare(f"{what} {name}", record, expected.get(name), found.get(name))
 
     def note(self, kind: NoteKind, where: str, what: str) -> None:
         """Add a note, once."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from tasks.audit.verify.answer import Answer
 from tasks.audit.verify.digests import Digest, compare
-from tasks.audit.verify.lock import canonical
+from tasks.audit.verify.lock import as_texts
 from tasks.audit.verify.state import State
 from tasks.lineage.dvc import PARAMS
 from tasks.lineage.items import VIDEOS
@@ -19,7 +19,6 @@ from tasks.shared.artifacts.corpus import read_videos
 from tasks.shared.artifacts.publish import FILES
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.params import as_read
-from tasks.shared.execution.tracking import flat
 from tasks.shared.runtime.errors import UserError
 
 
@@ -105,10 +104,10 @@ def note_changes(state: State, answer: Answer) -> None:
                 changed[path, "it is not there any more"].append(stage)
             elif found.sha256 != execution.code.get(path):
                 changed[path, "it changed" if path in execution.code else "it is new"].append(stage)
-        for key, value in flat(execution.params).items():
-            before, after = canonical({key: value}, key), canonical({key: _param(state, key)}, key)
-            if before != after:
-                changed[f"{PARAMS} {key}", f"it was {before}, it is {after}"].append(stage)
+        now_params = as_texts({key: _param(state, key) for key in execution.params})
+        for key, before in as_texts(execution.params).items():
+            if now_params.get(key) != before:
+                changed[f"{PARAMS} {key}", f"it was {before}, it is {now_params.get(key, 'not there')}"].append(stage)
         for name, before in execution.components.items():
             answer.count("component versions")
             if (installed := _version(name)) != before:
@@ -118,12 +117,11 @@ def note_changes(state: State, answer: Answer) -> None:
 
 
 def _param(state: State, key: str) -> Any:
-    """What params.yaml has now for a key of a manifest, as `flat` has it."""
+    """What params.yaml has now for a key of a manifest."""
     try:
-        value = as_read(state.lineage.param(key), key)
+        return as_read(state.lineage.param(key), key)
     except (KeyError, TypeError):
         return None
-    return flat({key: value}).get(key)
 
 
 @lru_cache

@@ -70,11 +70,9 @@ def _check_out(state: State, answer: Answer, out: str, md5: str, record: str) ->
 
 
 def _check_params(answer: Answer, execution: Execution, locked: LockedStage) -> None:
-    there, recorded = flat(as_read(locked.params)), flat(execution.params)
-    for key in sorted({*there, *recorded}):
-        answer.count("params in dvc.lock")
-        where = f"{LOCK} {execution.stage} params {key}"
-        answer.compare(where, manifest_path(execution.stage), canonical(recorded, key), canonical(there, key))
+    recorded, found = as_texts(execution.params), as_texts(as_read(locked.params))
+    answer.count("params in dvc.lock", len(recorded))
+    answer.compare_all(f"{LOCK} {execution.stage} params", manifest_path(execution.stage), recorded, found)
 
 
 def _check_dep(state: State, answer: Answer, execution: Execution, dep: str, md5: str) -> None:
@@ -149,9 +147,13 @@ def local(address: str) -> Path | None:
     return None if parsed.scheme else Path(address)
 
 
-def canonical(values: dict[str, Any], key: str) -> str | None:
-    """A value as text, equal where YAML, JSON and MLflow mean the same; None where there is none."""
+def as_texts(params: dict[str, Any]) -> dict[str, str]:
+    """Params by dotted key, as texts that are equal where YAML, JSON and MLflow mean the same."""
+    return {key: _as_text(value) for key, value in flat(params).items()}
+
+
+def _as_text(value: Any) -> str:
     try:
-        return canonical_json(values[key]) if key in values else None
+        return canonical_json(value)
     except (TypeError, ValueError):  # a date, say, which YAML reads where a text was edited
-        return str(values[key])
+        return str(value)

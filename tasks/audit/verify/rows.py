@@ -80,9 +80,8 @@ def opened(database: Path) -> tuple[pa.Table, int, int | None]:
 def _check_rows(
     answer: Answer, table: pa.Table, documents: dict[str, IndexedDocument] | None, content: IndexManifest | None
 ) -> None:
-    for name in {*PAYLOAD.names, "vector", *table.column_names}:
-        there = [name if name in names else None for names in ((*PAYLOAD.names, "vector"), table.column_names)]
-        answer.compare(f"{LANCE} column {name}", CONTENT, *there)
+    columns, there = {*PAYLOAD.names, "vector"}, table.column_names
+    answer.compare_all(f"{LANCE} column", CONTENT, {one: one for one in columns}, {one: one for one in there})
     if "video_id" not in table.column_names:
         return
     answer.count("index rows", table.num_rows)
@@ -96,12 +95,13 @@ def _check_rows(
             )
     if content is None or answer.wrong(LANCE):
         return
-    for what, whole, now in (
-        ("rows", str(content.rows), str(table.num_rows)),
-        ("vectors", content.vectors_sha256, sha256_json({one: row.vector for one, row in found.items()})),
-        ("payload", content.payload_sha256, sha256_json({one: row.payload for one, row in found.items()})),
-    ):
-        answer.compare(f"{LANCE} {what}", CONTENT, whole, now)
+    whole = {"rows": str(content.rows), "vectors": content.vectors_sha256, "payload": content.payload_sha256}
+    now = {
+        "rows": str(table.num_rows),
+        "vectors": sha256_json({one: row.vector for one, row in found.items()}),
+        "payload": sha256_json({one: row.payload for one, row in found.items()}),
+    }
+    answer.compare_all(LANCE, CONTENT, whole, now)
 
 
 def _digests(answer: Answer, table: pa.Table) -> dict[str, RowDigests]:

@@ -100,7 +100,8 @@ def check_runs(state: State, answer: Answer, runs: list[Published]) -> None:
         if not one.whole:
             answer.note("not checked", one.name, f"it is {one.run.status.lower()}: not all was logged")
         _check_tags(state, answer, one)
-        _check_params(answer, one, records[one.run.run_id])
+        params = {key: str(value) for key, value in flat(one.execution.params).items()}
+        _check(answer, one, "param", params, records[one.run.run_id].params)
         check_metrics(state, answer, one.execution, one.run, records[one.run.run_id], one.whole)
         _check_artifacts(state, answer, one, records[one.run.run_id])
     away = [one for one in runs if one.copies is None and one.whole]
@@ -112,12 +113,11 @@ def check_runs(state: State, answer: Answer, runs: list[Published]) -> None:
 
 
 def _check_tags(state: State, answer: Answer, one: Published) -> None:
-    execution, own, tags = one.execution, manifest_path(one.execution.stage), one.run.tags
+    execution, tags = one.execution, one.run.tags
     inputs = json.dumps({path: artifact.sha256 for path, artifact in execution.used.items()})
     cut = inputs if len(inputs) <= TAG_LIMIT else inputs[: TAG_LIMIT - 1] + "…"
-    _check(answer, one, "tag reeltrace.stage", own, execution.stage, tags.get("reeltrace.stage"))
-    _check(answer, one, f"tag {MANIFEST_TAG}", own, execution.digest, tags.get(MANIFEST_TAG))
-    _check(answer, one, "tag reeltrace.inputs", own, cut, tags.get("reeltrace.inputs"))
+    expected = {"reeltrace.stage": execution.stage, MANIFEST_TAG: execution.digest, "reeltrace.inputs": cut}
+    _check(answer, one, "tag", expected, {key: tags[key] for key in expected if key in tags})
     locked = state.lineage.lock.get(execution.stage)
     if locked is not None:
         _check_hashes(answer, one, "outs", locked.outs)
@@ -147,18 +147,11 @@ def _check_hashes(answer: Answer, one: Published, kind: str, recorded: dict[str,
             answer.find("altered", where, record, f"{path} md5 {expected}", f"{path} md5 {found}")
 
 
-def _check_params(answer: Answer, one: Published, record: Record) -> None:
-    own, expected = manifest_path(one.execution.stage), flat(one.execution.params)
-    for key in sorted({*expected, *record.params}):
-        value = str(expected[key]) if key in expected else None
-        _check(answer, one, f"param {key}", own, value, record.params.get(key))
-
-
-def _check(answer: Answer, one: Published, what: str, record: str, expected: str | None, found: str | None) -> None:
-    """Compare a tag or param; a run that was killed may lack it."""
-    answer.count(f"MLflow {what.split(maxsplit=1)[0]}s")
-    if found is not None or one.whole:
-        answer.compare(f"{one.name} {what}", record, expected, found)
+def _check(answer: Answer, one: Published, what: str, expected: dict[str, str], found: dict[str, str]) -> None:
+    """Compare tags or params with the manifest; a run that was killed may lack some."""
+    answer.count(f"MLflow {what}s", len({*expected, *found}))
+    wanted = {key: value for key, value in expected.items() if one.whole or key in found}
+    answer.compare_all(f"{one.name} {what}", manifest_path(one.execution.stage), wanted, found)
 
 
 def _check_artifacts(state: State, answer: Answer, one: Published, record: Record) -> None:
