@@ -30,23 +30,23 @@ def check_metrics(state: State, answer: Answer, execution: Execution, run: Run, 
     elif whole:
         answer.find("missing", f"{name} tag {SEAL}", "every finished run has it", None, None)
     artifact, stated = stated_metrics(state, answer, execution)
-    names = {
+    stating = {
         metric: manifest_path(execution.stage) if metric.startswith("count/") else artifact for metric, _ in stated
     }
     for metric, step, value in record.metrics:
         answer.count("MLflow metrics")
         expected = stated.get((metric, step))
         if expected is not None and not _same(expected, value):
-            answer.find("altered", _where(name, metric, step), names[metric], repr(expected), repr(value))
-        elif expected is None and metric in names and tag != now:
-            answer.find("extra", _where(name, metric, step), names[metric], None, repr(value))
+            answer.find("altered", _where(name, metric, step), stating[metric], repr(expected), repr(value))
+        elif expected is None and metric in stating and tag != now:
+            answer.find("extra", _where(name, metric, step), stating[metric], None, repr(value))
     logged = {(metric, step) for metric, step, _ in record.metrics}
-    first = min((step for metric, step in logged if step and metric in names), default=0)
+    first = min((step for metric, step in logged if step and metric in stating), default=0)
     for (metric, step), value in stated.items() if whole else ():
         if execution.stage == "train" and 0 < step < first:  # logged by a run that was killed
             answer.note("not checked", name, f"it went on from a checkpoint and logged no step before {first}")
         elif (metric, step) not in logged:
-            answer.find("missing", _where(name, metric, step), names[metric], repr(value), None)
+            answer.find("missing", _where(name, metric, step), stating[metric], repr(value), None)
     _check_latest(answer, name, record)
 
 
