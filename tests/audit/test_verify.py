@@ -16,6 +16,9 @@ from tasks.audit.verify.verify import verify
 from tasks.shared.execution.pipeline import dvc_hash
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import sha256_file, write_json
+from tests.audit.tamperer import Tamperer
+from tests.audit.tampering_records import relock
+from tests.audit.tampering_rows import swap_frames, swap_index_vectors, swap_transcripts, swap_vectors
 from tests.project import STAGES, Project
 
 
@@ -183,6 +186,29 @@ def test_a_stage_that_ran_again_makes_the_next_stale_and_not_false(here: Project
     assert answer.findings == []
     stale = [one.what for one in answer.notes if one.where == "results/mine/manifest.json"]
     assert [what.split("`")[1] for what in stale] == ["dvc repro train", "dvc repro report"]
+
+
+def test_rows_of_two_ids_that_were_swapped_are_named_without_mlflow(here: Project) -> None:
+    tamperer = Tamperer(here.root, seed=3)
+    Path("mlflow.db").unlink()
+    for kind in (swap_transcripts, swap_frames, swap_vectors, swap_index_vectors) * 2:
+        with tamperer.one(kind) as tampering:
+            answer = verify()
+        assert tampering.named(answer) and tampering.false(answer) == [], (tampering, found(answer))
+    assert verify().findings == []
+
+
+def test_rows_of_a_stage_that_is_stale_are_not_compared_with_those_it_did_not_read(here: Project) -> None:
+    tamperer = Tamperer(here.root, seed=5)
+    with tamperer.one(swap_transcripts):
+        manifest = here.manifest("transcribe")  # as of a later run with another model
+        manifest["components"]["numpy"] = "1.0"
+        tamperer.write_manifest("transcribe", manifest)
+        relock(tamperer, "transcribe")
+        answer = verify()
+    rows = {where for _, where in found(answer)}
+    assert not any(where.startswith("results/encode/") for where in rows), rows
+    assert "results/transcribe/manifest.json" in notes(answer)
 
 
 def test_a_forged_result_that_manifest_and_dvc_lock_agree_on_is_told_by_the_run_that_read_the_same(
