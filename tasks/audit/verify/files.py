@@ -44,8 +44,9 @@ def check_files(state: State, answer: Answer) -> None:
                 state.compare(answer, path, f"sha256 {artifact.sha256}", own)
         there = [state.files[path] for path in (*outputs, own) if path in state.files]
         answer.count("results", len(outputs) + 1, state.digests.size(there))
+    unlisted_folders = tuple(f"{one}/" for one in unlisted)
     for path in (*state.files, *state.irregular):
-        if path not in known and not path.startswith(tuple(f"{one}/" for one in unlisted)):
+        if path not in known and not path.startswith(unlisted_folders):
             owner = path.split("/")[1]
             record = manifest_path(owner) if owner in lineage.executions else "the stages of dvc.yaml"
             now = state.sha256(path)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -110,7 +111,9 @@ def _digests(answer: Answer, table: pa.Table) -> dict[str, RowDigests]:
     for video_id, count in Counter(ids).items():
         if count > 1:
             answer.find("extra", f"{LANCE} row {video_id}", DOCUMENTS, "one row", f"{count} rows")
-    found: dict[str, RowDigests] = {}
+    with suppress(UserError, ValueError, TypeError, pa.ArrowException):
+        return row_digests(table)
+    found: dict[str, RowDigests] = {}  # one bad row, or a missing column: each row by itself
     for video_id, row in ((one, table.slice(place, 1)) for place, one in enumerate(ids)):
         try:
             found |= row_digests(row)
