@@ -112,11 +112,11 @@ def _digests(answer: Answer, table: pa.Table) -> dict[str, RowDigests]:
         if count > 1:
             answer.find("extra", f"{LANCE} row {video_id}", DOCUMENTS, "one row", f"{count} rows")
     with suppress(UserError, ValueError, TypeError, pa.ArrowException):
-        return row_digests(table)
+        return {str(one): row for one, row in row_digests(table).items()}
     found: dict[str, RowDigests] = {}  # one bad row, or a missing column: each row by itself
     for video_id, row in ((one, table.slice(place, 1)) for place, one in enumerate(ids)):
         try:
-            found |= row_digests(row)
+            found[str(video_id)] = next(iter(row_digests(row).values()))
         except (UserError, ValueError, TypeError, pa.ArrowException) as error:
             answer.find("unreadable", f"{LANCE} row {video_id}", DOCUMENTS, None, None, str(error))
     return found
