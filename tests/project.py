@@ -140,7 +140,7 @@ def key() -> str:
     """What decides the results of `build`: the stages' code and params, and the packages that matter; not the audit."""
     names = [path.relative_to(ROOT).as_posix() for path in sources()]
     deciding = ("tasks/", "dvc.yaml", "params.yaml", ".dvc", ".gitignore", "tests/project.py", "tests/omni/")
-    reading = ("tasks/audit/", "tasks/cli.py", "tasks/search.py", "tasks/lineage/")
+    reading = ("tasks/audit/", "tasks/negatives/", "tasks/cli.py", "tasks/search.py", "tasks/lineage/")
     files = {
         name: sha256_file(ROOT / name) for name in names if name.startswith(deciding) and not name.startswith(reading)
     }

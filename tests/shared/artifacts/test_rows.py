@@ -19,7 +19,7 @@ from tasks.shared.artifacts.shipped import Shipped
 from tasks.shared.artifacts.transcripts import Transcript, read_transcripts, write_transcripts
 from tasks.shared.artifacts.vectors import Vectors, read_vectors, write_vectors
 from tasks.shared.runtime.errors import UserError
-from tests.audit.mined import video
+from tests.negatives.small_results import video
 
 VIDEOS = [video("a"), video("b"), video("c")]
 

@@ -9,13 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tasks.audit.negatives import picture_hash
-from tasks.audit.negatives.audit import audit
-from tasks.audit.negatives.likeness import Likeness
-from tasks.audit.negatives.material import read_material
-from tasks.audit.negatives.picture_hash import BITS, FRAMES, LIMIT, PictureHash, distance, hash_strip, hashes_of
 from tasks.lineage.open import workspace
-from tests.audit.mined import lay, media, mined, query, said, video
+from tasks.negatives.audit import audit_negatives
+from tasks.negatives.data import read_data
+from tasks.negatives.similarity import BITS, FRAMES, LIMIT, PictureHash, Similarity, distance, hash_strip
+from tests.negatives.small_results import lay, media, mined, query, said, video
 
 TWELVE = "one two three four five six seven eight nine ten eleven twelve"
 
@@ -79,14 +77,25 @@ def test_bits_say_that_the_right_neighbour_is_lighter(tmp_path: Path) -> None:
     assert hash_strip(tmp_path / "down.png", 1).bits == 0
 
 
-def test_hashes_are_kept_and_failures_told(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    strip(here / "frames/a.png", 1)
-    (here / "frames/b.png").write_bytes(b"no picture")
-    two = [media(name, frames=f"frames/{name}.png", frames_sha256=name, times=[0.0] * 12) for name in "ab"]
-    first, failures = hashes_of(two, here, workers=1)
-    assert set(first) == {"a"} and [one.video_id for one in failures] == ["b"]
-    monkeypatch.setattr(picture_hash, "hash_strip", None)  # a second run takes it from the store
-    assert hashes_of(two[:1], here, workers=1) == (first, [])
+def test_a_strip_that_cannot_be_read_is_a_note(here: Path) -> None:
+    pictures = [media(name, frames=f"frames/{name}.png", frames_sha256=name, times=[0.0] * 12) for name in "abcd"]
+    lay(
+        here,
+        [video(name) for name in "abcd"],
+        [query("q")],
+        [mined("q", {"b": 0.2, "c": 0.1, "d": 0.0}, {"a": 1.0})],
+        extracted=pictures,
+    )
+    whole = strip(here / "results/extract/frames/a.png", 1).read_bytes()
+    copied(here / "results/extract/frames/a.png", here / "results/extract/frames/d.png")
+    (here / "results/extract/frames/b.png").write_bytes(whole[: len(whole) // 2])
+    (here / "results/extract/frames/c.png").write_bytes(b"no picture")
+    data = read_data(workspace())
+    similarity = Similarity(data, "abcd")
+    assert similarity.ways("a", "d") == ["pictures"]
+    assert similarity.ways("a", "b") == similarity.ways("b", "c") == []
+    (note,) = [one for one in data.notes if "frame strip" in one]
+    assert note.startswith("2 frame strips cannot be read, the first is of b (")
 
 
 def test_ways(here: Path) -> None:
@@ -114,31 +123,32 @@ def test_ways(here: Path) -> None:
     )
     strip(here / "results/extract/frames/a.png", 1)
     copied(here / "results/extract/frames/a.png", here / "results/extract/frames/c.png")
-    likeness = Likeness(read_material(workspace(), scored=False), ["a", "b", "c"])
-    assert likeness.ways("a", "b") == ["bytes", "frames", "transcript"]
-    assert likeness.ways("a", "c") == ["audio", "near transcript", "pictures"]
-    assert likeness.ways("a", "d") == ["near transcript"]
-    assert likeness.ways("a", "e") == []
-    assert likeness.ways("f", "g") == []  # two words say nothing
-    assert likeness.ways("h", "h") == likeness.ways("f", "h") == []
+    similarity = Similarity(read_data(workspace()), ["a", "b", "c"])
+    assert similarity.ways("a", "b") == ["bytes", "frames", "transcript"]
+    assert similarity.ways("a", "c") == ["audio", "near transcript", "pictures"]
+    assert similarity.ways("a", "d") == ["near transcript"]
+    assert similarity.ways("a", "e") == []
+    assert similarity.ways("f", "g") == []  # two words say nothing
+    assert similarity.ways("h", "h") == similarity.ways("f", "h") == []
 
 
 def test_near_means_four_fifths(here: Path) -> None:
     eleven = TWELVE.removesuffix(" twelve")
     lay(
         here,
-        [video(name) for name in "abc"],
+        [video(name) for name in "abcd"],
         [query("q")],
         [mined("q", {"b": 0.2, "c": 0.1}, {"a": 1.0})],
         transcripts=[
+            said("d", f"{eleven} v w x y"),  # holds a whole: 9 of 13
             said("a", eleven),
             said("b", eleven.replace("eleven", "x")),  # 8 shared of 10: 0.8
             said("c", eleven.replace("eleven", "x").replace("one", "y")),  # 7 of 11, of a
         ],
     )
-    likeness = Likeness(read_material(workspace(), scored=False), [])
-    assert likeness.ways("a", "b") == ["near transcript"]
-    assert likeness.ways("a", "c") == []
+    similarity = Similarity(read_data(workspace()), [])
+    assert similarity.ways("a", "b") == ["near transcript"]
+    assert similarity.ways("a", "c") == similarity.ways("a", "d") == similarity.ways("d", "a") == []
 
 
 def test_rates(here: Path) -> None:
@@ -148,8 +158,9 @@ def test_rates(here: Path) -> None:
         [query("q1"), query("q2")],
         [mined("q1", {"b": 0.3, "c": 0.2, "d": 0.1}, {"a": 1.0}), mined("q2", {"b": 0.3}, {"a": 1.0})],
     )
-    found = audit(workspace()).likely_false
-    assert (found.twins, found.twins_any) == ({"bytes": 1}, 1)
-    assert (found.pairs, found.twin_pairs, found.twin_pairs_any) == (3, {"bytes": 1}, 1)
+    found = audit_negatives(workspace())
+    counts = {name: one.count for name, one in found.likely_false.items()}
+    assert (counts["bytes"], counts["frames"], counts["duplicates"], found.likely_false["bytes"].of) == (1, 0, 1, 4)
     (suspect,) = found.suspects
-    assert (suspect.video_id, [one.video_id for one in suspect.twins]) == ("d", ["a"])
+    assert (suspect.video_id, suspect.duplicates) == ("d", {"a": ["bytes"]})
+    assert any(line.startswith("negatives that duplicate a positive: 1;") for line in found.advice)

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
-from tasks.audit.negatives.audit import sampled
-from tasks.audit.negatives.judged import Judged, read_judged, wilson
-from tasks.audit.negatives.sample import COLUMNS, guarded, guarded_id, unguarded, write_sample
 from tasks.lineage.open import workspace
+from tasks.negatives.data import NegativesData, read_data
+from tasks.negatives.facts import Fact, facts_of
+from tasks.negatives.judgments import Judgments, read_judgments, wilson
+from tasks.negatives.sample import COLUMNS, guarded, guarded_id, unguarded, write_sample
 from tasks.shared.artifacts.negatives import MinedQuery
 from tasks.shared.runtime.errors import UserError
-from tests.audit.mined import lay, media, mined, query, said, video
+from tests.negatives.small_results import lay, media, mined, query, said, video
 
 NASTY = '=HYPERLINK("http://x","a"),\r\n\t"b"\u2028;ü 火 \x00'
 
@@ -40,8 +41,13 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def here_now() -> tuple[NegativesData, list[Fact]]:
+    data = read_data(workspace())
+    return data, facts_of(data, data.mined, compared=False)
+
+
 def write(path: Path, count: int = 3) -> list[dict[str, str]]:
-    write_sample(*sampled(workspace()), path, count)
+    write_sample(*here_now(), path, count)
     with path.open(encoding="utf-8-sig", newline="") as stream:
         return list(csv.DictReader(stream))
 
@@ -54,8 +60,8 @@ def judge(path: Path, rows: list[dict[str, str]], answers: list[str], delimiter:
     return path
 
 
-def read(path: Path) -> Judged:
-    return read_judged(*sampled(workspace()), path)
+def read(path: Path) -> Judgments:
+    return read_judgments(*here_now(), path)
 
 
 @pytest.mark.parametrize("text", ["=1", "+1", "-a", "@a", "\ta", "'a", "''a", "＝1", "plain", "", "0012", "a'b"])
@@ -126,7 +132,7 @@ def test_rates_weighted_by_strata(here: Path, delimiter: str) -> None:
     assert found.effective == pytest.approx(24**2 / (4**2 / 3 + 20**2 / 3))
     assert (found.overall.low, found.overall.high) == wilson(found.overall.rate or 0, found.effective)
     assert (found.covered, found.empty) == (1, 1)
-    assert {one.fact.video_id for one in found.relevant} == {
+    assert {one.video_id for one in found.relevant.values()} == {
         unguarded(rows[place]["video_id"]) for place in (0, 1, 7)
     }  # fmt: skip
 
@@ -145,7 +151,7 @@ def test_mistakes_are_told_by_line(here: Path) -> None:
     blank = [""] * len(rows)
     with pytest.raises(UserError, match=r"line 3: relevant is 'maybe'; write yes, no, unsure"):
         read(judge(here / "a.csv", rows, ["yes", "maybe", *blank[2:]]))
-    with pytest.raises(UserError, match="line 2: nothing is no mined negative of query 0000"):
+    with pytest.raises(UserError, match="line 2: nothing is not a mined negative of query 0000"):
         read(judge(here / "b.csv", [rows[0] | {"video_id": "nothing"}, *rows[1:]], ["yes", *blank[1:]]))
     with pytest.raises(UserError, match="line 3: the same negative as in line 2"):
         read(judge(here / "c.csv", [rows[0], rows[0]], ["yes", "no"]))
@@ -158,10 +164,11 @@ def test_mistakes_are_told_by_line(here: Path) -> None:
 def test_other_files(here: Path) -> None:
     for name, content, message in (
         ("none.csv", None, "cannot be read"),
-        ("empty.csv", b"", "has no rows"),
+        ("empty.csv", b"", "has no column query_id"),
+        ("header.csv", b"query_id,video_id,relevant,mine_manifest\n", "has no rows"),
         ("other.csv", b"a,b\n1,2\n", "has no column query_id"),
         ("latin.csv", "query_id,ü\n".encode("latin-1"), "not UTF-8"),
-        ("short.csv", b"query_id,video_id,relevant,mine_manifest\n\nx,y\n", "short.csv:3: 2 cells"),
+        ("short.csv", b"query_id,video_id,relevant,mine_manifest\n\nx,y\n", "short.csv:3: not as many cells"),
         ("quote.csv", b'query_id,video_id,relevant,mine_manifest\n"x"y,a,b,c\n', "not CSV"),
     ):
         if content is not None:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from tasks.audit.negatives.audit import Audit, audit
-from tasks.audit.negatives.facts import band_of
-from tasks.audit.negatives.scores import spread
-from tasks.audit.negatives.usage import gini
 from tasks.lineage.open import workspace
+from tasks.negatives.audit import NegativesAudit, audit_negatives
+from tasks.negatives.counts import Count, quantiles
+from tasks.negatives.facts import band_of
 from tasks.shared.artifacts.corpus import Judgment
 from tasks.shared.artifacts.exposures import Exposure
 from tasks.shared.artifacts.negatives import Dropped, MinedQuery, Negative
 from tasks.shared.runtime.errors import UserError
-from tests.audit.mined import lay, media, mined, query, said, video
+from tests.negatives.small_results import lay, media, mined, query, said, video
 
 
 @pytest.fixture
@@ -27,8 +26,13 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def audited() -> Audit:
-    return audit(workspace())
+def audited() -> NegativesAudit:
+    return audit_negatives(workspace())
+
+
+def counts(found: Mapping[str, Count], *names: str) -> list[tuple[int, int]]:
+    """How many of how many, of those named."""
+    return [(found[name].count, found[name].of) for name in names]
 
 
 @pytest.mark.parametrize(
@@ -52,25 +56,8 @@ def test_bands(score: float | None, positives: list[float], band: str) -> None:
 
 
 def test_quantiles() -> None:
-    found = spread(list(range(101)))
-    assert found is not None
-    assert (found.count, found.min, found.p5, found.p25, found.p50, found.p95, found.max) == (
-        101,
-        0,
-        5,
-        25,
-        50,
-        95,
-        100,
-    )
-    assert spread([]) is None
-
-
-def test_gini() -> None:
-    assert gini(np.array([0, 0, 0, 4])) == pytest.approx(0.75)  # n - 1 of n
-    assert gini(np.array([2, 2, 2, 2])) == pytest.approx(0)
-    assert gini(np.array([1, 3])) == pytest.approx(0.25)  # |1 - 3| summed over all pairs, / (2 n^2 mean) = 4 / 16
-    assert gini(np.zeros(4, int)) is None
+    assert quantiles(list(range(101))) == {"count": 101, "p5": 5, "p25": 25, "p50": 50, "p75": 75, "p95": 95}
+    assert quantiles([]) is None
 
 
 def test_margins_and_scores(here: Path) -> None:
@@ -85,22 +72,20 @@ def test_margins_and_scores(here: Path) -> None:
         ],
     )
     found = audited()
-    one = found.margins
-    assert (one.checked, one.unchecked, one.at_or_above, one.above_95) == (5, 1, 1, 2)
-    assert (one.queries, one.unchecked_queries, one.own, one.above_own) == (1, 1, None, 0)
-    gaps = found.scores.gaps
-    assert gaps is not None
-    assert (gaps.count, gaps.min, gaps.max) == (5, pytest.approx(-0.1), pytest.approx(0.7))
-    assert gaps.p50 == pytest.approx(0.3)  # of -0.1, 0.02, 0.3, 0.4, 0.7
-    assert found.scores.positives is not None and found.scores.positives.count == 3
-    assert found.scores.ranks is not None and found.scores.ranks.max == 3
-    assert found.drops.short == 2
+    names = ("at_or_above", "above_95", "above_own", "unchecked")
+    assert counts(found.likely_false, *names) == [(1, 5), (2, 5), (0, 5), (1, 6)]
+    gap = found.scores["gap"]
+    assert gap is not None
+    assert (gap["count"], gap["p50"]) == (5, pytest.approx(0.3))  # of -0.1, 0.02, 0.3, 0.4, 0.7
+    assert found.scores["positives"] is not None and found.scores["positives"]["count"] == 3
+    assert found.scores["rank"] is not None and found.scores["rank"]["p50"] == 1.5
+    assert counts(found.usage, "short", "none") == [(2, 3), (0, 3)]
 
 
 def test_a_broken_margin_is_told(here: Path) -> None:
     lay(here, [video("a"), video("b")], [query("q")], [mined("q", {"b": 0.9}, {"a": 0.5})], relative_margin=0.05)
     found = audited()
-    assert found.margins.above_own == 1
+    assert counts(found.likely_false, "above_own") == [(1, 1)]
     assert any("verify" in line for line in found.advice)
 
 
@@ -113,12 +98,12 @@ def test_events_and_judgments(here: Path) -> None:
         [mined("q1", {"b": 0.4, "c": 0.3, "d": 0.2}, {"a": 0.5}), mined("q2", {"c": 0.2}, {"a": 0.5})],
         judged=[Judgment("q1", "c", 0), Judgment("q2", "c", 1)],
     )  # fmt: skip
-    found = audited().likely_false
-    assert (found.negatives, found.events_known, found.same_event) == (4, 2, 1)
-    # of the three videos with an event that q1 does not have as positive, one is of its event; two negatives of such
-    assert found.same_event_by_chance == pytest.approx(2 / 3)
-    assert (found.judged_irrelevant, found.judged_relevant) == (1, 1)
+    found = audited()
+    names = ("same_event", "judged_irrelevant", "judged_relevant")
+    assert counts(found.likely_false, *names) == [(1, 2), (1, 4), (1, 4)]
+    assert found.negatives == 4
     assert [(one.query_id, one.video_id) for one in found.suspects] == [("q1", "b")]
+    assert found.advice[0].startswith("1 negatives are judged relevant")
 
 
 def test_what_serves_how_often(here: Path) -> None:
@@ -129,13 +114,9 @@ def test_what_serves_how_often(here: Path) -> None:
         [mined("q1", {"b": 0.2, "c": 0.1}, {"a": 1.0}), mined("q2", {"b": 0.2}, {"a": 1.0}),
          mined("q3", {"b": 0.2}, {"a": 1.0})],
     )  # fmt: skip
-    found = audited().usage
-    assert found.histogram == {"0": 2, "1": 1, "3-4": 1}
-    assert (found.never, found.negatives, found.top_share) == (2, 4, 0.75)
-    assert found.gini == pytest.approx((1 * 1 + 3 * 3) / (4 * 4))  # 0 0 1 3 with weights -3 -1 1 3
-    assert [(one.video_id, one.title, one.times, one.share) for one in found.most] == [
-        ("b", "B", 3, 0.75), ("c", "C", 1, 0.25),
-    ]  # fmt: skip
+    found = audited()
+    assert counts(found.usage, "never", "top") == [(2, 4), (3, 4)]
+    assert [(one.video_id, one.title, one.queries) for one in found.most_used] == [("b", "B", 3), ("c", "C", 1)]
 
 
 def test_mix_of_languages_and_modalities(here: Path) -> None:
@@ -150,13 +131,15 @@ def test_mix_of_languages_and_modalities(here: Path) -> None:
         transcripts=[said("b", "one two three"), said("a", "  ")],
     )  # fmt: skip
     found = audited()
-    assert found.languages.table == {"en": {"en": 1, "es": 1, "unknown": 1}, "unknown": {"en": 1}}
-    assert (found.languages.same, found.languages.known) == (1, 2)
-    assert (found.languages.positives_same, found.languages.positives_known) == (1, 1)
-    negatives = found.mixes["negatives"]
-    assert (negatives.videos, negatives.types) == (4, {"raw": 2, "unknown": 2})
-    assert negatives.modalities == {"picture": 0, "sound": 2, "speech": 2, "metadata": 1}
-    assert found.mixes["positives"].modalities == {"picture": 2, "sound": 0, "speech": 0, "metadata": 2}
+    assert found.mixes["negatives"] == {
+        "videos": 4, "picture": 0, "sound": 2, "speech": 2, "metadata": 1, "language en": 2, "language es": 1,
+        "language unknown": 1, "type raw": 2, "type unknown": 2,
+        "query's language known": 2, "in the query's language": 1,
+    }  # fmt: skip
+    positives = found.mixes["positives"]
+    assert [positives[name] for name in ("picture", "sound", "speech", "metadata")] == [2, 0, 0, 2]
+    assert (positives["query's language known"], positives["in the query's language"]) == (1, 1)
+    assert found.mixes["all training videos"]["videos"] == 4
     assert any("near-equal pictures" in note or "frame strip" in note for note in found.notes)  # a's strip is not there
 
 
@@ -177,13 +160,13 @@ def test_drops_and_training(here: Path) -> None:
         keep=2,
     )
     found = audited()
-    assert found.drops.counts == {"positive": 1, "margin": 1}
-    assert found.drops.ranks["margin"] is not None and found.drops.ranks["margin"].p50 == 2
-    assert (found.drops.short, found.drops.none, found.drops.short_by_margin) == (2, 1, 1)
+    names = ("dropped_positive", "dropped_margin", "short", "none", "short_by_margin", "shown")
+    assert counts(found.usage, *names) == [(1, 3), (1, 3), (2, 2), (1, 2), (1, 2), (0, 1)]
     assert found.training is not None
-    drawn = found.training.roles["drawn"]
-    assert (drawn.pairs, drawn.times, drawn.videos, drawn.in_batch) == (1, 3, 1, 5)
-    assert (found.training.mined_unseen, found.training.drawn_same_event) == (1, 1)
+    assert found.training["drawn"] == {"pairs": 1, "times": 3, "videos": 1, "in-batch": 5}
+    assert any("1 of them lost candidates to the margin" in line for line in found.advice)
+    assert any("drawn at random" in line for line in found.advice)
+    assert any("only 0 of 1 (0.0 %) mined negatives were shown" in line for line in found.advice)
 
 
 def test_exposures_of_other_negatives_are_not_used(here: Path) -> None:
@@ -191,21 +174,22 @@ def test_exposures_of_other_negatives_are_not_used(here: Path) -> None:
     lay(here, *corpus, [mined("q", {"b": 0.1}, {"a": 0.5})], exposures=[Exposure("b", "q", "mined", [1], 0)])
     lay(here, *corpus, [mined("q", {"c": 0.1}, {"a": 0.5})])
     found = audited()
-    assert found.training is None
-    assert any("taught with other negatives" in note for note in found.notes)
+    assert found.training is None and "shown" not in found.usage
+    assert any("trained with other negatives" in note for note in found.notes)
 
 
 def test_without_training_queries(here: Path) -> None:
     lay(here, [video("a")], [query("t", split="test")], [])
     found = audited()
-    assert (found.queries, found.likely_false.negatives, found.usage.gini) == (0, 0, None)
-    assert (found.scores.negatives, found.effectiveness) == (None, None)
+    assert (found.queries, found.negatives, found.usage["top"].of) == (0, 0, 0)
+    assert (found.scores["negatives"], found.effectiveness) == (None, None)
 
 
 def test_random_negatives_have_no_scores(here: Path) -> None:
     lay(here, [video("a"), video("b")], [query("q")], [mined("q", {"b": 0.0}, {"a": None})], source="random")
     found = audited()
-    assert (found.scores.negatives, found.scores.gaps, found.margins.checked) == (None, None, 0)
+    assert (found.scores["negatives"], found.scores["gap"]) == (None, None)
+    assert counts(found.likely_false, "at_or_above", "unchecked") == [(0, 0), (1, 1)]
     assert any("random" in note for note in found.notes)
     assert not any("no margin protects" in line for line in found.advice)
 
