@@ -77,7 +77,7 @@ def check_runs(state: State, answer: Answer, runs: list[Published]) -> None:
     if (damage := damaged(tracking.uri, Path())) is not None:
         answer.find("unreadable", *damage)
         return
-    # where the results are not what dvc.lock records, the runs of its outputs made others
+    # a run that was found by the outputs in dvc.lock made something else where those are not what lies there
     runs = [
         one
         for one in runs
