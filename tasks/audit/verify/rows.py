@@ -158,12 +158,12 @@ def _mismatches(state: State, answer: Answer, results: Path) -> Iterator[Mismatc
         yield from transcripts.mismatched(
             words, frames, shipped.read_shipped(results / "corpus" / shipped.TABLE) if features else ()
         )
-        mined = negatives.read_negatives(results / "mine" / negatives.FILE.name)
-        yield from negatives.mismatched(mined, queries)
         documents = read_indexed(results / "encode")
         yield from indexed.mismatched(documents, frames, words)
-        answer.count("rows of item tables", sum(map(len, (videos, queries, frames, words, mined, documents))))
         yield from _vectors(answer, results / "encode", documents, queries)
+        mined = negatives.read_negatives(results / "mine" / negatives.FILE.name)
+        yield from negatives.mismatched(mined, queries)
+        answer.count("rows of item tables", sum(map(len, (videos, queries, frames, words, mined, documents))))
     except (UserError, ValueError, KeyError, TypeError, AttributeError) as error:
         answer.note("not checked", "rows of item tables", " ".join(str(error).split())[:300])
 
