@@ -146,7 +146,6 @@ def _comparable(state: State, answer: Answer, reader: str, table: str) -> bool:
 
 def _mismatches(state: State, answer: Answer, results: Path) -> Iterator[Mismatch]:
     """Rows that do not fit; where a table cannot be read that is noted, and what comes after it is not compared."""
-
     try:
         videos = corpus.read_videos(results / "corpus" / "manifest.parquet")
         queries = corpus.read_queries(results / "corpus" / "queries.parquet")
