@@ -43,20 +43,21 @@ help:  ## this list
 setup: $(READY)  ## a virtual environment in .venv with everything the demo and the tests need
 
 # torch goes in by pip, alone: pip takes a CPU wheel where the machine offers one (find-links or an extra index), the
-# registry's build elsewhere. uv sees neither offer, but installs the rest in a tenth of pip's time.
+# registry's build elsewhere. uv sees neither offer, but installs the rest in a tenth of pip's time. It compiles once what
+# every program would compile again where Python may write no bytecode (PYTHONDONTWRITEBYTECODE, a read-only place).
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "reeltrace needs Python 3.11 or newer, this is " \
 		+ sys.version.split()[0] + "; name another: make $(or $(MAKECMDGOALS),setup) PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV) >/dev/null || $(WITHOUT_ENSUREPIP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock uv torch
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --requirement requirements.lock
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --requirement requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: setup  ## from videos to a score: the whole pipeline on a corpus made here; what is done is not done again
 	@PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 	@echo && $(BIN)/python -c "$(TABLE)" && echo
-	@echo 'The whole story: results/report/report.html. What produced it: make trace. Runs: make ui. Search: make search Q="..."'
+	@echo 'Report: results/report/report.html. What produced it: make trace. Runs: make ui. Search: make search Q="..."'
 
 videos: setup  ## your own videos, indexed and searched: make videos DIR=/data/clips Q="what is said or seen"
 	@test -n "$$DIR" || { echo 'name a directory of videos: make videos DIR=/data/clips Q="words"' >&2; exit 2; }
@@ -95,7 +96,7 @@ worker: setup  ## works in this clone on what the pool is given, one run at a ti
 	@REELTRACE_WORKSPACE='$(CURDIR)' $(BIN)/prefect worker start --type process --limit 1 --pool "$$POOL"
 
 test: setup  ## the tests, without network
-	@PATH="$(CURDIR)/$(BIN):$$PATH" HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	@PATH="$(CURDIR)/$(BIN):$$PATH" HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: setup  ## lint, format, types, import contracts, and the code that dvc.yaml names
 	$(BIN)/ruff check

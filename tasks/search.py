@@ -76,7 +76,7 @@ def search(
     if watched():
         print(f"loading the model of {encoding.system} ...", file=sys.stderr)
     from tasks.omni.encoding import encode_items
-    from tasks.omni.item import Item
+    from tasks.omni.inputs import Item
     from tasks.omni.prompt import QUERY_PREFIX
     from tasks.omni.systems import load_system
     from tasks.shared.retrieval.coverage import coverage

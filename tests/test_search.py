@@ -12,7 +12,7 @@ import pytest
 from tasks.cli import main
 from tasks.encode.run import run
 from tasks.omni.encoding import encode_items
-from tasks.omni.item import Item
+from tasks.omni.inputs import Item
 from tasks.omni.loading import load_embedder
 from tasks.omni.lora import load_adapter
 from tasks.search import Found, as_table

@@ -23,7 +23,6 @@ DECIDES = {
     "tasks.corpus.tars": ["tasks/corpus/tars.py"],
     "tasks.extract.item": ["tasks/extract/sound.py", "tasks/video/picture.py", "tasks/video/container.py"],
     "tasks.omni.work": ["tasks/shared/artifacts/media.py", "tasks/omni/prompt.py", "tasks/omni/lora.py"],
-    "tasks.shared.artifacts.media": ["tasks/shared/artifacts/media.py"],
     "tasks.shared.retrieval.text_encoder": ["tasks/shared/retrieval/text_encoder.py"],
     "tasks.train.learn": ["tasks/shared/artifacts/media.py", "tasks/train/losses/infonce.py", "tasks/omni/parts.py"],
     "tasks.transcribe.reader": ["tasks/video/picture.py"],

@@ -1,21 +1,24 @@
-"""What the embedder embeds: any of text, frames and sound, together one item."""
+"""Inputs of the embedder: items of text, frames and sound, and tower outputs of such items."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tasks.shared.runtime.errors import UserError
 
-SAMPLING_RATE = 16_000
+if TYPE_CHECKING:
+    import torch
+
 SHORTEST_AUDIO = 321  # samples: 3 mel frames, the fewest that make one audio token
 
 
 @dataclass(frozen=True, eq=False)
 class Item:
-    """A query or a document. What is empty counts as absent: blank text, no frames, under 321 samples of audio.
+    """A query or a document. Blank text, no frames and under 321 samples of audio count as absent.
 
     Attributes:
         text: without a prompt's prefix, or None.
@@ -64,7 +67,7 @@ class Item:
 
     @staticmethod
     def of(value: object) -> Item:
-        """The item that a value stands for: an Item, a text, or a dict with text, video (frames) and audio."""
+        """The item of a value: an Item, a text, or a dict with text, video (frames) and audio."""
         if isinstance(value, Item):
             return value
         if isinstance(value, str):
@@ -73,3 +76,29 @@ class Item:
             return Item(text=value.get("text"), frames=value.get("video"), audio=value.get("audio"))
         keys = f" with keys {sorted(map(str, value))}" if isinstance(value, Mapping) else ""
         raise UserError(f"cannot embed a {type(value).__name__}{keys}; give text, or a dict of text, video and audio")
+
+
+@dataclass(frozen=True, eq=False)
+class TowerOutput:
+    """An item whose frames and sound have passed through the towers.
+
+    Attributes:
+        text: as in the item.
+        grid: of the clip's patches (pairs of frames, down, across), or None.
+        video_tokens, audio_tokens: how many tokens stand for the clip and for the sound; 0 without.
+        media: embeddings of these tokens, video before audio, (video_tokens + audio_tokens, hidden), on the CPU;
+            None without media.
+    """
+
+    text: str | None
+    grid: tuple[int, int, int] | None = None
+    video_tokens: int = 0
+    audio_tokens: int = 0
+    media: torch.Tensor | None = None
+
+    @staticmethod
+    def of(item: Item) -> TowerOutput:
+        """A text without frames and sound, which needs no tower. Raises UserError for any other item."""
+        if item.modalities != {"text"}:
+            raise UserError("a batch mixes items and tower outputs; run the towers on all items with frames or sound")
+        return TowerOutput(item.text)

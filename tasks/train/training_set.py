@@ -1,4 +1,4 @@
-"""What a training learns from: rows of queries and videos, their texts and contents."""
+"""The training set: rows of queries and videos, their texts and documents; and the store of trained adapters."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ COMPONENTS = ("peft", "sentence-transformers", "torch", "transformers")
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """Everything that is shown.
+class TrainingSet:
+    """Everything that a training reads.
 
     Attributes:
         mined: queries with their positives and mined negatives.
         queries: text by query id.
         documents: training videos that can be shown, by id.
         rows: a query, a positive and negatives each.
-        drawn: negatives that had to be drawn at random.
-        not_extracted, without_chosen_modalities: training videos that cannot be shown.
+        drawn: how many negatives were drawn at random.
+        not_extracted, without_chosen_modalities: how many training videos have nothing to show.
         pairs_left_out: judged pairs whose video is one of them.
     """
 
@@ -56,7 +56,7 @@ class Lesson:
         return {one.query_id: frozenset(one.positives) for one in self.mined}
 
     def digest(self) -> str:
-        """The identity of what is shown."""
+        """sha256 of the content: rows, judged positives, texts and documents."""
         shown = {
             "rows": [[row.query_id, row.positive, *row.negatives] for row in self.rows],
             "positives": {one.query_id: one.positives for one in self.mined},
@@ -66,13 +66,13 @@ class Lesson:
         return sha256_json(shown)
 
     def views(self, params: Params) -> Views:
-        """How the documents are shown otherwise than as they are."""
+        """Which modified views of the documents the batches show."""
         contents = {video_id: document.contents for video_id, document in self.documents.items()}
         return Views(params.train, params.run.seed, contents)
 
 
-def read_lesson(params: Params, mined: Sequence[MinedQuery], root: Path = RESULTS) -> Lesson:
-    """What the published corpus, media, transcripts and negatives teach. Raises UserError where there is no row."""
+def read_training_set(params: Params, mined: Sequence[MinedQuery], root: Path = RESULTS) -> TrainingSet:
+    """The training set of the published corpus, media, transcripts and negatives. UserError where it has no row."""
     from tasks.omni.documents import read_documents
 
     asked = read_queries(root / "corpus" / "queries.parquet", "train")
@@ -87,7 +87,7 @@ def read_lesson(params: Params, mined: Sequence[MinedQuery], root: Path = RESULT
         raise UserError(f"no judged positive has anything of train.modalities ({chosen}); choose others in params.yaml")
     if not rows:
         raise UserError("no training query has a positive that could be read; see failures.jsonl of extract")
-    return Lesson(
+    return TrainingSet(
         mined=mined,
         queries=queries,
         documents=read.found,
@@ -99,11 +99,11 @@ def read_lesson(params: Params, mined: Sequence[MinedQuery], root: Path = RESULT
     )
 
 
-def trainings(params: Params, keys: Iterable[str], ranks: int, root: Path = RESULTS) -> ItemStore:
-    """The store of finished trainings, each under its lesson's digest.
+def training_store(params: Params, keys: Iterable[str], ranks: int, root: Path = RESULTS) -> ItemStore:
+    """The store of trained adapters, each keyed by its training set's digest.
 
-    What decides a training beside its lesson is in the key too: params at these keys, code, versions, the starting
-    weights, the device, and among how many ranks it was divided, which moves the last bits of sums.
+    The key also has what else decides an adapter: params at these keys, code, versions, the starting weights, the
+    device, and the number of ranks, which changes the last bits of sums.
     """
     base = base_system(root)
     decides = {
@@ -117,7 +117,7 @@ def trainings(params: Params, keys: Iterable[str], ranks: int, root: Path = RESU
 
 
 def checkpoints(key: str) -> Path:
-    """Where a training that is not finished keeps its checkpoints."""
+    """The folder of an unfinished training's checkpoints, by the key of its adapter."""
     return store_folder() / "training" / key[:32]
 
 

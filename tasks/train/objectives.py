@@ -1,30 +1,51 @@
-"""The sum of what is learnt, by weights."""
+"""The training objective: the weighted sum of the losses that are on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 
 from tasks.shared.artifacts.types import Modality
-from tasks.train.losses import Losses
-from tasks.train.losses.alignment import alignment
-from tasks.train.losses.infonce import InfoNCE
-from tasks.train.losses.teacher import fusion_as_teacher
-from tasks.train.losses.tuples import tuple_infonce
+from tasks.train.losses import InfoNCE, alignment, fusion_as_teacher, tuple_infonce
 from tasks.train.views import Plan
 
 if TYPE_CHECKING:
-    from tasks.shared.execution.params import Train
+    from tasks.shared.execution.params_train import Train
+
+
+@dataclass(frozen=True)
+class Losses:
+    """A loss of a batch.
+
+    Attributes:
+        total: a scalar that can be differentiated.
+        parts: what it is made of, by name, each before it is weighted.
+    """
+
+    total: torch.Tensor
+    parts: Mapping[str, torch.Tensor]
+
+
+class Loss(Protocol):
+    """A mean over the rows of a batch.
+
+    Args:
+        embedded: groups of embeddings by name, each (columns, rows, dimensions), of length 1, float32. Column by
+            column, row `i` belongs to row `i` of the batch. `tasks.train.inputs.Batch` lists the groups.
+        plan: what the groups show.
+    """
+
+    def __call__(self, embedded: Mapping[str, torch.Tensor], plan: Plan) -> Losses: ...
 
 
 @dataclass(frozen=True)
 class Objectives:
-    """Adds up the objectives whose weight is not 0. False negatives and hardness are matters of the queries' alone.
+    """Adds up the losses whose weight is not 0. The margin for false negatives and hardness apply to `query` alone.
 
-    A document that lacks a modality of the pair stands for itself with that modality alone, without a gradient.
+    A document that lacks a modality of the pair is represented by its whole embedding instead, without a gradient.
     """
 
     settings: Train

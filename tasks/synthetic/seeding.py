@@ -1,4 +1,4 @@
-"""Randomness by name: every item draws from its own generator, so order and process never matter."""
+"""Random numbers by name: every item draws from its own generator, so neither order nor process matters."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ def rng_for(seed: int, *names: str | int) -> np.random.Generator:
 
 
 def hex_name(seed: int, *names: str | int, digits: int = 8) -> str:
-    """A short opaque name that gives nothing away about what it names."""
+    """A short opaque name that reveals nothing about what it names."""
     return hashlib.sha256("\x1f".join([str(seed), *map(str, names)]).encode()).hexdigest()[:digits]

@@ -1,18 +1,48 @@
-"""Attention within segments of a packed sequence, equally long segments in one call.
+"""The vision and the audio tower of a Thinker: their attention, and their embeddings of a batch.
 
-The towers attend within windows, frames and chunks of sound. Their own code calls the kernel once a segment,
+Both towers attend within windows, frames and chunks of sound. Their own code calls the kernel once a segment,
 hundreds of times a layer for a batch; a kernel that takes segment bounds (flash attention) does it in one call, but
-not on a CPU. This stands in for such a kernel: the same attention, one call for each segment length there is.
+not on a CPU. The attention here takes the place of such a kernel: the same result, with one call for each length of
+segment that occurs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 NAME = "segments_as_flash"  # the towers hand over segment bounds to what has "flash" in its name
+
+
+def embed_clips(thinker: Any, features: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """Embeddings of all video tokens of a batch, (tokens, hidden), in order."""
+    tower = thinker.visual
+    with torch.set_grad_enabled(_wants_gradient(tower)):
+        output = tower(features["pixel_values_videos"].to(tower.dtype), grid_thw=features["video_grid_thw"])
+    clips: torch.Tensor = output.pooler_output
+    return clips
+
+
+def embed_sound(thinker: Any, features: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """Embeddings of all audio tokens of a batch, (tokens, hidden), in order."""
+    tower, mel, mask = thinker.audio_tower, features["input_features"], features["feature_attention_mask"]
+    lengths = mask.sum(dim=1)
+    lengths = lengths[lengths > 0]
+    if not len(lengths):
+        return torch.empty(0, thinker.config.get_text_config().hidden_size, device=mel.device)
+    with torch.set_grad_enabled(_wants_gradient(tower)):
+        packed = mel.transpose(1, 2)[mask.bool()].T.to(tower.dtype)
+        output = tower(packed, feature_lens=lengths, aftercnn_lens=(lengths - 1) // 2 + 1)
+    sound: torch.Tensor = output.last_hidden_state
+    return sound
+
+
+def _wants_gradient(tower: torch.nn.Module) -> bool:
+    """Whether a graph is needed: not through a frozen tower, even when its output feeds a checkpointed layer."""
+    return torch.is_grad_enabled() and any(parameter.requires_grad for parameter in tower.parameters())
 
 
 def attend_in_segments(thinker: Any) -> None:

@@ -1,4 +1,4 @@
-"""Items made of perceived ones are what the towers would have made of the parts."""
+"""Augmented tower outputs equal the outputs for augmented items."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.omni.item import Item
-from tasks.omni.parts import WORD, only, stretch, swapped
-from tasks.omni.perceive import Perceived, perceive
+from tasks.omni.inputs import Item, TowerOutput
+from tasks.omni.tower_outputs import WORD, crop, only, run_towers, swapped
 from tests.omni.conftest import small
 from tests.omni.kinds import TEXTS, frames, sound
 
@@ -30,16 +29,16 @@ def tower() -> SentenceTransformer:
 
 
 @pytest.fixture(scope="module")
-def here(tower: SentenceTransformer) -> Perceived:
-    return perceive(tower, [HERE], batch_size=1)[0]
+def here(tower: SentenceTransformer) -> TowerOutput:
+    return run_towers(tower, [HERE], batch_size=1)[0]
 
 
 @pytest.fixture(scope="module")
-def there(tower: SentenceTransformer) -> Perceived:
-    return perceive(tower, [THERE], batch_size=1)[0]
+def there(tower: SentenceTransformer) -> TowerOutput:
+    return run_towers(tower, [THERE], batch_size=1)[0]
 
 
-def same(one: Perceived, other: Perceived) -> None:
+def same(one: TowerOutput, other: TowerOutput) -> None:
     assert (one.text, one.grid) == (other.text, other.grid)
     assert (one.video_tokens, one.audio_tokens) == (other.video_tokens, other.audio_tokens)
     assert (one.media is None) == (other.media is None)
@@ -47,12 +46,12 @@ def same(one: Perceived, other: Perceived) -> None:
         torch.testing.assert_close(one.media, other.media, atol=1e-5, rtol=1e-5)
 
 
-def test_fewer_modalities(tower: SentenceTransformer, here: Perceived) -> None:
+def test_fewer_modalities(tower: SentenceTransformer, here: TowerOutput) -> None:
     for kept in ({"text"}, {"video"}, {"audio"}, {"text", "audio"}, {"video", "audio"}, {"text", "video", "audio"}):
-        same(only(here, kept), perceive(tower, [HERE.only(kept)], batch_size=1)[0])
+        same(only(here, kept), run_towers(tower, [HERE.only(kept)], batch_size=1)[0])
 
 
-def test_an_item_of_nothing_still_has_an_embedding(tower: SentenceTransformer, here: Perceived) -> None:
+def test_an_item_of_nothing_still_has_an_embedding(tower: SentenceTransformer, here: TowerOutput) -> None:
     module: Any = tower[0]
     nothing = only(only(here, {"text"}), {"audio"})
     assert (nothing.text, nothing.grid, nothing.media) == (None, None, None)
@@ -62,23 +61,23 @@ def test_an_item_of_nothing_still_has_an_embedding(tower: SentenceTransformer, h
     torch.testing.assert_close(together[1:], alone, atol=1e-5, rtol=1e-5)
 
 
-def test_one_modality_of_another(tower: SentenceTransformer, here: Perceived, there: Perceived) -> None:
+def test_one_modality_of_another(tower: SentenceTransformer, here: TowerOutput, there: TowerOutput) -> None:
     mixed = {
         "text": Item(THERE.text, HERE.frames, HERE.audio),
         "video": Item(HERE.text, THERE.frames, HERE.audio),
         "audio": Item(HERE.text, HERE.frames, THERE.audio),
     }
     for modality, expected in mixed.items():
-        same(swapped(here, there, modality), perceive(tower, [expected], batch_size=1)[0])  # type: ignore[arg-type]
+        same(swapped(here, there, modality), run_towers(tower, [expected], batch_size=1)[0])  # type: ignore[arg-type]
 
 
-def test_a_stretch_of_a_clip_is_what_the_tower_makes_of_its_frames(tower: SentenceTransformer, here: Perceived) -> None:
+def test_a_crop_of_a_clip_is_the_towers_output_for_its_frames(tower: SentenceTransformer, here: TowerOutput) -> None:
     assert HERE.frames is not None and here.media is not None
     starts = set()
     for seed in range(6):
-        part = stretch(here, 0.5, Random(seed))
+        part = crop(here, 0.5, Random(seed))
         assert part.grid == (2, 4, 4)
-        clips = [perceive(tower, [Item(frames=HERE.frames[at : at + 4])], batch_size=1)[0].media for at in (0, 2, 4)]
+        clips = [run_towers(tower, [Item(frames=HERE.frames[at : at + 4])], batch_size=1)[0].media for at in (0, 2, 4)]
         found = part.media[: part.video_tokens] if part.media is not None else None
         starts |= {at for at, clip in enumerate(clips) if clip is not None and torch.allclose(clip, found, atol=1e-5)}
         heard = part.media[part.video_tokens :] if part.media is not None else torch.empty(0)
@@ -88,14 +87,14 @@ def test_a_stretch_of_a_clip_is_what_the_tower_makes_of_its_frames(tower: Senten
     assert len(starts) > 1, "not always the same"
 
 
-def test_all_of_it_is_the_item(here: Perceived) -> None:
-    same(stretch(here, 1.0, Random(1)), here)
+def test_all_of_it_is_the_item(here: TowerOutput) -> None:
+    same(crop(here, 1.0, Random(1)), here)
 
 
 @settings(deadline=None)
 @given(st.text(), st.floats(0.01, 1.0), st.integers(0, 99))
 def test_a_stretch_of_a_text_is_some_of_its_words(text: str, part: float, seed: int) -> None:
-    found = stretch(Perceived(text), part, Random(seed)).text
+    found = crop(TowerOutput(text), part, Random(seed)).text
     words = WORD.findall(text)
     assert found is not None and found in text
     if words:
