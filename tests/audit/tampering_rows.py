@@ -20,7 +20,7 @@ TRANSCRIPTS = "results/transcribe/transcripts.parquet"
 def swap_transcripts(t: Tamperer) -> Tampering:
     """The words alone, of videos in the index; or the words and what they were heard in, of any."""
     columns = ["text", "language", "language_probability", "segments", "ocr"]
-    videos = _indexed(t)
+    videos: list[str] | None = _indexed(t)
     if t.random.random() < 0.5:
         columns.append("audio_sha256")
         videos = None
