@@ -22,6 +22,8 @@ export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
+# uv installs no bytecode. Where Python was told to write none, every program would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 # What is typed as Q, DIR, NAME or POOL reaches a command as one argument, whatever is in it.
 export Q := $(value Q)
 export DIR := $(value DIR)
@@ -43,14 +45,13 @@ help:  ## this list
 setup: $(READY)  ## a virtual environment in .venv with everything the demo and the tests need
 
 # torch goes in by pip, alone: pip takes a CPU wheel where the machine offers one (find-links or an extra index), the
-# registry's build elsewhere. uv sees neither offer, but installs the rest in a tenth of pip's time. It compiles once what
-# every program would compile again where Python may write no bytecode (PYTHONDONTWRITEBYTECODE, a read-only place).
+# registry's build elsewhere. uv sees neither offer, but installs the rest in a tenth of pip's time.
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "reeltrace needs Python 3.11 or newer, this is " \
 		+ sys.version.split()[0] + "; name another: make $(or $(MAKECMDGOALS),setup) PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV) >/dev/null || $(WITHOUT_ENSUREPIP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock uv torch
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --requirement requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --requirement requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -19,7 +19,9 @@ from tasks.report.headline import SOURCES
 from tasks.shared.artifacts.losses import PARTS
 from tasks.shared.execution.code import code_of
 from tasks.shared.execution.code_deps import outdated
-from tasks.shared.execution.params import NO_STAGES, NOT_OF_STAGES, Corpus, Objectives, Params, load_params
+from tasks.shared.execution.params import NO_STAGES, NOT_OF_STAGES, Params, load_params
+from tasks.shared.execution.params_sections import Corpus
+from tasks.shared.execution.params_train import Objectives
 from tasks.shared.execution.pipeline import read_stages
 from tasks.shared.runtime.files import files_under
 

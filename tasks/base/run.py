@@ -16,6 +16,7 @@ Writes `results/base/model.json`; for `tiny` also `model/` and `loss.csv`.
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -29,7 +30,6 @@ from tasks.shared.execution.reused import Reused
 from tasks.shared.execution.stage import StageRun
 from tasks.shared.retrieval.dense import DenseRetriever
 from tasks.shared.runtime.files import files_under, link_or_copy
-from tasks.shared.runtime.gpu import visible_gpus
 
 CURVE = "loss.csv"
 VERSIONS = ("espeakng-loader", "numpy", "pillow", "sentence-transformers", "tokenizers", "torch", "transformers")
@@ -42,8 +42,7 @@ def plan(params: Params, root: Path = RESULTS) -> list[Plan[None]]:  # noqa: ARG
     decides = {
         "params": {key: params.section(key) for key in read_stages(params)["base"].params},
         "versions": {name: version(name) for name in VERSIONS},
-        "teacher": _retriever(params).identity(),
-        "device of the teacher": "cuda" if visible_gpus() else "cpu",
+        "teacher": _retriever(params).decides,
     }
     store = ItemStore("base", "tasks.base.tiny", decides)
     return [Plan(store, [Item("tiny", store.key(), None)], "training")]
@@ -63,9 +62,9 @@ def run(stage: StageRun) -> None:
     stage.counts = {"steps": 0}
 
 
-def _retriever(params: Params) -> DenseRetriever:
-    """The text retriever, which is not loaded. Raises UserError where it cannot be had or may not be run."""
-    return DenseRetriever(params.retriever, params.run.threads, list)
+def _retriever(params: Params, take_gpus: Callable[[], object] = list) -> DenseRetriever:
+    """The text retriever, not loaded yet. Raises UserError where it cannot be had or may not be run."""
+    return DenseRetriever(params.retriever, params.run.threads, take_gpus)
 
 
 def _publish_tiny(stage: StageRun) -> None:
@@ -77,7 +76,8 @@ def _publish_tiny(stage: StageRun) -> None:
     if finished is None:
         from tasks.base.tiny import train_tiny  # heavy, and only needed to train
 
-        finished = train_tiny(stage.params, planned.store, item.key, stage.take_gpus)
+        teacher = _retriever(stage.params, stage.take_gpus)
+        finished = train_tiny(stage.params, teacher, planned.store, item.key)
     for file in files_under(finished):
         if file.name != ENTRY:
             link_or_copy(file, stage.out / file.relative_to(finished))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,19 +14,19 @@ from tasks.base.examples import PARTS, base_events, batches, captions, tokenizer
 from tasks.base.learn import learn
 from tasks.base.teacher import Targets
 from tasks.omni.tiny import TinyConfig, build_tiny
-from tasks.shared.retrieval.dense import DenseRetriever
 from tasks.shared.runtime.files import write_text
 from tasks.synthetic.events import demo_events, taken_by
 
 if TYPE_CHECKING:
     from tasks.shared.execution.items import ItemStore
     from tasks.shared.execution.params import Params
+    from tasks.shared.retrieval.dense import DenseRetriever
 
 EVENTS = 1000  # base events; more of them would only cost the teacher time
 SIZES = TinyConfig(hidden=192, layers=2, mlp=512, vision_depth=3, vocab_size=3000)
 
 
-def train_tiny(params: Params, store: ItemStore, key: str, take_gpus: Callable[[], object]) -> Path:
+def train_tiny(params: Params, teacher: DenseRetriever, store: ItemStore, key: str) -> Path:
     """Train the tiny base, from its last checkpoint on; the finished item: `model/` and `loss.csv`."""
     settings, seed = params.base, params.run.seed
     torch.set_num_threads(params.run.threads)
@@ -39,7 +38,6 @@ def train_tiny(params: Params, store: ItemStore, key: str, take_gpus: Callable[[
     sentences = sorted({caption for event in events for caption in captions(event).values()})
     names = {field: list(words.values()) for field, words in PARTS.items()}
     words = [*sentences, *(name for field in names.values() for name in field)]
-    teacher = DenseRetriever(params.retriever, params.run.threads, take_gpus)
     vectors = teacher.documents({str(number): text for number, text in enumerate(words)}).values
 
     model = build_tiny(tokenizer_texts(events[:400], seed), seed=seed, config=SIZES, device="cpu")

@@ -71,6 +71,11 @@ class DenseRetriever:
             },
         )
 
+    @property
+    def decides(self) -> str:
+        """Digest of what decides a vector besides its text: model, params, code, versions, threads, kind of device."""
+        return self._store.decides
+
     def identity(self) -> dict[str, str | None]:
         """The model as params name it, its revision on the hub, and what decides its weights."""
         return {"model": self.params.model, "revision": self.model.revision, "digest": self._digest}
