@@ -21,7 +21,7 @@ def change_metric(t: Tamperer) -> Tampering:
                 "UPDATE latest_metrics SET value = ? WHERE run_uuid = ? AND key = ? AND step = ?",
                 (changed, run, name, step),
             )
-    return Tampering("MLflow metric changed", _metric(run, name), _seal(run))
+    return Tampering("MLflow metric changed", *_metric(run, name))
 
 
 def delete_metric(t: Tamperer) -> Tampering:
@@ -29,7 +29,7 @@ def delete_metric(t: Tamperer) -> Tampering:
     with t.mlflow() as database:
         for table in ("metrics", "latest_metrics"):
             database.execute(f"DELETE FROM {table} WHERE run_uuid = ? AND key = ? AND step = ?", (run, name, step))
-    return Tampering("MLflow metric deleted", _metric(run, name), _seal(run))
+    return Tampering("MLflow metric deleted", *_metric(run, name))
 
 
 def add_metric(t: Tamperer) -> Tampering:
@@ -46,13 +46,13 @@ def add_metric(t: Tamperer) -> Tampering:
             "VALUES (?, 7.5, 9999999999999, ?, 0, ?)",
             (name, step, run),
         )
-    return Tampering("MLflow metric added", _metric(run, name), _seal(run))
+    return Tampering("MLflow metric added", *_metric(run, name))
 
 
-def _metric(run: str, name: str) -> tuple[str, ...]:
-    """What must be named: the metric where an artifact states it, else the run, whose seal is broken."""
-    stated = not name.startswith(("items/", "made/"))
-    return (f"MLflow run {run} metric {name}",) if stated else _seal(run)
+def _metric(run: str, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What must be named: the metric where an artifact states it, else the run by its seal; and what else may be."""
+    metric = (f"MLflow run {run} metric {name}",)
+    return (_seal(run), metric) if name.startswith(("items/", "made/")) else (metric, _seal(run))
 
 
 def _seal(run: str) -> tuple[str, ...]:

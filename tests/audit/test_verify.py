@@ -93,8 +93,8 @@ def test_no_results_is_a_clear_line(here: Project) -> None:
 
 READ = {  # what other checks read, and what is said not to be checked without it
     "results/corpus/manifest.parquet": "source videos",
-    "results/encode/documents.parquet": "results/encode/lancedb row by row",
-    "results/encode/index.manifest.json": "results/encode/lancedb as a whole",
+    "results/encode/documents.parquet": "results/encode/lancedb by results/encode/documents.parquet",
+    "results/encode/index.manifest.json": "results/encode/lancedb by results/encode/index.manifest.json",
     "results/evaluate/metrics.json": "MLflow's metrics of evaluate",
     "results/train/loss.csv": "MLflow's metrics of train",
 }

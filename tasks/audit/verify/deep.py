@@ -162,8 +162,7 @@ def _compare(answer: Answer, where: str, record: str, again: Any, there: Any) ->
     wanted, found = dict(_leaves(again)), dict(_leaves(there))
     for name in sorted({*wanted, *found}):
         one, other = wanted.get(name), found.get(name)
-        numbers = isinstance(one, int | float) and isinstance(other, int | float)
-        if not (numbers and _close(one, other)):
+        if not (isinstance(one, int | float) and isinstance(other, int | float) and _close(one, other)):
             shown = [None if value is None else repr(value) for value in (one, other)]
             answer.compare(f"{where} {name}".strip(), record, *shown)
 

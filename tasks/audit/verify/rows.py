@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +27,7 @@ from tasks.shared.artifacts.rows import Mismatch
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import sha256_json
 
+T = TypeVar("T")
 LANCE = (index.FOLDER / index.DATABASE).as_posix()
 CONTENT = (index.FOLDER / index.MANIFEST).as_posix()
 DOCUMENTS = (indexed.FOLDER / indexed.TABLE).as_posix()
@@ -48,15 +50,8 @@ def check_index(state: State, answer: Answer) -> None:
     for name in sorted({path.split("/")[0] for path in state.below(LANCE)} - {f"{index.TABLE}.lance"}):
         answer.find("extra", f"{LANCE}/{name}", CONTENT, None, "something beside its one table")
     with state.laid_out("encode") as results:
-        documents, content = None, None
-        if state.intact(DOCUMENTS):
-            documents = read_indexed(results / "encode")
-        else:
-            answer.note("not checked", f"{LANCE} row by row", f"{DOCUMENTS}, which has digests, is not as recorded")
-        if state.intact(CONTENT):
-            content = read_index_manifest(results / "encode")
-        else:
-            answer.note("not checked", f"{LANCE} as a whole", f"{CONTENT} is not as recorded")
+        documents = _intact(state, answer, DOCUMENTS, read_indexed, results)
+        content = _intact(state, answer, CONTENT, read_index_manifest, results)
         try:
             table, version, tagged = opened(results / "encode" / index.DATABASE)
         except BaseException as error:  # Lance's Rust code panics on bad bytes, which is no Exception
@@ -65,8 +60,20 @@ def check_index(state: State, answer: Answer) -> None:
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             answer.find("unreadable", LANCE, CONTENT, f"table {index.TABLE}", None, reason)
             return
-    answer.compare(f"{LANCE} tag {index.TAG}", LANCE, f"version {version}", tagged and f"version {tagged}")
+    there = f"version {tagged}" if tagged else None
+    answer.compare(f"{LANCE} tag {index.TAG}", LANCE, f"version {version}", there)
     _check_rows(answer, table, documents, content)
+
+
+def _intact(state: State, answer: Answer, path: str, read: Callable[[Path], T], results: Path) -> T | None:
+    """What encode recorded of the index; None, which is noted, where that is not as recorded or cannot be read."""
+    try:
+        if not state.intact(path):
+            raise UserError(f"{path}, which says what it holds, is not as recorded")
+        return read(results / "encode")
+    except UserError as error:
+        answer.note("not checked", f"{LANCE} by {path}", str(error))
+        return None
 
 
 def opened(database: Path) -> tuple[pa.Table, int, int | None]:
@@ -90,10 +97,9 @@ def _check_rows(
     for video_id in sorted({*documents, *found}) if documents is not None else ():
         recorded, row = (documents or {}).get(video_id), found.get(video_id)
         for what in ("vector", "payload"):
-            expected = recorded and f"{what} sha256 {getattr(recorded, f'{what}_sha256')}"
-            answer.compare(
-                f"{LANCE} row {video_id}", DOCUMENTS, expected, row and f"{what} sha256 {getattr(row, what)}"
-            )
+            expected = f"{what} sha256 {getattr(recorded, f'{what}_sha256')}" if recorded else None
+            now = f"{what} sha256 {getattr(row, what)}" if row else None
+            answer.compare(f"{LANCE} row {video_id}", DOCUMENTS, expected, now)
     if content is None or answer.wrong(LANCE):
         return
     whole = {"rows": str(content.rows), "vectors": content.vectors_sha256, "payload": content.payload_sha256}
@@ -162,7 +168,8 @@ def _mismatches(state: State, answer: Answer, results: Path) -> Iterator[Mismatc
         yield from _vectors(answer, results / "encode", documents, queries)
         mined = negatives.read_negatives(results / "mine" / negatives.FILE.name)
         yield from negatives.mismatched(mined, queries)
-        answer.count("rows of item tables", sum(map(len, (videos, queries, frames, words, mined, documents))))
+        rows = len(videos) + len(queries) + len(frames) + len(words) + len(documents) + len(mined)
+        answer.count("rows of item tables", rows)
     except (UserError, ValueError, KeyError, TypeError, AttributeError) as error:
         answer.note("not checked", "rows of item tables", " ".join(str(error).split())[:300])
 
