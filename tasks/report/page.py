@@ -12,12 +12,11 @@ from tasks.report.evidence import Evidence
 from tasks.report.fusion import side_by_side
 from tasks.report.headline import demo_notes, headline, languages_of, system_rows
 from tasks.report.lineage import PAGE as LINEAGE
-from tasks.report.lineage import stage_lineage
+from tasks.report.lineage import broken_links, models, stage_lineage
 from tasks.report.modalities import not_shown
 from tasks.report.negatives import mined
 from tasks.report.overview import breakdown, failed, missing, splits
 from tasks.report.plots import Plot, curve_plot
-from tasks.report.provenance import chain, models
 from tasks.report.samples import sample_videos, samples
 from tasks.report.slices import facets, systems_plot
 from tasks.report.strips import data_uri
@@ -52,8 +51,9 @@ def page_parts(evidence: Evidence, sample_queries: int, results: int) -> dict[st
         "missing": missing(evidence),
         "not_shown": not_shown(evidence),
         "failed": failed(evidence),
-        "chain": chain(evidence),
-        "lineage_brief": stage_lineage(evidence, f"{LINEAGE}#stage-{{}}", brief=True),
+        "links": sum(link.maker is not None for link in evidence.lineage.links()),
+        "broken_links": broken_links(evidence),
+        "linked_lineage": stage_lineage(evidence, f"{LINEAGE}#stage-{{}}"),
         "models": models(evidence),
     }
 
