@@ -31,6 +31,14 @@ class Count:
     count: int
     of: int
 
+    @property
+    def share(self) -> float:
+        """0 to 1; 0 of nothing."""
+        return self.count / self.of if self.of else 0.0
+
+    def __str__(self) -> str:
+        return f"{self.count} of {self.of}" + (f" ({100 * self.share:.1f} %)" if self.of else "")
+
 
 @dataclass(frozen=True)
 class UsedVideo:

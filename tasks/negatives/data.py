@@ -20,7 +20,6 @@ from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import sha256_file
 
 CORPUS = RESULTS / "corpus"
-CHUNK = 20_000  # videos whose transcripts are held at once, with all their segments
 
 T = TypeVar("T")
 
@@ -141,14 +140,8 @@ def _origin(lineage: Lineage, notes: list[str]) -> Origin:
 
 
 def _texts(lineage: Lineage, videos: Iterable[str]) -> dict[str, str]:
-    folder = lineage.need(transcripts.FOLDER / transcripts.TABLE).parent
-    ordered = sorted(videos)
-    texts: dict[str, str] = {}
-    for start in range(0, len(ordered), CHUNK):
-        for video_id, one in read_transcripts(folder, ordered[start : start + CHUNK]).items():
-            if text := " ".join(one.text.split()):
-                texts[video_id] = text
-    return texts
+    read = read_transcripts(lineage.need(transcripts.FOLDER / transcripts.TABLE).parent, videos)
+    return {video_id: text for video_id, one in read.items() if (text := " ".join(one.text.split()))}
 
 
 def _exposures(lineage: Lineage, mine: str) -> list[Exposure]:

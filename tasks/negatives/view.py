@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tasks.audit.text import lines, short, shortened, show, table
-from tasks.negatives.audit import share
 from tasks.negatives.counts import POINTS
 from tasks.negatives.effectiveness import EFFECTS, QUALITIES
 from tasks.negatives.similarity import WAYS
@@ -140,7 +139,7 @@ def _show_origin(origin: Origin) -> None:
 
 
 def _show_counts(title: str, what: str, counts: dict[str, Count]) -> None:
-    show(table(title, [what, "how many"], [[one.what, share(one.count, one.of)] for one in counts.values()]))
+    show(table(title, [what, "how many"], [[one.what, str(one)] for one in counts.values()]))
 
 
 def _why(fact: Fact) -> str | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tasks.omni.pretrained import check_thinker, check_tokenizer
-from tasks.shared.artifacts.models import BaseModel
+from tasks.shared.artifacts.models import BaseModel, System
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from tasks.omni.embedder import OmniEmbedder
     from tasks.omni.prompt import Cut
+    from tasks.shared.artifacts.index import Encoding
 
 
 def load_embedder(
@@ -65,6 +66,28 @@ def load_embedder(
         max_audio_seconds=max_audio_seconds,
     )
     return assemble(module, device)
+
+
+def load_system(system: System, encoding: Encoding) -> SentenceTransformer:
+    """The system's model with its adapter merged into the weights, reading texts as the encoding says.
+
+    Raises UserError where either cannot be had.
+    """
+    from tasks.omni.lora import load_adapter
+
+    model = load_embedder(
+        system.model,
+        system.revision,
+        processor=system.processor,
+        processor_revision=system.processor_revision,
+        dtype=encoding.dtype,
+        max_text_tokens=encoding.max_text_tokens,
+        max_query_tokens=encoding.max_query_tokens,
+        text_cut=encoding.text_cut,
+    )
+    if system.adapter is not None:
+        load_adapter(model[0].model, system.adapter, system.adapter_revision, merge=True)
+    return model
 
 
 def assemble(module: OmniEmbedder, device: str | None = None) -> SentenceTransformer:

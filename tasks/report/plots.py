@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,8 @@ PIXELS_PER_INCH = 200  # twice that, for sharp screens
 LABEL_LENGTH = 22
 MOST_ROWS = 12  # of a plot; its table has all
 OTHER = "other"
+
+Dot = tuple[float, Sequence[float]]  # a value in [0, 1] and its confidence interval [low, high]
 
 # Okabe and Ito's colours, told apart by colour-blind readers; each system has its own mark too
 MARKS = {"tuned": "o", "base": "s", "text_dense": "D", "bm25": "^", OTHER: "v"}
@@ -64,58 +66,44 @@ class Plot:
     alt: str
 
 
-@dataclass(frozen=True)
-class Dot:
-    """A value in [0, 1] with its confidence interval where there is one."""
-
-    value: float
-    interval: tuple[float, float] | None
-
-
-@dataclass(frozen=True)
-class DotRow:
-    """A labelled line of a dot plot with a dot for each system."""
-
-    label: str
-    dots: dict[str, Dot]
-
-
-def dot_plot(name: str, rows: Sequence[DotRow], measure: str, alt: str, *, legend: bool) -> Plot:
-    """Dots and intervals over [0, 1], first row on top; the systems of a row stand below one another."""
-    rows = rows[:MOST_ROWS]
-    lines = max((len(row.dots) for row in rows), default=1)
+def dot_plot(name: str, rows: Mapping[str, Mapping[str, Dot]], measure: str, alt: str, *, legend: bool) -> Plot:
+    """Dots by label and system over [0, 1], the first label on top; the systems of a row stand below one another."""
+    rows = dict(list(rows.items())[:MOST_ROWS])
+    lines = max((len(dots) for dots in rows.values()), default=1)
     row_height = 0.17 + 0.115 * lines
     top = 0.36 if legend else 0.08
     height = row_height * max(len(rows), 1) + top + 0.5
 
     def draw(figure: Figure, paper: Paper) -> None:
-        left = 0.30 if max((len(row.label) for row in rows), default=0) > 10 else 0.22
+        left = 0.30 if max(map(len, rows), default=0) > 10 else 0.22
         axes = figure.add_axes((left, 0.5 / height, 0.955 - left, 1 - (top + 0.5) / height))
-        for place, row in enumerate(rows):
+        for place, dots in enumerate(rows.values()):
             if place % 2:
                 axes.axhspan(place - 0.5, place + 0.5, color=paper.faint, alpha=0.28, lw=0, zorder=0)
-            for line, (system, dot) in enumerate(row.dots.items()):
-                y = place + (line - (len(row.dots) - 1) / 2) * (0.76 / lines)
+            for line, (system, dot) in enumerate(dots.items()):
+                y = place + (line - (len(dots) - 1) / 2) * (0.76 / lines)
                 _dot(axes, y, system, dot, paper)
         axes.set_ylim(len(rows) - 0.5, -0.5)
-        axes.set_yticks(range(len(rows)), [_cut(row.label) for row in rows])
+        axes.set_yticks(
+            range(len(rows)), [one if len(one) <= LABEL_LENGTH else one[: LABEL_LENGTH - 1] + "…" for one in rows]
+        )
         axes.set_xlim(0, 1)
         axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1.0])
         axes.set_xlabel(measure)
         axes.grid(axis="x", color=paper.faint, lw=0.7)
         axes.tick_params(axis="y", length=0)
         if legend and rows:
-            _legend(figure, list(rows[0].dots), paper, height)
+            _legend(figure, list(next(iter(rows.values()))), paper, height)
 
     return _rendered(name, height, draw, alt)
 
 
 def _dot(axes: Axes, y: float, system: str, dot: Dot, paper: Paper) -> None:
     colour, first = paper.of(system), system == "tuned"
-    if dot.interval:
-        axes.plot(dot.interval, (y, y), color=colour, lw=2.2 if first else 1.3, solid_capstyle="round", zorder=2)
+    value, interval = dot
+    axes.plot(interval, (y, y), color=colour, lw=2.2 if first else 1.3, solid_capstyle="round", zorder=2)
     axes.plot(
-        [dot.value], [y], MARKS.get(system, MARKS[OTHER]), color=colour,
+        [value], [y], MARKS.get(system, MARKS[OTHER]), color=colour,
         ms=6.4 if first else 5.6, mec=paper.back, mew=0.6, zorder=3, clip_on=False,
     )  # fmt: skip
 
@@ -157,10 +145,6 @@ def curve_plot(name: str, steps: Sequence[int], panels: Sequence[tuple[str, Sequ
         figure.align_ylabels()
 
     return _rendered(name, height, draw, alt)
-
-
-def _cut(label: str) -> str:
-    return label if len(label) <= LABEL_LENGTH else label[: LABEL_LENGTH - 1] + "…"
 
 
 def _rendered(name: str, height: float, draw: Callable[[Figure, Paper], None], alt: str) -> Plot:

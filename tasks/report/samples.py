@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from tasks.report.evidence import Evidence
 from tasks.report.numbers import shortened
-from tasks.report.slices import TYPE_ORDER
 from tasks.report.strips import Picture, filmstrip, spread
+from tasks.report.tables import TYPE_ORDER
 from tasks.shared.artifacts.corpus import Query, Video, positives_of
 from tasks.shared.runtime.progress import progress
 

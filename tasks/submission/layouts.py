@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from tasks.shared.artifacts.corpus import read_queries, read_videos
 from tasks.shared.artifacts.scores import read_run
@@ -22,7 +22,6 @@ from tasks.shared.runtime.files import write_text
 CORPUS = RESULTS / "corpus"
 
 Layout = Literal["2025", "2026"]
-LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
 
 def submit(path: Path, layout: Layout, system: str, depth: int | None) -> Run:
@@ -38,9 +37,7 @@ def submit(path: Path, layout: Layout, system: str, depth: int | None) -> Run:
     cut = {query_id: dict(list(ranking.items())[:depth]) for query_id, ranking in run.items()}
     write_layout(path, cut, layout)
     again = read_layout(path)
-    if {query_id: list(ranking.items()) for query_id, ranking in again.items()} != {
-        query_id: list(ranking.items()) for query_id, ranking in cut.items()
-    }:
+    if any(list(again.get(query_id, {}).items()) != list(ranking.items()) for query_id, ranking in cut.items()):
         raise UserError(f"{path} does not read back as it was written; write it to another disk")
     return again
 

@@ -22,7 +22,6 @@ from tasks.synthetic.templates import (
     PAYLOADS,
     SCENE_QUERIES,
     SCENES_HEARD,
-    SIGN_TEXTS,
     SOUND_TEXTS,
     SPEECH_QUERIES,
     TITLES,
@@ -73,11 +72,6 @@ def scene_text(event: Event, language: str, rng: np.random.Generator) -> str:
 def sound_text(event: Event, language: str, rng: np.random.Generator) -> str:
     """What is heard besides speech."""
     return _fill(SOUND_TEXTS, event, language, rng)
-
-
-def sign_text(event: Event, language: str, rng: np.random.Generator) -> str:
-    """What is written in the picture."""
-    return _fill(SIGN_TEXTS, event, language, rng)
 
 
 def query(event: Event, type: QueryType, language: str, rng: np.random.Generator) -> str:

@@ -106,12 +106,13 @@ def _with_adapter(params: Params, device: str | None) -> SentenceTransformer:
         max_query_tokens=settings.max_query_tokens,
         text_cut=params.document.cut,
     )
+    thinker = cast("OmniEmbedder", model[0]).model
     if base.adapter is None:
         attach_lora(
-            model, r=settings.lora_r, alpha=settings.lora_alpha, dropout=settings.lora_dropout, seed=params.run.seed
+            thinker, r=settings.lora_r, alpha=settings.lora_alpha, dropout=settings.lora_dropout, seed=params.run.seed
         )
     else:
-        load_adapter(model, base.adapter, base.adapter_revision)
+        load_adapter(thinker, base.adapter, base.adapter_revision)
     return model
 
 
