@@ -20,7 +20,7 @@ MOST = 50  # suspects that are named
 
 @dataclass(frozen=True)
 class NegativesAudit:
-    """The whole answer. `notes` says what could not be told and why, `advice` what to do where something is bad.
+    """The whole answer. `notes` says what is unknown and why, `advice` what to do where something is bad.
 
     `suspects` are negatives of their query's event and duplicates of a positive, the highest score first, at most
     `MOST`; `suspected` is how many there are.
@@ -95,7 +95,7 @@ def _advice(
         ),
         (
             positives and negatives and positives["p50"] < negatives["p50"],
-            "the mining retriever scores positives below negatives (see the medians): it does not tell them apart; "
+            "the mining retriever scores positives below negatives (see the medians): it does not distinguish them; "
             "name another retriever.model, such as a multilingual one",
         ),
         (

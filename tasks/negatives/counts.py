@@ -20,7 +20,7 @@ MODALITIES = ("picture", "sound", "speech", "metadata")
 TOP = 10  # most used videos that are named
 
 Quantiles = dict[str, float]  # `count`, and by name of POINTS (linear between neighbours)
-Mix = dict[str, int | None]  # videos by property, each counted as often as it serves; None: cannot be told
+Mix = dict[str, int | None]  # videos by property, each counted once for every query it serves; None: unknown
 
 
 @dataclass(frozen=True)

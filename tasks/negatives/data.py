@@ -92,7 +92,7 @@ def read_data(lineage: Lineage, *, scored: bool = False) -> NegativesData:
         try:
             return read()
         except UserError as error:
-            notes.append(f"{what} cannot be told: {error}")
+            notes.append(f"{what}: unknown, {error}")
             return None
 
     origin = _origin(lineage, notes)

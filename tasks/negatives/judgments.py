@@ -126,10 +126,9 @@ def weighted(strata: Sequence[Rate]) -> tuple[Rate, float]:
 
 def _rate(stratum: str, size: int, answers: Sequence[str]) -> Rate:
     yes, no, unsure = (answers.count(one) for one in ANSWERS)
-    if not yes + no:
-        return Rate(stratum, size, yes, no, unsure, None, None, None)
-    rate = yes / (yes + no)
-    return Rate(stratum, size, yes, no, unsure, rate, *wilson(rate, yes + no))
+    judged = yes + no
+    interval = wilson(yes / judged, judged) if judged else (None, None)
+    return Rate(stratum, size, yes, no, unsure, yes / judged if judged else None, *interval)
 
 
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:

@@ -49,10 +49,10 @@ LIMIT = 8.0
 
 @dataclass(frozen=True)
 class PictureHash:
-    """The bits of all frames, the first frame's highest; and as many bits set for every frame that has contrast."""
+    """The bits of all frames, the first frame's highest; `mask` has all bits set of the frames that have contrast."""
 
     bits: int
-    seen: int
+    mask: int
 
 
 class Similarity:
@@ -99,7 +99,7 @@ class Similarity:
 
 def distance(one: PictureHash, other: PictureHash) -> float | None:
     """Mean Hamming distance a frame, 0 to 64; None where fewer than half of the frames have contrast in both."""
-    both = one.seen & other.seen
+    both = one.mask & other.mask
     frames = both.bit_count() // BITS
     return ((one.bits ^ other.bits) & both).bit_count() / frames if frames >= FRAMES / 2 else None
 
@@ -108,7 +108,7 @@ def hash_strip(strip: Path, frames: int) -> PictureHash:
     """The hash of a strip of so many frames side by side. Raises OSError where it cannot be read."""
     from PIL import Image
 
-    bits = seen = 0
+    bits = mask = 0
     with Image.open(strip) as image:
         grey = image.convert("L")
     width = grey.width // frames
@@ -118,8 +118,8 @@ def hash_strip(strip: Path, frames: int) -> PictureHash:
         lighter = means[:, 1:] > means[:, :-1] + LIGHTER
         contrast = means.max() - means.min() >= CONTRAST
         bits = bits << BITS | int.from_bytes(np.packbits(lighter).tobytes())
-        seen = seen << BITS | (2**BITS - 1 if contrast else 0)
-    return PictureHash(bits, seen)
+        mask = mask << BITS | (2**BITS - 1 if contrast else 0)
+    return PictureHash(bits, mask)
 
 
 def _hashes(data: NegativesData, wanted: Iterable[str]) -> dict[str, PictureHash]:
@@ -130,7 +130,7 @@ def _hashes(data: NegativesData, wanted: Iterable[str]) -> dict[str, PictureHash
     try:
         data.lineage.need(media_artifact.FOLDER / "frames")
     except UserError as error:
-        data.notes.append(f"near-equal pictures cannot be told: {error}")
+        data.notes.append(f"near-equal pictures are unknown: {error}")
         return {}
     folder = data.lineage.root / media_artifact.FOLDER
 

@@ -69,7 +69,7 @@ def headline(evidence: Evidence) -> Headline:
 
 
 def verdicts(scores: Scores) -> list[str]:
-    """One sentence for each outcome that occurs: tuned above others, below others, or not told apart from them."""
+    """One sentence for each outcome that occurs: tuned above others, below others, or not significantly different."""
     systems: dict[str, list[str]] = {
         "Tuned is significantly above {}.": [],
         "Tuned is significantly below {}.": [],

@@ -54,8 +54,8 @@ class Facet:
 
 def facets(scores: Scores) -> list[Facet]:
     """The facets that the scores have, in the order of FACETS."""
-    there = [key for key in FACETS if scores.slices.get(key)]
-    return [_facet(key, scores.slices[key]) for key in progress(there, "plots", unit="facet")]
+    present = [key for key in FACETS if scores.slices.get(key)]
+    return [_facet(key, scores.slices[key]) for key in progress(present, "plots", unit="facet")]
 
 
 def systems_plot(scores: Scores) -> Plot:
@@ -135,8 +135,8 @@ def fusion_table(found: Fusion | None) -> FusionTable | None:
                     found.weights[system].get(method),
                 )
             )
-    there = {row.method for row in rows}
-    explained = {method: what for method, what in METHODS.items() if method in there}
+    used = {row.method for row in rows}
+    explained = {method: what for method, what in METHODS.items() if method in used}
     return FusionTable(found.modalities, explained, rows, [f"{name}: {note}" for name, note in found.notes.items()])
 
 

@@ -57,7 +57,7 @@ def test_a_copy_looks_alike_and_another_video_does_not(tmp_path: Path) -> None:
 
 def test_frames_without_contrast_are_not_compared(tmp_path: Path) -> None:
     black = hash_strip(strip(tmp_path / "a.png", -1), 12)
-    assert (black.bits, black.seen) == (0, 0)
+    assert (black.bits, black.mask) == (0, 0)
     assert distance(black, black) is None
 
 
