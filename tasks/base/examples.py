@@ -28,7 +28,7 @@ from tasks.synthetic.speech import speak
 T = TypeVar("T")
 
 FRAMES = (2, 2, 2, 6)  # mostly the shortest clips: every frame costs time, and two show most of the scene
-RENDERED = BEFORE.replace("<|im_start|>", "").replace("<|im_end|>", "") + ROLE
+PROMPT_TEXT = BEFORE.replace("<|im_start|>", "").replace("<|im_end|>", "") + ROLE
 SOUND_SECONDS = 2.0
 SPEECH_SECONDS = 4.0
 
@@ -178,7 +178,7 @@ def tokenizer_texts(events: list[Event], seed: int) -> Iterator[str]:
     rng = rng_for(seed, "base", "tokenizer")
     for event in events:
         for language in LANGUAGES:
-            yield RENDERED
+            yield PROMPT_TEXT
             yield sentences.title(event, language, rng)
             yield sentences.description(event, language, rng)
             yield sentences.narration(event, language, rng)

@@ -36,9 +36,9 @@ def learn(
 ) -> History:
     """Train all weights in place, from the last checkpoint on where there is one.
 
-    Matrices are optimised by Muon, embeddings, convolutions, norms and biases by AdamW. On clips
-    alone, 64 a step, held-out sign words were told apart at 0.93 after 80 steps; with AdamW for all, and the loss of
-    signs weighted once instead of twice, at 0.24 after 240.
+    Matrices are optimised by Muon, embeddings, convolutions, norms and biases by AdamW. On clips alone, 64 a step,
+    held-out sign words were classified with accuracy 0.93 after 80 steps; with AdamW for all, and the loss of signs
+    weighted once instead of twice, with 0.24 after 240.
 
     Args:
         model: untrained.
@@ -115,9 +115,9 @@ def caption_loss(
     scores = embeddings @ targets.captions(captions).T / temperature
     same = torch.tensor([[one == other for other in captions] for one in captions], dtype=scores.dtype)
     wanted = same / same.sum(dim=1, keepdim=True)
-    there = -(wanted * functional.log_softmax(scores, dim=1)).sum(dim=1).mean()
-    back = -(wanted * functional.log_softmax(scores.T, dim=1)).sum(dim=1).mean()
-    return (there + back) / 2
+    to_captions = -(wanted * functional.log_softmax(scores, dim=1)).sum(dim=1).mean()
+    to_items = -(wanted * functional.log_softmax(scores.T, dim=1)).sum(dim=1).mean()
+    return (to_captions + to_items) / 2
 
 
 def parts_loss(

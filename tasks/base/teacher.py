@@ -30,7 +30,7 @@ class Targets:
     ) -> None:
         import torch
 
-        spread = torch.from_numpy(_spread_out(vectors, dimension))
+        spread = torch.from_numpy(_half_whitened(vectors, dimension))
         self._rows = {caption: row for row, caption in enumerate(captions)}
         self._captions = spread[: len(captions)]
         self.parts: dict[str, torch.Tensor] = {}
@@ -44,7 +44,7 @@ class Targets:
         return self._captions[[self._rows[caption] for caption in captions]]
 
 
-def _spread_out(vectors: np.ndarray, dimension: int) -> np.ndarray:
+def _half_whitened(vectors: np.ndarray, dimension: int) -> np.ndarray:
     centred = vectors - vectors.mean(axis=0)
     _, singular, axes = np.linalg.svd(centred, full_matrices=False)
     spread = centred @ axes[:dimension].T / np.sqrt(singular[:dimension])

@@ -1,4 +1,4 @@
-"""In which ways two videos are duplicates, or nearly so.
+"""How two videos are duplicates, or nearly so.
 
 Transcripts are compared as BM25 sees them (NFKC, lower case, no punctuation; Han, kana and Hangul as pairs of
 characters), by the Jaccard coefficient of their sets of 3-word shingles (Broder 1997). A transcript of fewer than three
@@ -30,7 +30,7 @@ from tasks.shared.retrieval.bm25 import words
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.progress import progress
 
-WAYS = {  # in the order in which they are named
+KINDS = {  # in the order in which they are named
     "bytes": "equal bytes of the video file",
     "frames": "equal frames",
     "audio": "equal sound",
@@ -65,20 +65,20 @@ class Similarity:
         self._shingles: dict[str, tuple[int, frozenset[int]]] = {}
         self._hashes = _hashes(data, wanted)
 
-    def ways(self, one: str, other: str) -> list[str]:
-        """Names of `WAYS` in which two videos are alike; none of a video with itself."""
+    def kinds(self, one: str, other: str) -> list[str]:
+        """How two videos are alike, by the names in `KINDS`; a video is not compared with itself."""
         if one == other:
             return []
-        ways = ["bytes"] if self._videos[one].sha256 == self._videos[other].sha256 else []
+        kinds = ["bytes"] if self._videos[one].sha256 == self._videos[other].sha256 else []
         a, b = self._media.get(one), self._media.get(other)
         if a is not None and b is not None:
-            ways += ["frames"] if a.frames_sha256 is not None and a.frames_sha256 == b.frames_sha256 else []
-            ways += ["audio"] if a.audio_sha256 is not None and a.audio_sha256 == b.audio_sha256 else []
-        ways += self._transcripts(one, other)
-        if "frames" not in ways and one in self._hashes and other in self._hashes:
-            apart = distance(self._hashes[one], self._hashes[other])
-            ways += ["pictures"] if apart is not None and apart <= LIMIT else []
-        return ways
+            kinds += ["frames"] if a.frames_sha256 is not None and a.frames_sha256 == b.frames_sha256 else []
+            kinds += ["audio"] if a.audio_sha256 is not None and a.audio_sha256 == b.audio_sha256 else []
+        kinds += self._transcripts(one, other)
+        if "frames" not in kinds and one in self._hashes and other in self._hashes:
+            bits = distance(self._hashes[one], self._hashes[other])
+            kinds += ["pictures"] if bits is not None and bits <= LIMIT else []
+        return kinds
 
     def _transcripts(self, one: str, other: str) -> list[str]:
         (text, a), (other_text, b) = self._shingles_of(one), self._shingles_of(other)

@@ -20,7 +20,7 @@ from tasks.negatives.facts import Fact, facts_of
 from tasks.negatives.judgments import Judgments, Rate, read_judgments
 from tasks.negatives.query import QueryAudit, QueryVideo, audit_query
 from tasks.negatives.sample import Sample, write_sample
-from tasks.negatives.similarity import WAYS
+from tasks.negatives.similarity import KINDS
 from tasks.shared.artifacts.scores import HEADLINE
 from tasks.shared.runtime.errors import UserError
 
@@ -178,7 +178,7 @@ def _why(fact: Fact) -> str | None:
         found.append(f"{'at or above' if fact.band == 'above' else 'above 95 % of'} the weakest positive")
     if fact.event == "same":
         found.append("same event")
-    found += [f"{WAYS[way]} as {video_id}" for video_id, ways in fact.duplicates.items() for way in ways]
+    found += [f"{KINDS[one]} as {video_id}" for video_id, kinds in fact.duplicates.items() for one in kinds]
     return ", ".join(found) or None
 
 

@@ -19,7 +19,7 @@ from tasks.omni.adapters import CONFIG
 from tasks.omni.batches import Layout, batch_of_items, batch_of_outputs
 from tasks.omni.inputs import Item, TowerOutput
 from tasks.omni.lora import has_adapter, load_adapter, save_adapter
-from tasks.omni.pretrained import TOKENIZER, open_thinker, quiet
+from tasks.omni.pretrained import TOKENIZER, open_thinker, silence_transformers
 from tasks.omni.towers import attend_in_segments, embed_clips, embed_sound
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_json
@@ -128,7 +128,7 @@ class OmniEmbedder(InputModule):
 
         With an adapter attached only the adapter is written, and the name of the base that it came on.
         """
-        quiet()
+        silence_transformers()
         if has_adapter(self.model):
             if self.source is None:
                 raise UserError("the adapter's base was never saved; save and load it before attaching an adapter")

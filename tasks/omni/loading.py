@@ -44,8 +44,8 @@ def load_embedder(
         max_audio_seconds: an item's sound is cut to this.
 
     Raises:
-        UserError: nothing at that path, no such repository or revision, not a Thinker, weights that are missing.
-            TransientError, which is one: the hub is out of reach.
+        UserError: nothing at that path, no such repository or revision, not a Thinker, weights that are missing;
+            its subclass TransientError where the hub is out of reach.
     """
     tokenizer_at = processor or name_or_path
     tokenizer_revision = processor_revision if processor else revision

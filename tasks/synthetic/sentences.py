@@ -96,11 +96,11 @@ def _fill(templates: Templates, event: Event, language: str, rng: np.random.Gene
         "sign": " ".join(event.sign),
     }
     if language == "ko":
-        words["role"] += _after(words["role"], "이", "가")
-        words["thing"] += _after(words["thing"], "을", "를")
+        words["role"] += _particle(words["role"], "이", "가")
+        words["thing"] += _particle(words["thing"], "을", "를")
     return choices[int(rng.integers(len(choices)))].format(**words)
 
 
-def _after(word: str, closed: str, open_: str) -> str:
+def _particle(word: str, closed: str, open_: str) -> str:
     """The Korean particle after a word, by whether its last syllable ends in a consonant."""
     return closed if (ord(word[-1]) - 0xAC00) % 28 else open_
