@@ -26,7 +26,6 @@ def load_embedder(
     max_text_tokens: int = 512,
     max_query_tokens: int = 512,
     text_cut: Cut = "end",
-    max_audio_seconds: int = 300,
 ) -> SentenceTransformer:
     """A SentenceTransformer over a Thinker, without its language-model head, ready to encode.
 
@@ -41,7 +40,6 @@ def load_embedder(
         max_text_tokens: a document's text is cut to this.
         max_query_tokens: a query's text is cut to this, its prefix included.
         text_cut: where it is cut: "end" or "fields" (see `prompt.TextLimit`).
-        max_audio_seconds: an item's sound is cut to this.
 
     Raises:
         UserError: nothing at that path, no such repository or revision, not a Thinker, weights that are missing;
@@ -63,7 +61,6 @@ def load_embedder(
         max_text_tokens=max_text_tokens,
         max_query_tokens=max_query_tokens,
         text_cut=text_cut,
-        max_audio_seconds=max_audio_seconds,
     )
     return assemble(module, device)
 
