@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -139,7 +139,7 @@ def _origin(lineage: Lineage, notes: list[str]) -> Origin:
     )
 
 
-def _texts(lineage: Lineage, videos: Iterable[str]) -> dict[str, str]:
+def _texts(lineage: Lineage, videos: Collection[str]) -> dict[str, str]:
     read = read_transcripts(lineage.need(transcripts.FOLDER / transcripts.TABLE).parent, videos)
     return {video_id: text for video_id, one in read.items() if (text := " ".join(one.text.split()))}
 
