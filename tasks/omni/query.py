@@ -29,10 +29,11 @@ def query_vector(words: str, system: System, encoding: Encoding) -> np.ndarray:
     revision = system.processor_revision if system.processor else system.revision
     check_thinker(system.model, system.revision)
     check_tokenizer(at, revision)
-    thinker, tokenizer = open_thinker(
+    opened, tokenizer = open_thinker(
         system.model, system.revision, tokenizer_at=at, tokenizer_revision=revision,
         model_kwargs={"dtype": encoding.dtype},
     )  # fmt: skip
+    thinker: Any = opened  # its submodules are typed as tensors otherwise
     if system.adapter is not None:
         load_adapter_into(thinker, system.adapter, system.adapter_revision, merge=True)
     limit = TextLimit(encoding.max_query_tokens, encoding.text_cut)
