@@ -122,8 +122,9 @@ class DenseRetriever:
                 from transformers.utils import logging
 
                 logging.disable_progress_bar()  # of loading weights, which transformers draws also into a file
-            with Bar(f"load {self.model.name}", 1, "model"):
+            with Bar(f"load {self.model.name}", 1, "model") as bar:
                 self._encoder = load_text_encoder(self.model, self.params)
+                bar.to(1)
         write_vectors(self._encoder, texts, prompt, self.params.dimensions, folder)
 
 
