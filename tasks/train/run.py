@@ -17,6 +17,7 @@ mini-batches and ranks), `trainer` (the steps of the optimiser).
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from tasks.shared.execution.pipeline import read_stages
 from tasks.shared.execution.plan import Item, Plan
 from tasks.shared.execution.reused import Reused
 from tasks.shared.execution.stage import StageRun
-from tasks.shared.runtime.files import files_under, link_or_copy
+from tasks.shared.runtime.files import files_under, link_or_copy, write_text
 from tasks.train.lesson import COMPONENTS, Lesson, checkpoints, read_lesson, trainings
 from tasks.train.ranks import Ranks
 
@@ -45,6 +46,13 @@ def plan(params: Params, root: Path = RESULTS) -> list[Plan[Lesson]]:
     lesson = read_lesson(params, mined, root)
     store = trainings(params, read_stages(params)["train"].params, params.train.processes, root)
     return [Plan(store, [Item("adapter", store.key(lesson.digest()), lesson)], "training")]
+
+
+def write_expected(params: Params, before: Params, changed: Collection[str], present: Path, root: Path) -> None:
+    """An adapter that nothing else has."""
+    del params, before, changed, present
+    write_text(root / "train" / ADAPTER / "weights", "not made yet")
+    write_training(root / "train", Training(trained=True))
 
 
 def run(stage: StageRun) -> None:

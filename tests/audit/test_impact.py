@@ -12,10 +12,10 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from tasks.audit.impact.places import ranks_of
 
 from tasks.audit.cli import build_parser
 from tasks.audit.impact.checkpoints import Checkpoints
-from tasks.audit.impact.places import ranks_of
 from tasks.audit.impact.view import answer
 from tasks.lineage.lineage import Lineage
 from tasks.lineage.mlflow import Tracking

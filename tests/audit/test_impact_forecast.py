@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tasks.audit.impact.answer import Impact
+from tasks.audit.impact.lesson import mined_again
+from tasks.audit.impact.state import State
+
 from tasks.audit.impact.change import Change, Share, StageForecast
 from tasks.audit.impact.forecast import forecast
 from tasks.audit.impact.impact import impact
-from tasks.audit.impact.lesson import mined_again
-from tasks.audit.impact.state import State
 from tasks.lineage.open import workspace
 from tasks.mine.filtering import mined, threshold
 from tests.audit.own_videos import STRANGER, OwnVideos, lay_out

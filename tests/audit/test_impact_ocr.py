@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from tasks.audit.impact.change import NONE, PERHAPS, Change, Range
 from tasks.audit.impact.effects import Effects
 from tasks.audit.impact.lesson import document_changes
 from tasks.audit.impact.recompute import recompute
 from tasks.audit.impact.state import State
+
+from tasks.audit.impact.change import NONE, PERHAPS, Change, Range
 from tasks.audit.trace.view import item_tree
 from tasks.lineage.items import video_lineages
 from tasks.lineage.open import workspace

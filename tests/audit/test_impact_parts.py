@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tasks.audit.impact.state import State
 
 from tasks.audit.impact.forecast import forecast
-from tasks.audit.impact.state import State
 from tasks.lineage.open import workspace
 from tasks.shared.execution.reused import Reused, read_reused
 from tests.audit.own_videos import OwnVideos
