@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, ConfigDict, Field, field_validator
 
-from tasks.shared.execution.params import NO_STAGES, PARAMS_FILE, Params, Section, checked, read_params_file
+from tasks.shared.execution.params import NO_STAGES, PARAMS_FILE, Params, checked, read_params_file
+from tasks.shared.execution.params_sections import Section
 
 
 def _check_cron(text: str) -> str:

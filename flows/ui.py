@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 from flows.pages import LOCAL, Page, Running, mlflow_page, prefect_page
 from flows.params import load_flow_params
 from flows.server import api_url
+from tasks.shared.execution.mlflow_upgrade import upgrade_database
+from tasks.shared.execution.tracking import DEFAULT_URI
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.locks import holder_of, take
 
@@ -54,6 +56,8 @@ def show(pages: list[Page], stop: threading.Event) -> int:
     with ExitStack() as stack:
         if own:
             stack.enter_context(_only_instance())
+        if upgraded := upgrade_database(os.environ.get("MLFLOW_TRACKING_URI", DEFAULT_URI)):
+            print(f"ui: {upgraded}", file=sys.stderr)
         running: list[Running] = []
         stack.callback(_end, running)
         running.extend(map(Running, own))

@@ -9,14 +9,19 @@ import sys
 import tomllib
 from itertools import chain
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from tasks.report.headline import SOURCES
+from tasks.shared.artifacts.losses import PARTS
 from tasks.shared.execution.code import code_of
 from tasks.shared.execution.code_deps import outdated
 from tasks.shared.execution.params import NO_STAGES, NOT_OF_STAGES, Params, load_params
+from tasks.shared.execution.params_sections import Corpus
+from tasks.shared.execution.params_train import Objectives
 from tasks.shared.execution.pipeline import read_stages
 from tasks.shared.runtime.files import files_under
 
@@ -65,6 +70,11 @@ def test_a_stage_has_one_name(stage: str) -> None:
     spec = read_stages(load_params(ROOT / "params.yaml"), ROOT / "dvc.yaml")[stage]
     published = Path("results") / stage
     assert all(out == published or published in out.parents for out in spec.outs)
+
+
+def test_what_is_added_in_one_place_is_named_in_the_others() -> None:
+    assert set(PARTS) == set(Objectives.model_fields), "columns of loss.csv: a weight of train.objectives each"
+    assert set(SOURCES) == set(get_args(Corpus.model_fields["source"].annotation)), "what the report calls each source"
 
 
 def test_every_section_of_params_is_somebodys() -> None:

@@ -1,4 +1,4 @@
-"""Fusion at search time, side by side with the joint vector: rankings, what they score, and how sure that is."""
+"""Fusion at search time, compared with the joint vector: rankings, scores, intervals and tests."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def fuse(params: Params, training: Qrels) -> dict[str, Fusing]:
 
     Args:
         params: methods, modalities, weights and depth.
-        training: judgments of the training split, which routing is learnt from.
+        training: judgments of the training split, from which routing is trained.
 
     Raises UserError where the params give no weight to any modality, or vectors are missing.
     """

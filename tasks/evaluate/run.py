@@ -1,4 +1,4 @@
-"""The evaluate stage: rankings of the test videos, what they score, and how sure the differences are.
+"""The evaluate stage: rankings of the test videos, their scores, intervals and tests of the differences.
 
 Systems: `tuned` and `base` by exact search over their vectors, `text_dense` and `bm25` over the same documents'
 text. All rank the videos of the test split. A corpus without test judgments gets its rankings and no numbers. Where

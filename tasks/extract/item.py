@@ -10,14 +10,15 @@ import numpy as np
 from PIL import Image
 
 from tasks.extract.sound import read_sound, write_flac
-from tasks.shared.artifacts.media import SAMPLE_RATE, Media
+from tasks.shared.artifacts.media import Media
+from tasks.shared.artifacts.sound import SAMPLE_RATE
 from tasks.shared.runtime.files import link_or_copy, read_json, sha256_file, write_json
 from tasks.video.container import UnreadableVideoError, check_unchanged, check_whole
 from tasks.video.picture import read_picture, square
 
 if TYPE_CHECKING:
     from tasks.shared.artifacts.corpus import Video
-    from tasks.shared.execution.params import Extract
+    from tasks.shared.execution.params_sections import Extract
 
 SUFFIXES = {"png": ".png", "jpeg": ".jpg"}
 ITEM, AUDIO = "item.json", "audio.flac"

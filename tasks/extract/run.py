@@ -15,7 +15,8 @@ from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.engine import process
 from tasks.shared.execution.failures import refuse_too_many, write_failures
 from tasks.shared.execution.items import ItemStore
-from tasks.shared.execution.params import Extract, Params
+from tasks.shared.execution.params import Params
+from tasks.shared.execution.params_sections import Extract
 from tasks.shared.execution.plan import Item, Plan
 from tasks.shared.execution.reused import Reused
 from tasks.shared.execution.stage import StageRun

@@ -6,9 +6,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.omni.item import SAMPLING_RATE, SHORTEST_AUDIO, Item
+from tasks.omni.inputs import SHORTEST_AUDIO, Item
 from tasks.shared.artifacts.document import document_digest
 from tasks.shared.artifacts.media import TABLE, Media, read_audio, read_frames
+from tasks.shared.artifacts.sound import SAMPLE_RATE
 from tasks.shared.artifacts.types import Modality
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import sha256_file, sha256_text
@@ -106,6 +107,6 @@ def document_of(media: Media, text: str, modalities: Collection[str], folder: Pa
     """
     words = text if "text" in modalities else ""
     video = "video" in modalities and media.frames is not None
-    heard = media.audio is not None and round(media.audio_seconds * SAMPLING_RATE) >= SHORTEST_AUDIO
+    heard = media.audio is not None and round(media.audio_seconds * SAMPLE_RATE) >= SHORTEST_AUDIO
     audio = "audio" in modalities and heard
     return Document(media.video_id, words or None, media, video, audio, folder) if words or video or audio else None

@@ -19,7 +19,7 @@ import torch
 
 from tasks.omni.document import Document
 from tasks.omni.encoding import embed
-from tasks.omni.item import Item
+from tasks.omni.inputs import Item
 from tasks.omni.prompt import QUERY_PREFIX
 from tasks.omni.systems import load_system
 from tasks.shared.runtime.files import read_json, write_json

@@ -1,4 +1,4 @@
-"""Reading what is written in pictures: PP-OCR in ONNX (rapidocr), whose models lie in its package.
+"""Text recognition in pictures: PP-OCR in ONNX (rapidocr), whose models lie in its package.
 
 It reads Latin letters with their accents, Chinese and Japanese; not Cyrillic, Arabic or Hangul.
 

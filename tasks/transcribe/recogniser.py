@@ -15,7 +15,7 @@ from tasks.shared.runtime.models import Model, loading
 if TYPE_CHECKING:
     import numpy as np
 
-    from tasks.shared.execution.params import Transcribe
+    from tasks.shared.execution.params_sections import Transcribe
 
 ITEM = "transcript.json"
 NEEDED = ("model.bin", "tokenizer.json")  # without the second, faster-whisper goes to the hub for another's

@@ -18,9 +18,8 @@ from tasks.shared.artifacts.shipped import read_shipped
 from tasks.shared.artifacts.transcripts import read_transcripts
 from tasks.shared.artifacts.vectors import Kind, Vectors, write_vectors
 from tasks.shared.runtime.errors import UserError
-from tasks.submission.layouts import read_layout
+from tasks.submission.layouts import read_layout, submit
 from tasks.submission.score import score
-from tasks.submission.submit import submit
 from tasks.transcribe.run import run as transcribe
 from tests.conftest import Workspace
 from tests.corpus.imitation import write_imitation

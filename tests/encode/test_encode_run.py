@@ -14,20 +14,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.encode.run import run
+from tasks.encode.run import plan, run
 from tasks.extract.sound import write_flac
 from tasks.omni import work
 from tasks.omni.encoding import embed, encode_items
-from tasks.omni.item import SHORTEST_AUDIO, Item
+from tasks.omni.inputs import SHORTEST_AUDIO, Item
 from tasks.omni.loading import load_embedder
 from tasks.omni.lora import load_adapter
 from tasks.shared.artifacts.document import document_text
 from tasks.shared.artifacts.index import Index, read_index_manifest
 from tasks.shared.artifacts.indexed import read_indexed
-from tasks.shared.artifacts.media import SAMPLE_RATE, read_audio, read_frames, read_media, write_media
+from tasks.shared.artifacts.media import read_audio, read_frames, read_media, write_media
+from tasks.shared.artifacts.sound import SAMPLE_RATE
 from tasks.shared.artifacts.transcripts import read_transcripts
 from tasks.shared.artifacts.vectors import read_vectors
 from tasks.shared.execution.failures import read_failures
+from tasks.shared.execution.params import load_params
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import sha256_file
 from tests.conftest import Workspace
@@ -89,7 +91,9 @@ def expected(system: str) -> tuple[np.ndarray, np.ndarray]:
 def test_vectors_are_the_models_and_the_same_bytes_from_a_clean_store_and_from_a_full_one(
     archive: Workspace, calls: Calls, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    assert [(one.size, len(one.missing())) for one in plan(load_params())] == [(7, 7), (7, 7)]
     manifest = archive.run("encode", run)
+    assert [one.missing() for one in plan(load_params())] == [[], []]
     assert manifest["counts"] == {
         "videos": 6, "not_extracted": 1, "without_chosen_modalities": 0, "indexed": 5, "queries": 2, "systems": 2,
         "views": 0, "failed": 0,

@@ -96,11 +96,13 @@ def small(made_small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.fixture
-def here(small: Small, prefect_server: Server, monkeypatch: pytest.MonkeyPatch) -> Small:
+def here(small: Small, prefect_server: Server, mlflow_database: Path, monkeypatch: pytest.MonkeyPatch) -> Small:
     """That project as the working directory, for flows that run in this process."""
     monkeypatch.chdir(small.root)
-    for name in ("MLFLOW_TRACKING_URI", "REELTRACE_STORE"):
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("REELTRACE_STORE", raising=False)
+    shutil.copy(mlflow_database, small.root / "mlflow.db")
+    # absolute: MLflow keeps one store for an address, whatever the working directory is
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{small.root / 'mlflow.db'}")
     return small
 
 

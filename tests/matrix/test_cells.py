@@ -12,7 +12,7 @@ import pytest
 
 from flows.checkout import save_experiment, worktree_checkout
 from tasks.cli import main
-from tasks.matrix.cells import cells_of
+from tasks.matrix.matrix import cells_of
 from tasks.shared.execution.params_file import change_params
 from tasks.shared.execution.repro import repro
 from tasks.shared.runtime.errors import UserError

@@ -135,7 +135,7 @@ class _Forecast:
             return [], "made whole: it keeps no items"
         above = [one for one in self.lineage.upstream(name) if one in self.unknown]
         reason = f"not known before: what {', '.join(above)} will publish" if above else ""
-        if not (self.root / "corpus").exists():
+        if "corpus" in above and not (self.root / "corpus").exists():
             self.unknown.append(name)
             return _made(name, now, known=None), reason
         known = {item.key for plan in now for item in plan.items}

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from tasks.shared.artifacts.corpus import Video
 
-SAMPLE_RATE = 16_000
 FOLDER = RESULTS / "extract"
 TABLE = "media.parquet"
 

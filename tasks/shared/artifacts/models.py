@@ -19,7 +19,7 @@ from tasks.shared.runtime.files import read_json, sha256_json, write_json
 from tasks.shared.runtime.models import Model
 
 if TYPE_CHECKING:
-    from tasks.shared.execution.params import Base
+    from tasks.shared.execution.params_sections import Base
 
 MODEL = "model.json"
 TRAINED = "trained.json"

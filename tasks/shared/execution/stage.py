@@ -120,9 +120,13 @@ def run_stage(stage: str, work: Callable[[StageRun], None], components: Iterable
 
 
 def limit_threads(threads: int) -> None:
-    """Bound BLAS, OpenMP and tokenizers before they start: the thread count decides the last bits of sums."""
+    """Bound BLAS, OpenMP and tokenizers before they start: the thread count decides the last bits of sums.
+
+    Threads that have nothing to do sleep: where others want the cores too, those that spin take them from each other.
+    """
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)
+    os.environ |= {"OMP_WAIT_POLICY": "passive", "KMP_BLOCKTIME": "0"}
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     threadpool_limits(threads)  # of NumPy, which came with pyarrow and has read the environment already
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from tasks.shared.artifacts.vectors import Vectors
 from tasks.shared.execution.items import ItemStore
-from tasks.shared.execution.params import Retriever
+from tasks.shared.execution.params_sections import Retriever
 from tasks.shared.execution.plan import Item, Plan
 from tasks.shared.retrieval.remote_code import check_code, commit_of
 from tasks.shared.retrieval.text_encoder import load_text_encoder, read_vectors, write_vectors
@@ -70,6 +70,11 @@ class DenseRetriever:
                 ],
             },
         )
+
+    @property
+    def decides(self) -> str:
+        """Digest of what decides a vector besides its text: model, params, code, versions, threads, kind of device."""
+        return self._store.decides
 
     def identity(self) -> dict[str, str | None]:
         """The model as params name it, its revision on the hub, and what decides its weights."""

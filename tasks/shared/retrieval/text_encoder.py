@@ -14,7 +14,7 @@ from tasks.shared.runtime.models import Model, loading
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-    from tasks.shared.execution.params import Retriever
+    from tasks.shared.execution.params_sections import Retriever
 
 BATCH = 32  # texts that the model reads at once, fewer where they are long:
 CHARACTERS = 1 << 17  # of a batch with its padding, which bounds the memory it takes

@@ -158,8 +158,8 @@ def read_parquet(path: Path, schema: pa.Schema, only: Mapping[str, Collection[st
     `only` names by column the values a row must have one of; row groups that cannot hold them are not read.
     """
     wanted = {column: set(values) for column, values in (only or {}).items() if values is not None}
-    with _reading(path):
-        table = _some_rows(pq.ParquetFile(path), wanted) if wanted else pq.read_table(path)
+    with _reading(path), pq.ParquetFile(path) as file:  # pq.read_table imports pandas, which takes a second
+        table = _some_rows(file, wanted) if wanted else file.read()
     return _as(schema, table, path)
 
 

@@ -18,14 +18,15 @@ STORE = re.compile(r'ItemStore\(\s*(?:"\w+"|[A-Z]+),\s*"([\w.]+)"')  # the modul
 CODE = re.compile(r'code_of\([\'"](tasks\.[\w.]+)[\'"]\)')
 # by module that makes items: files that decide their bytes, some of them far from it
 DECIDES = {
+    "tasks.base.tiny": ["tasks/base/muon.py", "tasks/synthetic/speech.py", "tasks/omni/features.py"],
     "tasks.corpus.duration": ["tasks/corpus/duration.py"],
     "tasks.corpus.features": ["tasks/corpus/tables.py", "tasks/corpus/tars.py"],
+    "tasks.corpus.join": ["tasks/corpus/join.py", "tasks/video/container.py"],
     "tasks.corpus.tars": ["tasks/corpus/tars.py"],
     "tasks.extract.item": ["tasks/extract/sound.py", "tasks/video/picture.py", "tasks/video/container.py"],
     "tasks.omni.work": ["tasks/shared/artifacts/media.py", "tasks/omni/prompt.py", "tasks/omni/lora.py"],
-    "tasks.shared.artifacts.media": ["tasks/shared/artifacts/media.py"],
     "tasks.shared.retrieval.text_encoder": ["tasks/shared/retrieval/text_encoder.py"],
-    "tasks.train.learn": ["tasks/shared/artifacts/media.py", "tasks/train/losses/infonce.py", "tasks/omni/parts.py"],
+    "tasks.train.learn": ["tasks/shared/artifacts/media.py", "tasks/train/losses.py", "tasks/omni/tower_outputs.py"],
     "tasks.transcribe.reader": ["tasks/video/picture.py"],
     "tasks.transcribe.recogniser": ["tasks/shared/artifacts/media.py"],
 }

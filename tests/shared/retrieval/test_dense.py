@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.shared.execution.params import Retriever
+from tasks.shared.execution.params_sections import Retriever
 from tasks.shared.retrieval.dense import DenseRetriever, chunks_of
 from tasks.shared.retrieval.text_encoder import batch_size
 from tasks.shared.runtime.errors import UserError
