@@ -1,4 +1,4 @@
-"""The forecast against what DVC and the stages really do, on a small corpus of a user's own: a param and a video change."""
+"""The forecast against what DVC's rule and the stages really do, on a small corpus of one's own."""
 
 from __future__ import annotations
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -178,11 +177,14 @@ class _Forecast:
     def _lay_expected(self, name: str, changed: Collection[str], *, certain: bool = False) -> None:
         """What a stage would publish, as far as its room can tell."""
         room = import_module(f"tasks.{name}.run")
-        if not certain or not hasattr(room, "write_expected"):
-            self.unknown.append(name)
-        if hasattr(room, "write_expected"):
-            with suppress(UserError):  # of something that it follows from nothing is known
+        told = hasattr(room, "write_expected")
+        try:
+            if told:
                 room.write_expected(self.after, self.before, changed, self.present, self.root)
+        except UserError:  # nothing is known of something that it follows from
+            told = False
+        if not (told and certain):
+            self.unknown.append(name)
 
     def _lay_corpus(self) -> str:
         drawn = self.before.corpus.source == "demo" and self.change.touching("run.seed")
