@@ -97,7 +97,7 @@ class DenseRetriever:
         """Chunks of texts, each text once, that are encoded with this prompt."""
         chunks = chunks_of(texts)
         items = [Item(sha256_text(chunk[0]), self._store.key(prompt, *chunk), chunk, len(chunk)) for chunk in chunks]
-        return Plan(self._store, items, "vector")
+        return Plan(self._store, items, "vector", chunked=True)
 
     def _encode(self, texts: Mapping[str, str], prompt: str, what: str) -> Vectors:
         if not texts:
