@@ -39,10 +39,8 @@ from tasks.shared.runtime.files import files_under, link_or_copy, write_text
 from tasks.shared.runtime.gpu import gpus
 from tasks.shared.runtime.progress import PLACE
 from tasks.train.ranks import Ranks
-from tasks.train.training_set import COMPONENTS, TrainingSet, checkpoints, read_training_set, training_store
+from tasks.train.training_set import TrainingSet, checkpoints, read_training_set, training_store
 from tasks.train.views import count_views
-
-__all__ = ["COMPONENTS", "plan", "run", "run_worker"]
 
 
 def plan(params: Params, root: Path = RESULTS) -> list[Plan[TrainingSet]]:
