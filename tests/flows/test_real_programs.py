@@ -20,6 +20,7 @@ from prefect.states import Cancelling
 
 from flows.experiments import experiments
 from flows.pipeline import pipeline
+from tasks.shared.runtime.locks import WORKSPACE, waiting_for
 from tests.flows.prefect_server import Server
 from tests.flows.runs import Runs, alive, run_here, until
 from tests.flows.serving import Serving
@@ -73,6 +74,8 @@ def test_a_flow_that_is_killed_takes_its_stage_with_it_and_frees_the_workspace(r
     pids = family(here, "train")
     started.process.kill()
     until(lambda: not any(alive(pid) for pid in pids))
+    with waiting_for(here.root / WORKSPACE, "a test"):  # its supervisor ends a moment after them
+        pass
     ran = run_here(pipeline, stages=["train"])
     assert ran.code == 0
     ran.ends_with({"train": "Completed"})
