@@ -147,8 +147,8 @@ class Lineage:
         return None
 
     def outs_of(self, stage: str) -> dict[str, str]:
-        """DVC's md5 of a stage's outputs, by path."""
-        paths = [out.as_posix() for out in self.stages[stage].outs]
+        """DVC's md5 of a stage's outputs, by path; none where that is not known."""
+        paths = [out.as_posix() for out in self.stages[stage].outs] if stage in self.stages else []
         return {path: self.outs[path] for path in paths if path in self.outs}
 
     def changed(self, stage: str) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.audit.reproduce.tree import PREFIX
+from tasks.audit.reproduce.run import PREFIX
 from tasks.shared.artifacts.scores import HEADLINE, METRICS, PER_QUERY, read_per_query, read_scores, write_per_query
 from tasks.shared.artifacts.vectors import Vectors, read_vectors, write_vectors
 from tasks.shared.runtime.files import read_json, sha256_file, write_json

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from tasks.audit.reproduce.amounts import Amount
-from tasks.audit.reproduce.answer import EXIT, Reproduction, outcome
-from tasks.audit.reproduce.compare import FileDifference, StageResult, Verdict
-from tasks.audit.reproduce.environment import Difference
+from tasks.audit.reproduce.compare import Comparison, FileDifference, Verdict
+from tasks.audit.reproduce.params import OtherEnvironment
+from tasks.audit.reproduce.reproduce import EXIT, Reproduction, outcome
 from tasks.audit.reproduce.scores import Asked, Moved, ScoreResult, SystemScore
 from tasks.audit.reproduce.view import headline, show_answer
 
@@ -17,8 +17,8 @@ SAME = ScoreResult(identical=True, systems=[])
 OTHER = ScoreResult(identical=False, systems=[])
 
 
-def stage(name: str, verdict: Verdict) -> StageResult:
-    return StageResult(name, verdict, "ab" * 32, "cd" * 32 if verdict != "not made" else None, files=2)
+def stage(name: str, verdict: Verdict) -> Comparison:
+    return Comparison(name, verdict, "ab" * 32, "cd" * 32 if verdict != "not made" else None, files=2)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def answer() -> Reproduction:
         params_changed={"mine.keep": [3, 5]},
         stages=[stage("mine", "identical bytes"), replace(stage("encode", "differs"), differing=[differing])],
         score=ScoreResult(False, [tuned], Asked("nDCG@10 of tuned", 0.5, 0.25)),
-        environment=[Difference("torch", "1.0", None, ["encode"])],
+        environment=[OtherEnvironment("torch", "1.0", None, ["encode"])],
         external=4,
         linked=["data/videos"],
         notes=["a note"],

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from tasks.audit.change import Change
 from tasks.audit.diff.data import DataDifference, data_difference
 from tasks.audit.diff.effect import EffectDifference, effect_difference
-from tasks.audit.diff.headline import headline
-from tasks.audit.diff.mined import MinedDifference, mined_difference
+from tasks.audit.diff.negatives import NegativesDifference, negatives_difference
 from tasks.audit.diff.pair import Pair
 from tasks.audit.diff.stages import StageDifference, stage_differences
-from tasks.audit.diff.trained import (
+from tasks.audit.diff.training import (
     CheckpointDifference,
     ExposureDifference,
     checkpoint_difference,
     exposure_difference,
 )
+from tasks.audit.text import shortened
 from tasks.lineage.lineage import FINAL, Lineage
+from tasks.shared.artifacts.scores import HEADLINE
 from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import canonical_json
 
 T = TypeVar("T")
+NAMED = 3  # differences of one stage that the headline names
+WIDTH = 60  # characters of a value
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class Difference:
     same_result: list[str]
     stages: list[StageDifference]
     data: DataDifference | None = None
-    negatives: MinedDifference | None = None
+    negatives: NegativesDifference | None = None
     exposures: ExposureDifference | None = None
     checkpoint: CheckpointDifference | None = None
     effect: EffectDifference | None = None
@@ -78,38 +83,93 @@ def compare(asked: tuple[str, str], pair: Pair) -> Difference:
         raise UserError(f"nothing of {asked[0]} and {asked[1]} can be compared: {stages[0].reason}")
     sides = _side(asked[0], pair.a), _side(asked[1], pair.b)
     if all(one.kind == "same" for one in stages):
-        said = (
+        head = (
             f"identical: every stage of A ({sides[0].name}) and B ({sides[1].name}) published the same manifest; "
             "whether the files are still as it says, `reeltrace audit verify` proves."
         )
-        return Difference(said, *sides, identical=True, parts=[], same_result=[], stages=stages)
+        return Difference(head, *sides, identical=True, parts=[], same_result=[], stages=stages)
     unknown = [f"stage {one.stage}: {one.reason}" for one in stages if one.kind == "unknown"]
-    data = data_difference(pair, unknown)
-    score = _attempt("scores", effect_difference, pair, unknown)
-    parting = [one for one in stages if one.kind == "parts"]
+
+    def attempt(what: str, compared: Callable[[Pair], T]) -> T | None:
+        try:
+            return compared(pair)
+        except UserError as error:
+            unknown.append(f"{what}: {error}")
+            return None
+
+    data, effect = data_difference(pair, unknown), attempt("scores", effect_difference)
+    scored = not any(line.startswith("scores:") for line in unknown)
     return Difference(
-        headline(stages, score, scored=not any(line.startswith("scores:") for line in unknown)),
+        headline(stages, effect, scored=scored),
         *sides,
         identical=False,
-        parts=[one.stage for one in parting],
-        same_result=[one.stage for one in parting if one.same_result],
+        parts=[one.stage for one in stages if one.kind == "parts"],
+        same_result=[one.stage for one in stages if one.kind == "parts" and one.same_result],
         stages=stages,
         data=data,
-        negatives=_attempt("negatives", mined_difference, pair, unknown),
-        exposures=_attempt("exposures", exposure_difference, pair, unknown),
-        checkpoint=_attempt("checkpoint", checkpoint_difference, pair, unknown),
-        effect=score,
-        caveats=_caveats(data, score),
+        negatives=attempt("negatives", negatives_difference),
+        exposures=attempt("exposures", exposure_difference),
+        checkpoint=attempt("checkpoint", checkpoint_difference),
+        effect=effect,
+        caveats=_caveats(data, effect),
         unknown=unknown,
     )
 
 
-def _attempt(what: str, compared: Callable[[Pair], T], pair: Pair, unknown: list[str]) -> T | None:
-    try:
-        return compared(pair)
-    except UserError as error:
-        unknown.append(f"{what}: {error}")
-        return None
+def headline(stages: Sequence[StageDifference], effect: EffectDifference | None, *, scored: bool) -> str:
+    """The sentence that says it all. `scored`: whether scores could be compared; without `effect` they are equal."""
+    equal = f"every query scores the same {HEADLINE}" if scored else "the scores cannot be compared"
+    return f"{_parting(stages)}; {_number(effect) if effect else equal}."
+
+
+def causes(one: StageDifference) -> str:
+    """What a stage differs by, in a few words."""
+    found = [f"{each.key} {value(each, 'a')} -> {value(each, 'b')}" for each in [*one.params, *one.components]]
+    found += [f"code {each.key} {each.how}" for each in one.code] if len(one.code) == 1 else []
+    found += [f"{len(one.code)} code files"] if len(one.code) > 1 else []
+    found += [f"{each.key} {each.how}" for each in one.external]
+    found += [f"{each.key} {'read' if each.how == 'added' else 'not read'} in B" for each in one.reads]
+    if len(found) > NAMED:
+        found = [*found[:NAMED], f"and {len(found) - NAMED} more"]
+    if found:
+        return ", ".join(found)
+    if one.outputs and not one.outputs.differ:
+        return "its manifest only"
+    return "other bytes from the same params, code, versions and inputs"
+
+
+def value(change: Change, side: str) -> str:
+    """A param or version on one line, as JSON where it is no text; a side without it is `none`."""
+    if change.how == ("added" if side == "a" else "removed"):
+        return "none"
+    found = change.a if side == "a" else change.b
+    return shortened(found if isinstance(found, str) else canonical_json(found), WIDTH)
+
+
+def _parting(stages: Sequence[StageDifference]) -> str:
+    parting = [one for one in stages if one.kind == "parts"]
+    unknown = ", ".join(one.stage for one in stages if one.kind == "unknown")
+    if parting:
+        results = [f"{one.stage}: {causes(one)}" for one in parting if not one.same_result]
+        alike = [one.stage for one in parting if one.same_result]
+        found = ["they part at " + ", and at ".join(results)] if results else []
+        return "; ".join(found + ([f"same result, made otherwise: {', '.join(alike)}"] if alike else []))
+    first = next((one for one in stages if one.kind == "inherited"), None)
+    if first is None:
+        return f"what can be compared is the same; {unknown} cannot"
+    why = f"; {unknown} cannot be compared" if unknown else ", which is no longer as it was read"
+    return f"{first.stage} read another {', '.join(first.inherits)}{why}"
+
+
+def _number(effect: EffectDifference) -> str:
+    one = effect.paired[effect.final]
+    start = f"{effect.final} {HEADLINE} {one.a:.4f} -> {one.b:.4f}"
+    if one.p is None:
+        return f"{start}, equal on all {one.queries} queries"
+    low, high = one.interval
+    tested = sum(each.p is not None for each in effect.paired.values())
+    p = f"p {one.p:.2g}" if tested == 1 else f"p {one.p:.2g}, {one.p_holm:.2g} by Holm over {tested} systems"
+    return f"{start} ({one.difference:+.4f}, 95 % [{low:+.4f}, {high:+.4f}], {p}, {one.queries} queries)"
 
 
 def _side(asked: str, lineage: Lineage) -> Side:
@@ -124,25 +184,23 @@ def _side(asked: str, lineage: Lineage) -> Side:
     return Side(asked, lineage.name, lineage.commit, lineage.dirty, manifest.digest if manifest else None, runs, notes)
 
 
-def _caveats(data: DataDifference, score: EffectDifference | None) -> list[str]:
+def _caveats(data: DataDifference, effect: EffectDifference | None) -> list[str]:
     """Differences of the test itself: of what is asked, of what counts as right, and of what is searched."""
     found = []
-    if score and (score.only_a or score.only_b):
+    if effect and (effect.only_a or effect.only_b):
         found.append(
-            f"{len(score.only_a)} queries were scored in A only and {len(score.only_b)} in B only: "
+            f"{len(effect.only_a)} queries were scored in A only and {len(effect.only_b)} in B only: "
             "the paired numbers leave them out, the plain means do not"
         )
-    if score and (score.systems_a or score.systems_b):
-        only = [
-            f"{', '.join(names)} in {side} only" for side, names in (("A", score.systems_a), ("B", score.systems_b))
-        ]
-        found.append("systems: " + "; ".join(one for one in only if not one.startswith(" ")))
+    for side, names in (("A", effect.systems_a), ("B", effect.systems_b)) if effect else ():
+        found += [f"{', '.join(names)} ranked in {side} only"] if names else []
     judged = data.judgments["test"]
     if judged and judged.differ:
-        pairs = [*judged.added, *judged.removed, *(one.item_id for one in judged.changed)]
-        found.append(f"{len({pair.split(' ')[0] for pair in pairs})} test queries are judged otherwise in B")
-    if data.queries and (worded := sum(one.has("text") for one in data.queries.changed)):
-        found.append(f"{worded} queries have other words in B")
+        queries = {pair.split(" ")[0] for pair in [*judged.added, *judged.removed, *judged.changed]}
+        found.append(f"{len(queries)} test queries are judged otherwise in B")
+    if data.queries:
+        worded = sum(any(one.key == "text" for one in fields) for fields in data.queries.changed.values())
+        found += [f"{worded} queries have other words in B"] if worded else []
     if data.videos and (data.videos.added or data.videos.removed):
         found.append(f"B has {len(data.videos.added)} videos more and {len(data.videos.removed)} fewer than A")
     return found

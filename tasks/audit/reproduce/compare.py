@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from tasks.audit.change import changes
+from tasks.audit.recorded import identities, listed, listing_of, recorded_file, recorded_outputs
 from tasks.audit.reproduce.amounts import Amount, amount
-from tasks.audit.reproduce.recorded import listed, recorded_file, recorded_outputs
+from tasks.audit.text import shortened
 from tasks.lineage.lineage import Lineage
 from tasks.lineage.manifest import read_manifest_file
-from tasks.lineage.model import Execution
+from tasks.lineage.model import Execution, Run, manifest_path
 from tasks.shared.artifacts.index import DATABASE, TABLE, describe, read_index_manifest
-from tasks.shared.artifacts.publish import FILES, MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import files_under, sha256_file
 from tasks.shared.runtime.progress import progress
@@ -39,8 +41,8 @@ class FileDifference:
 
 
 @dataclass(frozen=True)
-class StageResult:
-    """A stage of the reproduction.
+class Comparison:
+    """A stage's recorded result against the one made here.
 
     Attributes:
         recorded, made: sha256 of its manifest; made is None where it was not run or did not finish.
@@ -64,41 +66,36 @@ class StageResult:
     seconds: float | None = None
 
 
-def compare(lineage: Lineage, stage: str, root: Path, seconds: float | None = None) -> StageResult:
-    """Compare a stage that was run below `root` with its record."""
-    manifest = lineage.execution(stage)
-    told = taken(lineage, stage)
-    if not (root / RESULTS / stage / MANIFEST).is_file():
-        return StageResult(stage, "not made", manifest.digest, runs=told.runs, outs=told.outs, seconds=seconds)
-    made = read_manifest_file(root / RESULTS / stage / MANIFEST)
-    after = made_outputs(root, stage, made.derived)
+def compare(
+    lineage: Lineage, stage: str, runs: list[Run], root: Path | None, seconds: float | None = None
+) -> Comparison:
+    """Compare a stage that was run below `root` with its record; where it was not run, root is None."""
+    names = identities(lineage, stage, runs)
+    known: dict[str, Any] = {
+        "recorded": names["manifest"],
+        "runs": names["runs"],
+        "outs": names["dvc"],
+        "seconds": seconds,
+    }
+    if root is None:
+        return Comparison(stage, "taken as recorded", **known)
+    if not (root / manifest_path(stage)).is_file():
+        return Comparison(stage, "not made", **known)
+    recorded, made = lineage.execution(stage), read_manifest_file(root / manifest_path(stage))
+    after = _made(root, made)
     before = _recorded(lineage, stage, after, root)
-    differing = [
-        _difference(lineage, root, path, before.get(path), after.get(path))
-        for path in sorted(before.keys() | after.keys())
-        if before.get(path) != after.get(path)
-    ]
-    differing += _derived(stage, root, made)
-    same: Verdict = "identical bytes" if made.digest == manifest.digest else "same outputs, another manifest"
-    return StageResult(
-        stage=stage,
-        verdict="differs" if differing else same,
-        recorded=manifest.digest,
+    differing = [_difference(lineage, root, one.key, one.a, one.b) for one in changes(before, after)]
+    differing += _index(root, made)
+    same: Verdict = "identical bytes" if made.digest == recorded.digest else "same outputs, another manifest"
+    return Comparison(
+        stage,
+        "differs" if differing else same,
         made=made.digest,
         files=len(after),
         differing=differing,
-        manifest_differs=manifest_differences(manifest, made),
-        runs=told.runs,
-        outs=told.outs,
-        seconds=seconds,
+        manifest_differs=_manifest_differences(recorded, made),
+        **known,
     )
-
-
-def taken(lineage: Lineage, stage: str) -> StageResult:
-    """A stage that is not run again."""
-    runs = [run.run_id for run in lineage.runs_of(stage)]
-    outs = {path: md5 for path, md5 in lineage.outs.items() if RESULTS / stage in (Path(path), *Path(path).parents)}
-    return StageResult(stage, "taken as recorded", lineage.execution(stage).digest, runs=runs, outs=outs)
 
 
 def _recorded(lineage: Lineage, stage: str, made: dict[str, str], root: Path) -> dict[str, str]:
@@ -107,8 +104,8 @@ def _recorded(lineage: Lineage, stage: str, made: dict[str, str], root: Path) ->
     The list of a large folder's files is identified by its digest, so it may as well be the one that was made. Where
     it is in neither place, only the list is known to differ.
     """
-    outputs = {path: entry.sha256 for path, entry in lineage.execution(stage).generated.items()}
-    listing = (RESULTS / stage / FILES).as_posix()
+    outputs = {path: one.sha256 for path, one in lineage.execution(stage).generated.items()}
+    listing = listing_of(stage)
     if listing in outputs and made.get(listing) == outputs[listing]:
         return outputs | listed(root / listing)
     try:
@@ -117,57 +114,47 @@ def _recorded(lineage: Lineage, stage: str, made: dict[str, str], root: Path) ->
         return {path: digest for path, digest in made.items() if path not in outputs} | outputs
 
 
-def made_outputs(root: Path, stage: str, derived: list[str]) -> dict[str, str]:
+def _made(root: Path, made: Execution) -> dict[str, str]:
     """sha256 of every output that lies below a root, its manifest and derived folders aside, by path."""
-    paths = [path.relative_to(root) for path in files_under(root / RESULTS / stage)]
-    own = RESULTS / stage / MANIFEST
-    outputs = [path for path in paths if path != own and not any(Path(one) in path.parents for one in derived)]
+    paths = [path.relative_to(root).as_posix() for path in files_under(root / RESULTS / made.stage)]
+    left_out = (manifest_path(made.stage), *(f"{folder}/" for folder in made.derived))
+    outputs = [path for path in paths if not path.startswith(left_out)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        digests = progress(pool.map(lambda path: sha256_file(root / path), outputs), stage, len(outputs), "file")
-        return {path.as_posix(): digest for path, digest in zip(outputs, digests, strict=True)}
+        digests = pool.map(lambda path: sha256_file(root / path), outputs)
+        return dict(zip(outputs, progress(digests, made.stage, len(outputs), "file"), strict=True))
 
 
-def manifest_differences(recorded: Execution, made: Execution) -> list[str]:
+def _manifest_differences(recorded: Execution, made: Execution) -> list[str]:
     """Entries that differ, as `components.torch: 2.12 recorded, 2.13 here`; inputs by their paths."""
-    parts = [
-        (part, getattr(recorded, part), getattr(made, part)) for part in ("params", "code", "components", "counts")
-    ]
+
+    def brief(value: Any) -> str:
+        return "nothing" if value is None else shortened(str(value), 40)
+
     found = [
-        f"{part}.{name}: {_brief(before.get(name))} recorded, {_brief(after.get(name))} here"
-        for part, before, after in parts
-        for name in sorted(before.keys() | after.keys())
-        if before.get(name) != after.get(name)
+        f"{part}.{one.key}: {brief(one.a)} recorded, {brief(one.b)} here"
+        for part in ("params", "code", "components", "counts")
+        for one in changes(getattr(recorded, part), getattr(made, part))
     ]
-    inputs = sorted(recorded.used.keys() | made.used.keys())
-    return found + [f"input {path}" for path in inputs if recorded.used.get(path) != made.used.get(path)]
-
-
-def _brief(value: Any) -> str:
-    text = "nothing" if value is None else str(value)
-    return text if len(text) <= 40 else f"{text[:39]}…"
+    return found + [f"input {one.key}" for one in changes(recorded.used, made.used)]
 
 
 def _difference(lineage: Lineage, root: Path, path: str, recorded: str | None, made: str | None) -> FileDifference:
     if recorded is None or made is None:
         return FileDifference(path, recorded, made, untold="made here only" if recorded is None else "not made here")
     try:
-        there = recorded_file(lineage, path, recorded)
-    except UserError as error:
-        return FileDifference(path, recorded, made, untold=f"how much cannot be told: {error}")
-    try:
-        return FileDifference(path, recorded, made, amount(there, root / path))
+        return FileDifference(path, recorded, made, amount(recorded_file(lineage, path, recorded), root / path))
     except Exception as error:  # a reader of one format or another, on bytes that may be anything
         return FileDifference(path, recorded, made, untold=f"how much cannot be told: {' '.join(str(error).split())}")
 
 
-def _derived(stage: str, root: Path, made: Execution) -> list[FileDifference]:
+def _index(root: Path, made: Execution) -> list[FileDifference]:
     """The index, whose bytes are never the same: whether its rows are what its content manifest says."""
-    database = (RESULTS / stage / DATABASE).as_posix()
+    database = (RESULTS / made.stage / DATABASE).as_posix()
     if database not in made.derived:
         return []
     import lancedb
 
-    stated = read_index_manifest(root / RESULTS / stage)
+    stated = read_index_manifest(root / RESULTS / made.stage)
     table = lancedb.connect(str(root / database)).open_table(TABLE).to_arrow()
     if describe(table, stated.encoding) == stated:
         return []

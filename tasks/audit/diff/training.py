@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.audit.diff.change import Change, changes
-from tasks.audit.diff.outputs import files
-from tasks.audit.diff.pair import Pair
+from tasks.audit.change import Change, changes
+from tasks.audit.diff.pair import Pair, compare_files
 from tasks.lineage.lineage import Lineage
 from tasks.shared.artifacts import exposures, index, losses
 from tasks.shared.artifacts.index import Encoding, read_index_manifest
@@ -20,42 +18,23 @@ from tasks.shared.runtime.files import read_json
 
 LAST = 10  # steps at the end of the curve that are averaged: one batch's loss says little
 TRAIN = RESULTS / "train"
-EXPOSURES = exposures.FOLDER / exposures.TABLE
 Steps = dict[tuple[str, str, exposures.Role], list[int]]  # by query, video and role
 
 
 @dataclass(frozen=True)
-class Shown:
-    """Pairs of query and video in one role: in both, only in B, only in A; `times`: how often they were shown."""
-
-    kept: int
-    gained: int
-    lost: int
-    times_a: int
-    times_b: int
-
-
-@dataclass(frozen=True)
 class ExposureDifference:
-    """What training showed in A and in B, by role: positive, mined, drawn.
+    """What training showed in A and in B.
 
     Attributes:
         same_bytes: it is the same table in both; nothing was read.
+        roles: by role (positive, mined, drawn): pairs of query and video `kept` (in both), `lost` and `gained`, and how
+            often they were shown: `times_a`, `times_b`.
         other_steps: pairs that both showed in the same role, in other steps or another number of times.
     """
 
     same_bytes: bool
-    roles: dict[str, Shown]
+    roles: dict[str, dict[str, int]]
     other_steps: int
-
-
-@dataclass(frozen=True)
-class CurveEnd:
-    """The end of a training curve: its steps, the loss of the last, and the mean loss of the last ten."""
-
-    steps: int
-    loss: float
-    mean: float
 
 
 @dataclass(frozen=True)
@@ -67,59 +46,55 @@ class CheckpointDifference:
         trained: of A and of B: whether there is an adapter, and if not, why.
         adapter: its files that differ, by sha256; empty where it is the same, or neither has one.
         weights: digest of the weights that made the index, of A and of B; None where it is not to be had.
-        curves: of A and of B; None where nothing was trained.
+        curves: of A and of B: steps, the last loss, and the mean of the last ten; None where nothing was trained.
     """
 
     base_equal: bool | None
     trained: list[Training]
     adapter: list[Change]
     weights: list[Encoding | None]
-    curves: list[CurveEnd | None]
+    curves: list[dict[str, float] | None]
 
 
 def exposure_difference(pair: Pair) -> ExposureDifference:
     """Compare what training showed: nothing where nothing was trained. Raises UserError where that cannot be had."""
-    if pair.same(EXPOSURES):
+    if pair.same(exposures.FOLDER / exposures.TABLE):
         return ExposureDifference(True, {}, 0)
-    return shown(*pair.each(_exposures))
+    return compare_exposures(*pair.each(_exposures))
+
+
+def compare_exposures(a: Steps, b: Steps) -> ExposureDifference:
+    """Compare steps by (query, video, role)."""
+    roles: dict[str, dict[str, int]] = {}
+    for role in ("positive", "mined", "drawn"):
+        of_a, of_b = ({key: steps for key, steps in side.items() if key[2] == role} for side in (a, b))
+        if of_a or of_b:
+            kept = len(of_a.keys() & of_b.keys())
+            times = [sum(map(len, side.values())) for side in (of_a, of_b)]
+            roles[role] = {
+                "kept": kept, "lost": len(of_a) - kept, "gained": len(of_b) - kept,
+                "times_a": times[0], "times_b": times[1],
+            }  # fmt: skip
+    return ExposureDifference(False, roles, sum(a[key] != b[key] for key in a.keys() & b.keys()))
+
+
+def checkpoint_difference(pair: Pair) -> CheckpointDifference:
+    """Compare the checkpoints. Raises UserError where a side has no train stage."""
+    both = all("base" in one.executions for one in (pair.a, pair.b))
+    return CheckpointDifference(
+        base_equal=compare_files(pair, "base").same if both else None,
+        trained=list(pair.read(TRAIN / TRAINED, _training)),
+        adapter=changes(*pair.each(_adapter)),
+        weights=list(pair.each(_weights)),
+        curves=list(pair.each(_end_of_curve)),
+    )
 
 
 def _exposures(lineage: Lineage) -> Steps:
     if not _adapter(lineage):
         return {}
-    folder = lineage.need(EXPOSURES).parent
+    folder = lineage.need(exposures.FOLDER / exposures.TABLE).parent
     return {(one.query_id, one.video_id, one.role): one.steps for one in exposures.read_exposures(folder)}
-
-
-def shown(a: Steps, b: Steps) -> ExposureDifference:
-    """Compare steps by (query, video, role)."""
-    kept = Counter(key[2] for key in a if key in b)
-    lost = Counter(key[2] for key in a if key not in b)
-    gained = Counter(key[2] for key in b if key not in a)
-    times: list[Counter[str]] = [Counter(), Counter()]
-    for count, side in zip(times, (a, b), strict=True):
-        for key, steps in side.items():
-            count[key[2]] += len(steps)
-    return ExposureDifference(
-        False,
-        {
-            role: Shown(kept[role], gained[role], lost[role], times[0][role], times[1][role])
-            for role in ("positive", "mined", "drawn")
-            if times[0][role] or times[1][role]
-        },
-        sum(a[key] != b[key] for key in a if key in b),
-    )
-
-
-def checkpoint_difference(pair: Pair) -> CheckpointDifference:
-    """Compare the checkpoints. Raises UserError where a side has no train stage."""
-    return CheckpointDifference(
-        base_equal=files(pair, "base").same if all("base" in one.executions for one in (pair.a, pair.b)) else None,
-        trained=list(pair.read(TRAIN / TRAINED, _training)),
-        adapter=changes(*pair.each(_adapter)),
-        weights=list(pair.each(_weights)),
-        curves=list(pair.each(_end)),
-    )
 
 
 def _adapter(lineage: Lineage) -> dict[str, str]:
@@ -142,8 +117,9 @@ def _weights(lineage: Lineage) -> Encoding | None:
         return None
 
 
-def _end(lineage: Lineage) -> CurveEnd | None:
-    if (losses.FOLDER / losses.TABLE).as_posix() not in lineage.execution("train").generated:
+def _end_of_curve(lineage: Lineage) -> dict[str, float] | None:
+    if lineage.execution("train").digest_of(losses.FOLDER / losses.TABLE) is None:
         return None
     curve = [row["loss"] for row in read_losses(lineage.need(losses.FOLDER / losses.TABLE).parent)]
-    return CurveEnd(len(curve), curve[-1], sum(curve[-LAST:]) / len(curve[-LAST:])) if curve else None
+    last = curve[-LAST:]
+    return {"steps": len(curve), "loss": curve[-1], "mean": sum(last) / len(last)} if curve else None
