@@ -22,6 +22,8 @@ export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
+# uv installs no bytecode. Where Python was told to write none, every program would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 # What is typed as Q, DIR, NAME or POOL reaches a command as one argument, whatever is in it.
 export Q := $(value Q)
 export DIR := $(value DIR)
@@ -30,7 +32,7 @@ export POOL := $(value POOL)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo videos profile ready search trace verify ui serve deploy worker test check format lock clean
+.PHONY: help setup demo videos profile ready search trace verify ui serve deploy worker test check deps format lock clean
 
 # Where Prefect's server is and keeps its data, unless the user says otherwise. Tests have servers of their own.
 ui serve deploy worker: export PREFECT_API_URL ?= http://127.0.0.1:$(PREFECT_PORT)/api
@@ -56,7 +58,7 @@ $(READY): requirements.lock pyproject.toml
 demo: setup  ## from videos to a score: the whole pipeline on a corpus made here; what is done is not done again
 	@PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 	@echo && $(BIN)/python -c "$(TABLE)" && echo
-	@echo 'The whole story: results/report/report.html. What produced it: make trace. Runs: make ui. Search: make search Q="..."'
+	@echo 'Report: results/report/report.html. What produced it: make trace. Runs: make ui. Search: make search Q="..."'
 
 videos: setup  ## your own videos, indexed and searched: make videos DIR=/data/clips Q="what is said or seen"
 	@test -n "$$DIR" || { echo 'name a directory of videos: make videos DIR=/data/clips Q="words"' >&2; exit 2; }
@@ -95,13 +97,17 @@ worker: setup  ## works in this clone on what the pool is given, one run at a ti
 	@REELTRACE_WORKSPACE='$(CURDIR)' $(BIN)/prefect worker start --type process --limit 1 --pool "$$POOL"
 
 test: setup  ## the tests, without network
-	@PATH="$(CURDIR)/$(BIN):$$PATH" HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	@PATH="$(CURDIR)/$(BIN):$$PATH" HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-check: setup  ## lint, format, types and import contracts
+check: setup  ## lint, format, types, import contracts, and the code that dvc.yaml names
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tasks.shared.execution.code_deps
+
+deps: setup  ## write the code that every stage depends on into dvc.yaml, as its imports say
+	$(BIN)/python -m tasks.shared.execution.code_deps --write
 
 format: setup  ## bring the code into the format that check wants
 	$(BIN)/ruff check --fix

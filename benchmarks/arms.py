@@ -21,9 +21,8 @@ import pyarrow.parquet as pq
 from benchmarks.clones import clone, repro
 from tasks.shared.artifacts.fusion import TABLE as FUSION
 from tasks.shared.artifacts.fusion import read_fused
-from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.scores import HEADLINE, METRICS, PER_QUERY
-from tasks.shared.execution.params import FUSIONS
+from tasks.shared.artifacts.types import FUSIONS, RESULTS
 from tasks.shared.execution.params_file import change_params
 from tasks.shared.runtime.files import read_json, sha256_json, write_json
 

@@ -22,10 +22,11 @@ from typing import Any
 import pyarrow as pa
 
 from tasks.shared.artifacts import corpus, exposures, index, indexed, media, scores, transcripts
-from tasks.shared.artifacts.publish import FILES, FILES_SCHEMA, RESULTS, input_files, write_manifest
+from tasks.shared.artifacts.publish import FILES, FILES_SCHEMA, input_files, write_manifest
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.params import load_params
 from tasks.shared.execution.pipeline import read_stages
-from tasks.shared.runtime.files import canonical_json, write_json, write_parquet, write_text
+from tasks.shared.runtime.files import canonical_json, sha256_file, write_json, write_parquet, write_text
 
 ROOT = Path(__file__).resolve().parents[1]
 DEPTH = 1000  # videos ranked for a query
@@ -93,7 +94,8 @@ def build(root: Path, size: int) -> tuple[str, str]:
         out = RESULTS / stage
         settings = {key: params.section(key) for key in spec.params}
         read = [file for path in spec.inputs if path.exists() for file in input_files(path)]
-        write_manifest(out, stage, params=settings, code=spec.code, components=["numpy"], inputs=read, counts={})
+        code = {path.as_posix(): sha256_file(path) for path in spec.code}
+        write_manifest(out, stage, params=settings, code=code, components=["numpy"], inputs=read, counts={})
     return asked[7], _ranked(7, test)[3]
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import yaml
 
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.params import load_params
 from tasks.shared.execution.pipeline import StageSpec, read_stages
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from benchmarks.omni_flops import Sizes
-from tasks.omni.item import SAMPLING_RATE, Item
+from tasks.omni.inputs import Item
 from tasks.omni.tiny import TinyConfig, thinker_config, train_tokenizer
+from tasks.shared.artifacts.sound import SAMPLE_RATE
 
 if TYPE_CHECKING:
     import torch
@@ -123,7 +124,7 @@ def videos(shape: Shape, count: int) -> list[Item]:
     made = []
     for number in range(count):
         frames = rng.integers(0, 256, (shape.frames, shape.size, shape.size, 3), np.uint8)
-        audio = rng.normal(0, 0.1, shape.seconds * SAMPLING_RATE).astype(np.float32)
+        audio = rng.normal(0, 0.1, shape.seconds * SAMPLE_RATE).astype(np.float32)
         made.append(Item(f"{number} " * shape.text_tokens, frames, audio))
     return made
 

@@ -1,7 +1,7 @@
-"""Where a pipeline runs: the workspace itself, or a worktree of a commit with params of its own.
+"""Where a pipeline runs: the workspace itself, or a worktree of a commit with other params.
 
-Both are held by a lock while it runs. A worktree shares the workspace's item store, DVC cache and MLflow, so what any
-of them has computed none computes again; what it makes is found in the workspace as a DVC experiment.
+Either is locked while it runs. A worktree shares the workspace's item store, DVC cache and MLflow, so nothing is
+computed twice; its results are kept in the workspace as a DVC experiment.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from urllib.parse import unquote, urlparse
 
 import yaml
 
+from flows.params import checked_flow_params
 from tasks.shared.execution.items import store_folder
-from tasks.shared.execution.outside import climbs, link, named_paths
 from tasks.shared.execution.params import PARAMS_FILE, checked_params
 from tasks.shared.execution.params_file import change_params, overridden
 from tasks.shared.execution.repro import DVC, stage_environment, stale
 from tasks.shared.execution.tracking import DEFAULT_URI
-from tasks.shared.execution.worktree import clear_left_over, worktree
+from tasks.shared.execution.worktree import clear_left_over, climbs, link, named_paths, worktree
 from tasks.shared.runtime import git
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.locks import waiting_for, workspace_held
@@ -36,11 +36,11 @@ SQLITE = "sqlite:///"
 
 @dataclass(frozen=True)
 class Checkout:
-    """A project's folder that is held for one pipeline.
+    """A project's folder, locked for one pipeline.
 
     Attributes:
         environment: of the programs that run in it.
-        lock: the open file that holds it.
+        lock: the file descriptor of the lock.
     """
 
     root: Path
@@ -49,15 +49,15 @@ class Checkout:
 
 
 @contextmanager
-def workspace(what: str, root: Path = Path()) -> Iterator[Checkout]:
-    """The workspace itself, held. Raises UserError that names who has it."""
+def workspace_checkout(what: str, root: Path = Path()) -> Iterator[Checkout]:
+    """The workspace itself, locked. Raises UserError that names who has it."""
     with workspace_held(root, what) as lock:
         yield Checkout(root.absolute(), stage_environment(root), lock)
 
 
 @contextmanager
-def cell(commit: str, overrides: Mapping[str, Any], what: str, root: Path = Path()) -> Iterator[Checkout]:
-    """A worktree of a commit in which params are changed by dotted keys, held; it goes when the block ends.
+def worktree_checkout(commit: str, overrides: Mapping[str, Any], what: str, root: Path = Path()) -> Iterator[Checkout]:
+    """A worktree of a commit in which params are overridden by dotted keys, locked; removed when the block ends.
 
     Raises UserError for a key or value that params.yaml cannot have, and where git refuses.
     """
@@ -66,7 +66,8 @@ def cell(commit: str, overrides: Mapping[str, Any], what: str, root: Path = Path
     if (text := git.file_at(commit, PARAMS_FILE.as_posix(), root)) is None:
         raise UserError(f"commit {commit[:12]} has no {PARAMS_FILE}; name another revision")
     params = overridden(yaml.safe_load(text), overrides)
-    checked_params(params, f"{PARAMS_FILE} with the overrides")
+    for check in (checked_params, checked_flow_params):
+        check(params, f"{PARAMS_FILE} with the overrides")
     outside = named_paths(params)
     with worktree(
         commit, (root / PLACE).absolute(), PREFIX, _shared_cache(root), climbs=climbs(outside), workspace=root

@@ -7,9 +7,9 @@ import asyncio
 import sys
 from shlex import quote
 
-from flows.deployments import PrefectFile, read_prefect_file
-from flows.register import keep_schedules, prepared, require_server
-from tasks.shared.execution.params import load_params
+from flows.deployments import PrefectFile, read_prefect_file, runner_deployment, set_schedules
+from flows.params import load_flow_params
+from flows.server import require_server
 from tasks.shared.runtime.errors import UserError
 
 
@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("pool", help="name of the work pool")
     pool = parser.parse_args().pool
     try:
-        asyncio.run(_deploy(read_prefect_file(load_params().flows), pool))
+        asyncio.run(_deploy(read_prefect_file(load_flow_params()), pool))
     except UserError as error:
         print(f"deploy: {error}", file=sys.stderr)
         sys.exit(2)
@@ -39,9 +39,9 @@ async def _deploy(stated: PrefectFile, pool: str) -> None:
                 f"there is no work pool {quote(pool)}; `make worker POOL={quote(pool)}` in a worker's clone makes it"
             ) from None
         for one in stated.deployments:
-            deployment_id = await prepared(one, pool).aapply()
+            deployment_id = await runner_deployment(one, pool).aapply()
             await client.update_deployment(deployment_id, DeploymentUpdate(pull_steps=stated.pull))
-            await keep_schedules(client, deployment_id, one.schedules)
+            await set_schedules(client, deployment_id, one.schedules)
             print(f"{one.full_name} is for the workers of {pool}")
 
 

@@ -15,14 +15,15 @@ import yaml
 from prefect import flow, get_run_logger
 from prefect.states import Cancelled, Completed, Failed, State
 
-from flows.cells import Cell, Cells
-from flows.comparison import tell
+from flows.cancellation import RunCancelledError
+from flows.cells import Cell, GridRun
+from flows.comparison import publish
 from flows.grid import Overrides, cells_of, units_of
-from flows.names import name_of, run_name, said
+from flows.names import name_of, run_name, value_text
+from flows.params import FlowParams, checked_flow_params
 from flows.pipeline import commit_to_run
-from flows.register import require_named_server
-from flows.stopping import StoppedError
-from tasks.shared.execution.params import PARAMS_FILE, Params, checked_params
+from flows.server import require_named_server
+from tasks.shared.execution.params import PARAMS_FILE, checked_params
 from tasks.shared.execution.params_file import overridden
 from tasks.shared.execution.pipeline import DVC_FILE, stages_of
 from tasks.shared.runtime import git
@@ -43,12 +44,12 @@ def experiments(grid: dict[str, list[Any]], parallel: int | None = None, rev: st
             raise UserError(f"parallel: {parallel}: at least one stage at a time; give 1 or more, or leave it out")
         planned, params = plan(grid, rev)
         try:
-            planned.run(parallel or params.flows.parallel)
-        except StoppedError as error:
+            planned.run(parallel or params.parallel)
+        except RunCancelledError as error:
             return Cancelled(message=str(error))
         except KeyboardInterrupt:
             return Cancelled(message="interrupted")
-        headline = tell(planned.cells, name_of(planned.commit, None), params.flows.mlflow_page)
+        headline = publish(planned.cells, name_of(planned.commit, None), params.mlflow_page)
     except UserError as error:
         get_run_logger().error("%s", error)
         return Failed(message=str(error))
@@ -58,8 +59,8 @@ def experiments(grid: dict[str, list[Any]], parallel: int | None = None, rev: st
     return Completed(message=headline)
 
 
-def plan(grid: dict[str, list[Any]], rev: str | None, root: Path = Path()) -> tuple[Cells, Params]:
-    """A grid's cells, and the params that they vary, before anything runs.
+def plan(grid: dict[str, list[Any]], rev: str | None, root: Path = Path()) -> tuple[GridRun, FlowParams]:
+    """A grid's cells, and the params that flows obey, before anything runs.
 
     Raises UserError for a key or a value that params.yaml cannot have.
     """
@@ -68,19 +69,22 @@ def plan(grid: dict[str, list[Any]], rev: str | None, root: Path = Path()) -> tu
     if text is None or dag is None:
         raise UserError(f"commit {commit[:8]} has no {PARAMS_FILE} or no {DVC_FILE}; name another revision")
     raw = yaml.safe_load(text)
+    flow_params = checked_flow_params(raw, str(PARAMS_FILE))
     cells, params = [], []
     for overrides in cells_of(grid):
-        params.append(checked_params(overridden(raw, overrides), "a cell of the grid"))
+        values = overridden(raw, overrides)
+        params.append(checked_params(values, "a cell of the grid"))
+        checked_flow_params(values, "a cell of the grid")
         cells.append(Cell(label_of(overrides), overrides, name_of(commit, overrides)))
     units = units_of(params, stages_of(dag, params[0].section))
-    return Cells(commit, cells, units, params[0].flows), params[0]
+    return GridRun(commit, cells, units, flow_params), flow_params
 
 
 def label_of(overrides: Overrides) -> str:
     """What tells a cell from the others: its values, by the last part of their keys where that tells them apart."""
     last = [key.rpartition(".")[2] for key in overrides]
     names = last if len(set(last)) == len(last) else list(overrides)
-    return " ".join(f"{name}={said(value)}" for name, value in zip(names, overrides.values(), strict=True))
+    return " ".join(f"{name}={value_text(value)}" for name, value in zip(names, overrides.values(), strict=True))
 
 
 def main() -> None:

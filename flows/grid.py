@@ -22,12 +22,12 @@ Overrides = dict[str, Any]  # by dotted key of params.yaml
 
 @dataclass(frozen=True)
 class Unit:
-    """Stages of one cell that are done in one go: one that the cell runs, or a series that it gets restored.
+    """Stages of one cell that run in one task: one that the cell computes, or a series that DVC restores to it.
 
     Attributes:
         cell: its number.
-        owned: whether this cell is the one that runs them.
-        after: numbers of the units, in the order of all units, that must be done before.
+        owned: whether this cell is the one that computes them.
+        after: numbers of the units, in the order of all units, that must have ended before.
     """
 
     cell: int
@@ -50,7 +50,7 @@ def cells_of(grid: Mapping[str, Sequence[Any]]) -> list[Overrides]:
 
 
 def units_of(cells: Sequence[Params], specs: Mapping[str, StageSpec]) -> list[Unit]:
-    """All that is to be done, in an order in which nothing comes before what it needs."""
+    """All units, in an order in which none comes before what it needs."""
     order = order_of(specs)
     keys = [_keys(params, specs, order) for params in cells]
     owner: dict[str, int] = {}  # of a stage's key: the unit that runs it

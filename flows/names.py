@@ -1,4 +1,4 @@
-"""What a run is called: the corpus, the revision, and what it was asked to do otherwise."""
+"""Names of runs and experiments: the corpus, the revision, and the overridden params."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def name_of(rev: str | None, overrides: Mapping[str, Any] | None, root: Path = P
         commit = git.commit_of(rev, root) if rev else git.head(root)
         changed = not rev and bool(git.changed_files(root))
     except UserError:
-        return "not to be run"
+        return "cannot run"
     parts = [f"{corpus}@{commit[:SHORT] if commit else 'no-commit'}{'+changes' if changed else ''}"]
-    parts += [f"{key}={said(value)}" for key, value in (overrides or {}).items()]
+    parts += [f"{key}={value_text(value)}" for key, value in (overrides or {}).items()]
     name = " ".join(parts)
     if len(name) <= LONGEST:
         return name
@@ -47,10 +47,10 @@ def corpus_of(root: Path = Path()) -> str:
     return corpus.source if corpus.source == "demo" else Path(corpus.path).resolve().name
 
 
-def said(value: Any) -> str:
-    """A param's value in a name: a list joined by `+`."""
+def value_text(value: Any) -> str:
+    """A param's value as it stands in a name: a list joined by `+`."""
     if isinstance(value, list):
-        return "+".join(said(one) for one in value)
+        return "+".join(value_text(one) for one in value)
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -18,8 +18,8 @@ from tasks.shared.execution.programs import run
 from tasks.shared.execution.tracking import DEFAULT_URI, told
 from tasks.shared.runtime.errors import UserError
 
-HERE = ("127.0.0.1", "localhost")
-KEPT = 15  # lines of a program's output, for when it ends by itself
+LOCAL = ("127.0.0.1", "localhost")
+LAST_LINES = 15  # lines of a program's output, for when it ends by itself
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Page:
                 socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
             )  # as the servers do: not stopped by the last one
             try:
-                tried.bind((HERE[0], self.port))
+                tried.bind((LOCAL[0], self.port))
             except OSError as error:
                 raise UserError(
                     f"port {self.port}, where {self.name} belongs, cannot be had ({error.strerror}); stop what has it, "
@@ -76,7 +76,7 @@ class Running:
 
     def __init__(self, page: Page) -> None:
         self.page = page
-        self.said: deque[str] = deque(maxlen=KEPT)
+        self.last_lines: deque[str] = deque(maxlen=LAST_LINES)
         self.code: int | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -99,12 +99,16 @@ class Running:
         try:
             environment = os.environ | self.page.environment
             self.code = run(
-                self.page.command, root=Path.cwd(), environment=environment, line=self.said.append, tick=self._tick
+                self.page.command,
+                root=Path.cwd(),
+                environment=environment,
+                line=self.last_lines.append,
+                tick=self._check,
             )
         except _StoppedError:
             pass
 
-    def _tick(self) -> None:
+    def _check(self) -> None:
         if self._stop.is_set():
             raise _StoppedError
 
@@ -113,7 +117,7 @@ def prefect_page(api_url: str) -> Page:
     """Prefect's, at the root of its API's address."""
     url = re.sub(r"/api/?$", "", api_url)
     shows = "runs, schedules, and what to run by a click"
-    if (address := urlsplit(url)).hostname not in HERE:
+    if (address := urlsplit(url)).hostname not in LOCAL:
         return Page("Prefect", shows, url, "PREFECT_API_URL")
     return Page(
         "Prefect",
@@ -121,7 +125,7 @@ def prefect_page(api_url: str) -> Page:
         url,
         "PREFECT_PORT",
         "/api/health",
-        [sys.executable, "-m", "prefect", "server", "start", "--host", HERE[0], "--port", str(address.port or 80)],
+        [sys.executable, "-m", "prefect", "server", "start", "--host", LOCAL[0], "--port", str(address.port or 80)],
         {"PREFECT_API_URL": api_url, "PREFECT_SERVER_ANALYTICS_ENABLED": "false"},
     )
 
@@ -135,12 +139,12 @@ def mlflow_page(port: int) -> Page:
     return Page(
         "MLflow",
         shows,
-        f"http://{HERE[0]}:{port}",
+        f"http://{LOCAL[0]}:{port}",
         "PORT",
         "/health",
         [
             *(sys.executable, "-m", "mlflow", "server", "--workers", "1"),
-            *("--host", HERE[0], "--port", str(port), "--backend-store-uri", store),
+            *("--host", LOCAL[0], "--port", str(port), "--backend-store-uri", store),
         ],
         {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"},
     )

@@ -18,12 +18,13 @@ from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import StateType
 from prefect.states import Cancelled, Completed, Failed, State
 
-from flows.checkout import Checkout, cell, save_experiment, workspace
+from flows.cancellation import Cancellation
+from flows.checkout import Checkout, save_experiment, workspace_checkout, worktree_checkout
 from flows.names import experiment_name, name_of, run_name
-from flows.register import require_named_server
-from flows.stage import Work, do
-from flows.stopping import Stop
-from flows.story import Story, tell
+from flows.params import FlowParams, load_flow_params
+from flows.server import require_named_server
+from flows.stage import StageTask, run_stages
+from flows.summary import RunSummary, publish
 from tasks.ready import require
 from tasks.shared.artifacts.scores import FOLDER, Scores, read_scores
 from tasks.shared.execution.params import PARAMS_FILE, Params, load_params
@@ -59,31 +60,32 @@ def pipeline(
                 "stages out, or the others"
             )
         before = scores_in(Path())
-        with _place(overrides, rev, f"pipeline {name}") as checkout:
+        with _checkout(overrides, rev, f"pipeline {name}") as checkout:
             params = load_params(checkout.root / PARAMS_FILE)
+            flow_params = load_flow_params(checkout.root / PARAMS_FILE)
             tracking = checkout.environment.get("MLFLOW_TRACKING_URI")
-            story = Story(name, checkout.root, params.flows.mlflow_page, overrides or {}, tracking, before)
-            state = _run(checkout, params, stages, force, story)
+            summary = RunSummary(name, checkout.root, flow_params.mlflow_page, overrides or {}, tracking, before)
+            state = _run(checkout, params, flow_params, stages, force, summary)
             if state.is_completed() and (overrides or rev):
-                story.experiment = experiment_name(name)
-                save_experiment(checkout, story.experiment, name)
-            story.after = scores_in(checkout.root)
-            tell(story)
+                summary.experiment = experiment_name(name)
+                save_experiment(checkout, summary.experiment, name)
+            summary.after = scores_in(checkout.root)
+            publish(summary)
     except UserError as error:
         get_run_logger().error("%s", error)
         return Failed(message=str(error))
     except KeyboardInterrupt:
         return Cancelled(message="interrupted")
-    return state if state.type != StateType.COMPLETED else Completed(message=story.headline())
+    return state if state.type != StateType.COMPLETED else Completed(message=summary.headline())
 
 
 @contextmanager
-def _place(overrides: Mapping[str, Any] | None, rev: str | None, what: str) -> Iterator[Checkout]:
+def _checkout(overrides: Mapping[str, Any] | None, rev: str | None, what: str) -> Iterator[Checkout]:
     if not overrides and not rev:
-        with workspace(what) as checkout:
+        with workspace_checkout(what) as checkout:
             yield checkout
         return
-    with cell(commit_to_run(rev), overrides or {}, what) as checkout:
+    with worktree_checkout(commit_to_run(rev), overrides or {}, what) as checkout:
         yield checkout
 
 
@@ -100,23 +102,30 @@ def commit_to_run(rev: str | None) -> str:
     return commit
 
 
-def _run(checkout: Checkout, params: Params, wanted: Sequence[str] | None, force: bool, story: Story) -> State[Any]:
+def _run(
+    checkout: Checkout,
+    params: Params,
+    flow_params: FlowParams,
+    wanted: Sequence[str] | None,
+    force: bool,
+    summary: RunSummary,
+) -> State[Any]:
     """Bring the stages up to date one after the other, until one fails."""
     specs = read_stages(params, checkout.root / DVC_FILE)
-    stop = Stop()
+    cancellation = Cancellation()
     todo = stale(checkout.root, checkout.environment)
     if todo or force:
         require(params)
-    touched: set[str] = set()  # what DVC has done something to: what follows must ask it again
+    changed: set[str] = set()  # stages that DVC ran or restored: it is asked again about those that follow
     for stage in chosen(order_of(specs), wanted):
-        known = not force and stage not in todo and not touched & set(upstream_of(specs, stage))
-        state, done = do(Work(stage, [stage], checkout, known=known, force=force), params.flows, stop)
-        story.done += done
+        unchanged = not force and stage not in todo and not changed & set(upstream_of(specs, stage))
+        state, results = run_stages(StageTask(stage, [stage], checkout, unchanged, force), flow_params, cancellation)
+        summary.results += results
         if not state.is_completed():
-            story.failed = state.message
+            summary.failed = state.message
             return Cancelled(message=state.message) if state.is_cancelled() else Failed(message=state.message)
-        if done[0].outcome != "unchanged":
-            touched.add(stage)
+        if results[0].outcome != "unchanged":
+            changed.add(stage)
     return Completed()
 
 

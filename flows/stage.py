@@ -14,90 +14,90 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import StateType, TaskRun
 from prefect.states import Cancelled, Completed, Failed, State
 
+from flows.cancellation import Cancellation, RunCancelledError
 from flows.checkout import Checkout
-from flows.stopping import Stop, StoppedError
-from flows.watching import Watch
-from tasks.shared.execution.params import Flows
+from flows.params import FlowParams
+from flows.stage_progress import ProgressArtifact
 from tasks.shared.execution.programs import TimeLimitError
 from tasks.shared.execution.repro import Outcome, StageFailedError, repro
 from tasks.shared.runtime.progress import PLACE
 
-PASSING, WRONG, TIMED_OUT = "Failed", "Wrong input", "Timed out"  # names of failed states; the first is Prefect's own
-NAMES: dict[Outcome, str] = {"ran": "Completed", "restored": "Restored", "unchanged": "Unchanged"}
-TELLS = {
+FAILED, WRONG_INPUT, TIMED_OUT = "Failed", "Wrong input", "Timed out"  # names of failed states; the first is retried
+STATE_NAMES: dict[Outcome, str] = {"ran": "Completed", "restored": "Restored", "unchanged": "Unchanged"}
+MESSAGES = {
     "ran": "DVC ran it",
     "restored": "DVC restored it from its cache of runs: the same code, params and inputs ran before",
     "unchanged": "DVC finds nothing changed",
 }
-LONGEST = 3600.0  # seconds between two attempts
+LONGEST_PAUSE = 3600.0  # seconds between two attempts
 
 
 @dataclass(frozen=True)
-class Done:
-    """What came of a stage.
+class StageResult:
+    """How a stage ended.
 
     Attributes:
         outcome: what DVC did.
         seconds: how long that took, the last attempt; of stages done in one go, an equal share.
-        said: the stage's own lines, which begin with its name.
+        lines: what the stage printed, each beginning with its name.
     """
 
     stage: str
     outcome: Outcome
     seconds: float = 0.0
-    said: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Work:
-    """What is to be done where, by one task run.
+class StageTask:
+    """Stages to bring up to date in one task run.
 
     Attributes:
         name: of the task run.
         stages: in the order to run them; several only where DVC is expected to restore them.
-        known: DVC has been asked about them already and finds nothing changed.
+        unchanged: DVC was asked before and finds nothing changed.
         force: run them even where nothing changed.
     """
 
     name: str
     stages: Sequence[str]
     checkout: Checkout
-    known: bool = False
+    unchanged: bool = False
     force: bool = False
 
 
-def do(work: Work, patience: Flows, stop: Stop) -> tuple[State[Any], list[Done]]:
-    """Do it as a task run: its final state, and what came of the stages.
+def run_stages(task: StageTask, params: FlowParams, cancellation: Cancellation) -> tuple[State[Any], list[StageResult]]:
+    """Bring the stages up to date as a Prefect task: its final state, and how each stage ended.
 
-    A failure that trying again may mend is tried again after a growing pause. Raises nothing that a stage may cause.
+    A failure that may pass is retried after a growing pause. Whatever a stage does, nothing is raised.
     """
-    done: list[Done] = []
+    results: list[StageResult] = []
 
-    def attempt() -> State[Any]:  # closes over what it needs: of a task's arguments Prefect hands copies on
-        return _attempt(work, patience, stop, done)
+    def attempt() -> State[Any]:  # a closure: Prefect copies a task's arguments
+        return _attempt(task, params, cancellation, results)
 
-    task = Task(
+    prefect_task = Task(
         attempt,
-        name=work.name,
-        task_run_name=work.name,
-        retries=patience.retries,
-        retry_delay_seconds=[min(LONGEST, patience.retry_seconds * 2**again) for again in range(patience.retries)],
-        retry_condition_fn=_may_pass,
+        name=task.name,
+        task_run_name=task.name,
+        retries=params.retries,
+        retry_delay_seconds=[min(LONGEST_PAUSE, params.retry_seconds * 2**again) for again in range(params.retries)],
+        retry_condition_fn=_is_retryable,
         cache_policy=NO_CACHE,
         persist_result=False,
     )
-    return task(return_state=True), done
+    return prefect_task(return_state=True), results
 
 
-def _may_pass(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001 Prefect's signature
-    return state.name == PASSING
+def _is_retryable(prefect_task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001 Prefect's signature
+    return state.name == FAILED
 
 
-def _attempt(work: Work, patience: Flows, stop: Stop, done: list[Done]) -> State[Any]:
-    if work.known:
-        done += [Done(stage, "unchanged") for stage in work.stages]
-        return Completed(name=NAMES["unchanged"], message=TELLS["unchanged"])
-    minutes = sum(patience.time_limits.get(stage, patience.time_limit_minutes) for stage in work.stages)
+def _attempt(task: StageTask, params: FlowParams, cancellation: Cancellation, results: list[StageResult]) -> State[Any]:
+    if task.unchanged:
+        results += [StageResult(stage, "unchanged") for stage in task.stages]
+        return Completed(name=STATE_NAMES["unchanged"], message=MESSAGES["unchanged"])
+    minutes = sum(params.time_limits.get(stage, params.time_limit_minutes) for stage in task.stages)
     lines: list[str] = []
     begin = time.monotonic()
     logger = get_run_logger()
@@ -107,37 +107,37 @@ def _attempt(work: Work, patience: Flows, stop: Stop, done: list[Done]) -> State
         logger.info(text)
 
     with TemporaryDirectory(prefix="reeltrace-") as folder:
-        watch = Watch(work.name, Path(folder) / "progress.json")
+        progress = ProgressArtifact(task.name, Path(folder) / "progress.json")
 
         def tick() -> None:
-            stop.check()
-            watch.tick()
+            cancellation.check()
+            progress.update()
 
         try:
             outcomes = repro(
-                work.checkout.root,
-                work.stages,
-                work.checkout.environment | {PLACE: str(Path(folder) / "progress.json")},
+                task.checkout.root,
+                task.stages,
+                task.checkout.environment | {PLACE: str(Path(folder) / "progress.json")},
                 line=line,
-                force=work.force,
+                force=task.force,
                 tick=tick,
                 limit=60 * minutes,
-                held=[work.checkout.lock],
+                held=[task.checkout.lock],
             )
         except StageFailedError as error:
-            return Failed(name=PASSING if error.passing else WRONG, message=str(error))
+            return Failed(name=FAILED if error.retryable else WRONG_INPUT, message=str(error))
         except TimeLimitError as error:
-            hint = f"raise flows.time_limits in params.yaml, or run again: {work.name} goes on from finished items"
-            return State(type=StateType.FAILED, name=TIMED_OUT, message=f"{work.name}: {error}; {hint}")
-        except StoppedError as error:
-            return Cancelled(message=f"{work.name}: {error}")
+            hint = f"raise flows.time_limits in params.yaml, or run again: {task.name} goes on from finished items"
+            return State(type=StateType.FAILED, name=TIMED_OUT, message=f"{task.name}: {error}; {hint}")
+        except RunCancelledError as error:
+            return Cancelled(message=f"{task.name}: {error}")
         except KeyboardInterrupt:
-            return Cancelled(message=f"{work.name}: interrupted")
-        watch.tick(last=True)
-    seconds = (time.monotonic() - begin) / len(work.stages)
-    done += [
-        Done(stage, outcomes[stage], seconds, tuple(one for one in lines if one.startswith(f"{stage}: ")))
-        for stage in work.stages
+            return Cancelled(message=f"{task.name}: interrupted")
+        progress.update(last=True)
+    seconds = (time.monotonic() - begin) / len(task.stages)
+    results += [
+        StageResult(stage, outcomes[stage], seconds, tuple(one for one in lines if one.startswith(f"{stage}: ")))
+        for stage in task.stages
     ]
-    last = outcomes[work.stages[-1]]
-    return Completed(name=NAMES[last], message=TELLS[last])
+    last = outcomes[task.stages[-1]]
+    return Completed(name=STATE_NAMES[last], message=MESSAGES[last])

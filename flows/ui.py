@@ -16,13 +16,15 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flows.pages import HERE, Page, Running, mlflow_page, prefect_page
-from flows.register import api_url
-from tasks.shared.execution.params import load_params
+from flows.pages import LOCAL, Page, Running, mlflow_page, prefect_page
+from flows.params import load_flow_params
+from flows.server import api_url
+from tasks.shared.execution.mlflow_upgrade import upgrade_database
+from tasks.shared.execution.tracking import DEFAULT_URI
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.locks import holder_of, take
 
-LOOK = 0.25  # seconds between two looks at how the pages are
+CHECK_SECONDS = 0.25  # between two checks of the pages
 
 
 def main() -> None:
@@ -34,8 +36,8 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     try:
-        configured = urlsplit(load_params().flows.mlflow_page)
-        port = port or (configured.hostname in HERE and configured.port) or 5000
+        configured = urlsplit(load_flow_params().mlflow_page)
+        port = port or (configured.hostname in LOCAL and configured.port) or 5000
         pages = [prefect_page(api_url()), mlflow_page(port)]
         sys.exit(show(pages, stop))
     except UserError as error:
@@ -53,20 +55,22 @@ def show(pages: list[Page], stop: threading.Event) -> int:
         page.require_port()
     with ExitStack() as stack:
         if own:
-            stack.enter_context(_alone())
+            stack.enter_context(_only_instance())
+        if upgraded := upgrade_database(os.environ.get("MLFLOW_TRACKING_URI", DEFAULT_URI)):
+            print(f"ui: {upgraded}", file=sys.stderr)
         running: list[Running] = []
         stack.callback(_end, running)
         running.extend(map(Running, own))
-        if not _until_healthy(running, stop):
-            return _farewell(running, stop)
+        if not _wait_until_healthy(running, stop):
+            return _exit_code(running, stop)
         for page in pages:
             print(f"{page.name:8} {page.url:24} {page.shows}")
         print("`make serve` in another terminal runs what is clicked or due.")
         if own:
             print("Ctrl-C ends the pages.", flush=True)
-        while own and not stop.wait(LOOK) and not any(one.ended for one in running):
+        while own and not stop.wait(CHECK_SECONDS) and not any(one.ended for one in running):
             pass
-        return _farewell(running, stop)
+        return _exit_code(running, stop)
 
 
 def _end(running: list[Running]) -> None:
@@ -78,7 +82,7 @@ def _end(running: list[Running]) -> None:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def _only_instance() -> Iterator[None]:
     """Hold Prefect's folder, whose database is for one server. Raises UserError that names who has it."""
     home = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
     if (lock := take(home / "ui.lock", "the pages")) is None:
@@ -89,7 +93,7 @@ def _alone() -> Iterator[None]:
         os.close(lock)
 
 
-def _until_healthy(running: list[Running], stop: threading.Event) -> bool:
+def _wait_until_healthy(running: list[Running], stop: threading.Event) -> bool:
     """Wait until all answer; False where one ended, or `stop` was set, before that."""
     from rich.console import Console
 
@@ -97,17 +101,17 @@ def _until_healthy(running: list[Running], stop: threading.Event) -> bool:
     waiting = list(running)
     with Console(stderr=True).status(f"starting {names}; this takes half a minute"):
         while waiting:
-            if stop.wait(LOOK) or any(one.ended for one in running):
+            if stop.wait(CHECK_SECONDS) or any(one.ended for one in running):
                 return False
             waiting = [one for one in waiting if not one.page.healthy()]
     return True
 
 
-def _farewell(running: list[Running], stop: threading.Event) -> int:
+def _exit_code(running: list[Running], stop: threading.Event) -> int:
     """The exit code, after saying what ended by itself and what it said last."""
     ended = [] if stop.is_set() else [one for one in running if one.ended]
     for one in ended:
-        said = "".join(f"\n  {line}" for line in one.said)
+        said = "".join(f"\n  {line}" for line in one.last_lines)
         print(f"ui: {one.page.name} ended (exit code {one.code}); its last lines:{said}", file=sys.stderr)
     return 1 if ended else 0
 

@@ -14,7 +14,7 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.states import Cancelled, Completed, Failed, State
 
-from flows.stopping import Stop, StoppedError
+from flows.cancellation import Cancellation, RunCancelledError
 from tasks.audit.text import plain
 from tasks.audit.verify.answer import Answer, Finding, parse_answer
 from tasks.audit.verify.view import closing
@@ -23,8 +23,8 @@ from tasks.shared.execution.repro import stage_environment
 from tasks.shared.runtime.locks import WORKSPACE, holder_of, take
 
 COMMAND = (sys.executable, "-m", "tasks.cli", "audit", "verify", "--json")
-PAUSE = 1.0  # seconds between two tries to have the workspace
-MOST = 1000  # findings in an artifact; all of them are in the run's log
+TRY_SECONDS = 1.0  # between two tries to lock the workspace
+MOST_FINDINGS = 1000  # findings in an artifact; all of them are in the run's log
 
 
 @flow(name="verify", persist_result=False)
@@ -41,11 +41,13 @@ def verify() -> State[Any]:
             printed.append(text)
             get_run_logger().info(text)
 
-    stop = Stop()
+    cancellation = Cancellation()
     try:
-        with _workspace(root, stop) as lock:
-            code = run(COMMAND, root=root, environment=stage_environment(root), line=line, tick=stop.check, held=[lock])
-    except StoppedError as error:
+        with _workspace(root, cancellation) as lock:
+            code = run(
+                COMMAND, root=root, environment=stage_environment(root), line=line, tick=cancellation.check, held=[lock]
+            )
+    except RunCancelledError as error:
         return Cancelled(message=str(error))
     except KeyboardInterrupt:
         return Cancelled(message="interrupted")
@@ -62,15 +64,15 @@ def verify() -> State[Any]:
 
 
 @contextmanager
-def _workspace(root: Path, stop: Stop) -> Iterator[int]:
+def _workspace(root: Path, cancellation: Cancellation) -> Iterator[int]:
     """Hold the workspace, waiting for a pipeline that has it: what it writes would look like damage."""
-    path, told = root / WORKSPACE, False
+    path, announced = root / WORKSPACE, False
     while (lock := take(path, "verify")) is None:
-        if not told:
+        if not announced:
             get_run_logger().info("waiting for %s", holder_of(path) or "another pipeline")
-            told = True
-        stop.check()
-        time.sleep(PAUSE)
+            announced = True
+        cancellation.check()
+        time.sleep(TRY_SECONDS)
     try:
         yield lock
     finally:
@@ -93,10 +95,10 @@ def _publish(answer: Answer) -> None:
     create_markdown_artifact(f"**{closing(answer)}**", key="verify", description="whether all is as recorded")
     if answer.findings:
         create_table_artifact(
-            [_row(one) for one in answer.findings[:MOST]],
+            [_row(one) for one in answer.findings[:MOST_FINDINGS]],
             key="verify-findings",
             description=f"{len(answer.findings)} findings"
-            + (f", the first {MOST}" if len(answer.findings) > MOST else ""),
+            + (f", the first {MOST_FINDINGS}" if len(answer.findings) > MOST_FINDINGS else ""),
         )
 
 

@@ -78,7 +78,7 @@ def _retriever(params: Params) -> None:
 
 
 def _base(params: Params) -> None:
-    from tasks.omni.check import check_base
+    from tasks.omni.loading import check_base
     from tasks.shared.artifacts.models import named_base
 
     check_base(named_base(params.base))

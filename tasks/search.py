@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from tasks.shared.artifacts.index import FOLDER, Hit, Index
 from tasks.shared.artifacts.models import System, systems
 from tasks.shared.artifacts.publish import MANIFEST, read_manifest
-from tasks.shared.execution.params import FusionMethod
+from tasks.shared.artifacts.types import FusionMethod
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_json
 from tasks.shared.runtime.progress import watched
@@ -75,14 +75,10 @@ def search(
     system = _maker(index, folder)
     if watched():
         print(f"loading the model of {encoding.system} ...", file=sys.stderr)
-    from tasks.omni.encoding import encode_items
-    from tasks.omni.item import Item
-    from tasks.omni.prompt import QUERY_PREFIX
-    from tasks.omni.systems import load_system
+    from tasks.omni.query import query_vector
     from tasks.shared.retrieval.coverage import coverage
 
-    model = load_system(system, encoding)
-    query = encode_items(model, [Item(text=words)], batch_size=1, prompt=QUERY_PREFIX)[0]
+    query = query_vector(words, system, encoding)
     hits = index.search(query, index.manifest.rows, filters)  # all: the best by words may be the last by vector
     alike = {hit.video_id: hit.similarity for hit in hits}
     if fusion != "joint":

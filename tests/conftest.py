@@ -2,34 +2,91 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tasks.shared.artifacts.publish import read_manifest
 from tasks.shared.execution.params_file import change_params
 from tasks.shared.execution.stage import StageRun, limit_threads, run_stage
 from tasks.shared.runtime import progress
 from tasks.shared.runtime.progress import Progress
-from tests.project import Project, build
-from tests.project import key as project_key
+from tests.project import Project, copy_database, kept_at, kept_database, kept_project
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+SECONDS = "reeltrace/seconds"  # of pytest's cache: how long the tests of a file took, by file
+BUILDING = pytest.StashKey[subprocess.Popen[bytes]]()
+TIMES: dict[str, float] = {}  # of this session
+
+
 def pytest_configure() -> None:
-    """One thread for every test process: those of two workers would wait for each other, spinning."""
+    """One thread for every test process: those of two workers would wait for each other, spinning. No example that
+    hypothesis makes has a limit of time."""
     limit_threads(1)
+    settings.register_profile("unhurried", deadline=None)
+    settings.load_profile("unhurried")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The files that take longest first, so that no worker has one left when all others are done.
+
+    Where the project that many tests look at is not made yet, those come last, and a process of its own makes it
+    meanwhile, so that no worker waits for it.
+    """
+    known: dict[str, float] = config.cache.get(SECONDS, {})
+    looking = {file_of(item.nodeid) for item in items if "project" in fixtures_of(item)}
+    serving = {file_of(item.nodeid) for item in items if "running_server" in fixtures_of(item)}
+    cache = config.cache.mkdir("reeltrace")
+    missing = bool(looking) and not kept_at(cache).exists()
+
+    def place(file: str) -> tuple[bool, float]:
+        guess = 60.0 if file in serving else 30.0 if file in looking else 1.0
+        return missing and file in looking, -known.get(file, guess)
+
+    files = dict.fromkeys(file_of(item.nodeid) for item in items)
+    rank = {file: index for index, file in enumerate(sorted(files, key=place))}
+    items.sort(key=lambda item: rank[file_of(item.nodeid)])
+    if missing and getattr(config, "workerinput", {}).get("workerid") == "gw0":
+        config.stash[BUILDING] = subprocess.Popen(
+            [sys.executable, "-m", "tests.project", str(cache)],
+            cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    TIMES[file_of(report.nodeid)] = TIMES.get(file_of(report.nodeid), 0.0) + report.duration
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Remember how long files took."""
+    if not hasattr(session.config, "workerinput"):
+        session.config.cache.set(SECONDS, session.config.cache.get(SECONDS, {}) | TIMES)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    building = config.stash.get(BUILDING, None)
+    if building is not None and building.poll() is None:
+        os.killpg(building.pid, signal.SIGKILL)
+
+
+def file_of(nodeid: str) -> str:
+    return nodeid.partition("::")[0]
+
+
+def fixtures_of(item: pytest.Item) -> list[str]:
+    return getattr(item, "fixturenames", [])
 
 
 @dataclass(frozen=True)
@@ -56,33 +113,14 @@ class Workspace:
 
 @pytest.fixture(scope="session")
 def mlflow_database(request: pytest.FixtureRequest) -> Path:
-    """An empty MLflow database, kept by pytest between sessions because its migrations take many seconds."""
-    from mlflow import MlflowClient
-
-    path = request.config.cache.mkdir(f"mlflow-{version('mlflow')}") / "mlflow.db"
-    if not path.exists():
-        fresh = path.with_name(f"{os.getpid()}.db")
-        MlflowClient(f"sqlite:///{fresh}").search_experiments()
-        fresh.replace(path)
-    return path
+    """An MLflow database without runs; `copy_database` gives a test one of its own."""
+    return kept_database(request.config.cache.mkdir("reeltrace"))
 
 
 @pytest.fixture(scope="session")
-def project(request: pytest.FixtureRequest, mlflow_database: Path) -> Project:
-    """The project after `dvc repro`, for tests that change nothing; kept by pytest while the code stays as it is."""
-    kept = request.config.cache.mkdir("projects")
-    root = kept / project_key()
-    with (kept / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # of several test sessions one builds, the others wait for it
-        if not root.exists():
-            older = sorted((one for one in kept.iterdir() if one.is_dir()), key=lambda one: one.stat().st_mtime)
-            for one in older[:-3]:
-                shutil.rmtree(one)
-            partial = kept / f"{root.name}.partial"
-            shutil.rmtree(partial, ignore_errors=True)
-            build(partial, mlflow_database).copy(root)
-            shutil.rmtree(partial)
-    return Project(root, shared=True)
+def project(request: pytest.FixtureRequest) -> Project:
+    """The project after `dvc repro`, for tests that change nothing."""
+    return kept_project(request.config.cache.mkdir("reeltrace"))
 
 
 @pytest.fixture
@@ -126,12 +164,13 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlflow_database: 
         shutil.copy(REPOSITORY / name, root / name)
     change_params({"run.threads": 1}, root / "params.yaml")
     (root / "tasks").symlink_to(REPOSITORY / "tasks")
-    shutil.copy(mlflow_database, tmp_path / "mlflow.db")
+    copy_database(mlflow_database, tmp_path / "mlflow.db", root)
     monkeypatch.chdir(root)
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     monkeypatch.setenv("REELTRACE_STORE", str(tmp_path / "store"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TOKENIZERS_PARALLELISM"):
+    threads = [f"{library}_NUM_THREADS" for library in ("OMP", "MKL", "OPENBLAS")]
+    for name in (*threads, "OMP_WAIT_POLICY", "KMP_BLOCKTIME", "TOKENIZERS_PARALLELISM"):
         monkeypatch.setenv(name, os.environ[name])  # a stage sets these; this puts them back afterwards
     return Workspace(root)
 

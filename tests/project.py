@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -9,7 +10,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +20,10 @@ from typing import Any
 import yaml
 
 from tasks.shared.execution.params_file import change_params
+from tasks.shared.execution.stage import limit_threads
+from tasks.shared.execution.tracking import EXPERIMENT
 from tasks.shared.runtime.files import sha256_file, sha256_json
+from tests.called import called
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = list(yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"])
@@ -75,8 +80,7 @@ class Project:
     def audit(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`reeltrace audit ...` here, by this checkout's code: the project's own may be of an earlier build."""
         environment = self.environment | {"PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1", "COLUMNS": "200"}
-        command = [sys.executable, "-m", "tasks.cli", "audit", *arguments]
-        return subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True, check=False)
+        return called(["audit", *arguments], self.root, environment)
 
     def repro(self, *options: str) -> list[str]:
         """The stages that `dvc repro` ran, in order; with `--dry` those it would run."""
@@ -107,6 +111,57 @@ class Project:
         return Project(root)
 
 
+def kept_database(cache: Path) -> Path:
+    """An MLflow database with the experiment and no run, kept because its migrations take many seconds."""
+    path = cache / f"mlflow-{version('mlflow')}.db"
+    with one_at_a_time(cache / "mlflow.lock"):
+        if not path.exists():
+            from mlflow import MlflowClient
+
+            fresh = path.with_suffix(".partial")
+            fresh.unlink(missing_ok=True)
+            MlflowClient(f"sqlite:///{fresh}").create_experiment(EXPERIMENT)
+            fresh.replace(path)
+    return path
+
+
+def copy_database(kept: Path, path: Path, root: Path) -> None:
+    """A database like the kept one, whose artifacts are where MLflow puts them by default: below the project."""
+    shutil.copy(kept, path)
+    with sqlite3.connect(path) as database:
+        database.execute(
+            "UPDATE experiments SET artifact_location = ? || experiment_id", (f"{root.resolve()}/mlruns/",)
+        )
+
+
+def kept_at(cache: Path) -> Path:
+    """Where `kept_project` is or will be."""
+    return cache / "projects" / key()
+
+
+def kept_project(cache: Path) -> Project:
+    """The project after `dvc repro`, kept between test sessions while the code stays as it is."""
+    root, database = kept_at(cache), kept_database(cache)
+    root.parent.mkdir(exist_ok=True)
+    with one_at_a_time(cache / "projects.lock"):
+        if not root.exists():
+            for one in sorted(root.parent.iterdir(), key=lambda one: one.stat().st_mtime)[:-3]:
+                shutil.rmtree(one)
+            partial = root.with_suffix(".partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            build(partial, database).copy(root)
+            shutil.rmtree(partial)
+    return Project(root, shared=True)
+
+
+@contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Of several test processes one goes on, the others wait for it."""
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def build(root: Path, mlflow_database: Path) -> Project:
     """Two commits: the project with small params, and the dvc.lock of `dvc repro` on it."""
     from tests.omni.conftest import small  # torch, which reads how many threads it may have when it is imported
@@ -115,13 +170,13 @@ def build(root: Path, mlflow_database: Path) -> Project:
         target = root / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
-    shutil.copy(mlflow_database, root / "mlflow.db")
+    copy_database(mlflow_database, root / "mlflow.db", root)
     made = Project(root)
     made.change(SMALL)
     small().save(str(root / SMALL["base.model"]), create_model_card=False)
     made.run("git", "init", "--quiet")
     made.commit("first")
-    assert made.repro() == STAGES
+    assert sorted(made.repro()) == sorted(STAGES)
     made.commit("results")
     return made
 
@@ -140,9 +195,14 @@ def key() -> str:
     """What decides the results of `build`: the stages' code and params, and the packages that matter; not the audit."""
     names = [path.relative_to(ROOT).as_posix() for path in sources()]
     deciding = ("tasks/", "dvc.yaml", "params.yaml", ".dvc", ".gitignore", "tests/project.py", "tests/omni/")
-    reading = ("tasks/audit/", "tasks/cli.py", "tasks/search.py", "tasks/lineage/")
+    reading = ("tasks/audit/", "tasks/negatives/", "tasks/cli.py", "tasks/search.py", "tasks/lineage/")
     files = {
         name: sha256_file(ROOT / name) for name in names if name.startswith(deciding) and not name.startswith(reading)
     }
     packages = {name: version(name) for name in ("dvc", "lancedb", "mlflow", "sentence-transformers", "torch")}
     return sha256_json([files, packages])[:20]
+
+
+if __name__ == "__main__":
+    limit_threads(1)
+    kept_project(Path(sys.argv[1]))

@@ -9,13 +9,21 @@ import sys
 import tomllib
 from itertools import chain
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from tasks.shared.execution.params import NO_STAGES, Params, load_params
+from tasks.report.headline import SOURCES
+from tasks.shared.artifacts.losses import PARTS
+from tasks.shared.execution.code import code_of
+from tasks.shared.execution.code_deps import outdated
+from tasks.shared.execution.params import NO_STAGES, NOT_OF_STAGES, Params, load_params
+from tasks.shared.execution.params_sections import Corpus
+from tasks.shared.execution.params_train import Objectives
 from tasks.shared.execution.pipeline import read_stages
+from tasks.shared.runtime.files import files_under
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES: dict[str, dict[str, object]] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
@@ -62,14 +70,20 @@ def test_a_stage_has_one_name(stage: str) -> None:
     spec = read_stages(load_params(ROOT / "params.yaml"), ROOT / "dvc.yaml")[stage]
     published = Path("results") / stage
     assert all(out == published or published in out.parents for out in spec.outs)
-    assert Path("tasks") / stage in spec.deps, "its code is a dependency"
+
+
+def test_what_is_added_in_one_place_is_named_in_the_others() -> None:
+    assert set(PARTS) == set(Objectives.model_fields), "columns of loss.csv: a weight of train.objectives each"
+    assert set(SOURCES) == set(get_args(Corpus.model_fields["source"].annotation)), "what the report calls each source"
 
 
 def test_every_section_of_params_is_somebodys() -> None:
-    assert set(Params.model_fields) == set(STAGES) | SHARED_SECTIONS | {"flows"}
-    assert SHARED_SECTIONS | {"flows"} == NO_STAGES
+    assert set(Params.model_fields) == set(STAGES) | SHARED_SECTIONS
+    assert SHARED_SECTIONS == NO_STAGES
+    written = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    assert set(written) == set(Params.model_fields) | NOT_OF_STAGES
     read = {key.split(".")[0] for stage in STAGES.values() for key in stage["params"]}  # type: ignore[attr-defined]
-    assert read == set(Params.model_fields) - {"flows"}, "what flows obey makes no stage stale"
+    assert read == set(Params.model_fields), "what flows obey makes no stage stale"
 
 
 def test_a_stage_depends_on_every_param_of_its_own_that_decides_bytes() -> None:
@@ -86,56 +100,19 @@ def test_params_that_stages_depend_on_exist() -> None:
             params.section(key)
 
 
-def test_whatever_code_a_stage_imports_is_its_dependency_or_decides_no_bytes() -> None:
-    """A stage whose code changed must be stale. What only runs and reports (engine, tracking, ...) is left out."""
-    execution = "cron engine failures items params params_file pipeline profiles reused stage tracking workers"
-    runs_only = {f"tasks/shared/execution/{name}.py" for name in execution.split()}
-    runs_only |= {f"tasks/shared/runtime/{name}.py" for name in ["errors", "gpu", "hub", "locks", "models", "progress"]}
+def test_what_stages_say_of_themselves_is_true() -> None:
+    for stage in read_stages(load_params(ROOT / "params.yaml"), ROOT / "dvc.yaml").values():
+        read = {key for key in stage.key_params if any(key == one or key.startswith(f"{one}.") for one in stage.params)}
+        assert read == set(stage.key_params), f"{stage.name} does not depend on these params"
+        assert stage.description and stage.key_params
+
+
+def test_a_stage_depends_on_the_code_that_it_imports_and_on_no_other() -> None:
+    assert outdated() == {}, "run make deps"
     for stage, spec in read_stages(load_params(ROOT / "params.yaml"), ROOT / "dvc.yaml").items():
-        watched = {path.as_posix() for path in spec.deps}
-        for path in reached(ROOT / "tasks" / stage):
-            name = path.relative_to(ROOT).as_posix()
-            covered = (
-                name in runs_only
-                or path.stat().st_size == 0
-                or any(name == dep or name.startswith(f"{dep}/") for dep in watched)
-            )
-            assert covered, f"{stage} imports {name}, which dvc.yaml does not name among its deps"
-
-
-def reached(room: Path) -> set[Path]:
-    """Files under tasks/ that a stage's room imports, also through what it imports."""
-    found: set[Path] = set()
-    waiting = sorted(room.glob("*.py"))
-    while waiting:
-        path = waiting.pop()
-        if path in found:
-            continue
-        found.add(path)
-        for module in imported(path):
-            base = ROOT.joinpath(*module.split("."))
-            waiting += [one for one in (base.with_suffix(".py"), base / "__init__.py") if one.is_file()]
-    return found
-
-
-def imported(path: Path) -> set[str]:
-    """Names of modules under tasks that a file imports, inside functions too, but not for types only."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    types_only = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        for inner in ast.walk(node)
-    }
-    names: set[str] = set()
-    for node in ast.walk(tree):
-        if id(node) in types_only:
-            continue
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name for name in names if name == "tasks" or name.startswith("tasks.")}
+        named = {file for dep in spec.deps if dep.parts[0] == "tasks" for file in files_under(ROOT / dep)}
+        code = {file.relative_to(ROOT).as_posix() for file in named if "__pycache__" not in file.parts}
+        assert code == code_of(f"tasks.{stage}.__main__").keys()
 
 
 @pytest.mark.parametrize(

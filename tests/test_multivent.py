@@ -23,9 +23,10 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
+from tests.called import called
 from tests.corpus.imitation import write_imitation
 from tests.omni.published import whole_thinker, write_processor, write_thinker
-from tests.project import GIT, STAGES, sources
+from tests.project import GIT, STAGES, copy_database, sources
 from tests.shared.retrieval.drama import MARK, make
 from tests.shared.retrieval.local_hub import COMMIT, GATED, local_hub
 from tests.shared.runtime.test_hub_errors import environment
@@ -39,6 +40,19 @@ TINY = {  # of the profile: its own pins are of the real hub, two processes are 
     "evaluate.permutations": 100, "report.sample_queries": 2, "run.max_failed_fraction": 0.2,
     "run.threads": 1,
 }  # fmt: skip
+# one program for all choices, whose imports take longer than any of the answers
+EACH_READY = """
+import json, sys
+from tasks.cli import main
+for choice in json.loads(sys.argv[1]):
+    main(choice)
+    try:
+        main(["ready"])
+        code = 0
+    except SystemExit as ended:
+        code = ended.code
+    print("READY", code, file=sys.stderr, flush=True)
+"""
 
 
 @dataclass(frozen=True)
@@ -50,14 +64,24 @@ class Place:
     hub: str
     repositories: dict[str, Path]
 
-    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run a program as a user of this hub does."""
-        mine = environment(self.hub, self.root.parent / "hf") | {
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of a user of this hub."""
+        return environment(self.hub, self.root.parent / "hf") | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(self.root),
             "REELTRACE_STORE": str(self.root / "store"), "MLFLOW_TRACKING_URI": f"sqlite:///{self.root / 'mlflow.db'}",
             "COLUMNS": "200", MARK: str(self.root.parent / "mark"),
         }  # fmt: skip
-        return subprocess.run(command, cwd=self.root, env=mine, capture_output=True, text=True, check=False)
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a program."""
+        return subprocess.run(
+            command, cwd=self.root, env=self.environment, capture_output=True, text=True, check=False
+        )  # fmt: skip
+
+    def local(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`reeltrace ...` where it needs no hub: in this process, which knows another one."""
+        return called(arguments, self.root, self.environment)
 
     def reeltrace(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `reeltrace ...`."""
@@ -71,8 +95,12 @@ class Place:
 
     def profile(self, name: str, changes: Mapping[str, object]) -> subprocess.CompletedProcess[str]:
         """Choose a profile with other values."""
+        return self.reeltrace(*self.choice(name, changes))
+
+    def choice(self, name: str, changes: Mapping[str, object]) -> list[str]:
+        """The arguments of that."""
         told = [f"--set={key}={json.dumps(value)}" for key, value in changes.items()]
-        return self.reeltrace("profile", name, str(self.corpus), *told)
+        return ["profile", name, str(self.corpus), *told]
 
 
 def old_adapter(folder: Path, thinker: Path) -> Path:
@@ -117,7 +145,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, mlflow_database: Path) -> It
         target = root / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
-    shutil.copy(mlflow_database, root / "mlflow.db")
+    copy_database(mlflow_database, root / "mlflow.db", root)
     with local_hub(repositories) as (hub, _):
         yield Place(root, top / "MultiVENT", hub, repositories)
 
@@ -139,7 +167,7 @@ def finished(place: Place, chosen: str) -> Place:
     place.done(*GIT, "add", "--all")
     place.done(*GIT, "commit", "--quiet", "--message", "multivent")
     told = place.done(sys.executable, "-m", "dvc", "repro")
-    assert re.findall(r"^Running stage '(\w+)'", told, re.M) == STAGES
+    assert sorted(re.findall(r"^Running stage '(\w+)'", told, re.M)) == sorted(STAGES)
     return place
 
 
@@ -182,14 +210,17 @@ def test_what_cannot_be_had_is_a_line_each_before_any_work(place: Place, chosen:
         ({"base.processor": THINKER}, r"has no tokenizer; name the repository"),
     ]
     before = (place.root / "params.yaml").read_text()
-    for changes, says in cases:
-        try:
-            assert place.profile("multivent", TINY | changes).returncode == 0
-            told = place.reeltrace("ready")
-        finally:
-            (place.root / "params.yaml").write_text(before)
-        lines = told.stderr.splitlines()
-        assert told.returncode == 2 and len(lines) == 2 and not (place.root / "results").exists(), told.stderr
+    try:
+        asked = [place.choice("multivent", TINY | changes) for changes, _ in cases]
+        told = place.run(sys.executable, "-c", EACH_READY, json.dumps(asked))
+    finally:
+        (place.root / "params.yaml").write_text(before)
+    assert told.returncode == 0 and not (place.root / "results").exists(), told.stderr
+    answers = told.stderr.split("READY 2\n")
+    assert len(answers) == len(cases) + 1 and answers[-1] == ""
+    for (_, says), answer in zip(cases, answers, strict=False):
+        lines = answer.splitlines()
+        assert len(lines) == 2, answer
         assert re.search(says, lines[1]), (says, lines)
 
 
@@ -254,21 +285,22 @@ def test_dvc_and_mlflow_record_the_profile(finished: Place) -> None:
 @pytest.mark.parametrize("layout", ["2025", "2026"])
 def test_its_submission_scores_what_the_stage_scored(layout: str, finished: Place, tmp_path: Path) -> None:
     file = tmp_path / "submission.json"
-    finished.done(sys.executable, "-m", "tasks.cli", "submission", "--layout", layout, str(file))
+    assert finished.local("submission", "--layout", layout, str(file)).returncode == 0
     queries = pq.read_table(finished.root / "results/corpus/queries.parquet").to_pylist()
     assert json.loads(file.read_text()).keys() == {one["query_id"] for one in queries if one["split"] == "test"}
     score = json.loads((finished.root / "results/evaluate/metrics.json").read_text())["systems"]["tuned"]["nDCG@10"]
     judged = finished.corpus / "multivent_2_test_judgments.jsonl"
-    told = finished.reeltrace("score", str(file), "--qrels", str(judged), "--expect", f"{score:.5f}")
+    told = finished.local("score", str(file), "--qrels", str(judged), "--expect", f"{score:.5f}")
     assert told.returncode == 0, told.stderr
-    wrong = finished.reeltrace("score", str(file), "--expect", f"{score + 0.01:.5f}")
+    wrong = finished.local("score", str(file), "--expect", f"{score + 0.01:.5f}")
     assert wrong.returncode == 1
 
 
 def test_what_produced_the_score_is_told_and_intact(finished: Place) -> None:
-    told = finished.done(sys.executable, "-m", "tasks.cli", "audit", "trace")
-    assert all(name in told for name in (THINKER, ADAPTER, DRAMA))
-    finished.done(sys.executable, "-m", "tasks.cli", "audit", "verify")
+    told = finished.local("audit", "trace")
+    assert all(name in told.stdout for name in (THINKER, ADAPTER, DRAMA))
+    verified = finished.local("audit", "verify")
+    assert verified.returncode == 0, verified.stdout
 
 
 def test_repeated_it_is_done_already(finished: Place) -> None:

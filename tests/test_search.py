@@ -12,7 +12,7 @@ import pytest
 from tasks.cli import main
 from tasks.encode.run import run
 from tasks.omni.encoding import encode_items
-from tasks.omni.item import Item
+from tasks.omni.inputs import Item
 from tasks.omni.loading import load_embedder
 from tasks.omni.lora import load_adapter
 from tasks.search import Found, as_table
@@ -135,3 +135,14 @@ def test_the_table_is_aligned_and_free_of_control_characters() -> None:
     column = lines[0].index("language")
     assert lines[1].index("en,") == column
     assert lines[2].index("zh") == column - 23  # as many wide characters before it, each two columns
+
+
+def test_a_search_does_not_import_what_trains(archive: Workspace) -> None:
+    program = (
+        "import sys\nfrom tasks.cli import main\nmain(['search', 'flood'])\n"
+        "print({'sentence_transformers', 'sklearn', 'mlflow', 'datasets', 'accelerate.accelerator'} & set(sys.modules))"
+    )
+    Path("probe.py").write_text(program)
+    done = archive.program("probe")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "set()"

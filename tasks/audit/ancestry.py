@@ -9,7 +9,7 @@ from typing import Any
 from tasks.audit.text import SHORT, Line, Table, Tree, short, show, size, table, tree
 from tasks.lineage.lineage import Lineage
 from tasks.lineage.model import Execution, Run, short_path
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_json
 

@@ -1,7 +1,7 @@
 """`reeltrace audit`: what produced a score, whether it is intact, and whether it can be had again.
 
-The arguments of every question are here; `answer(chosen)` of the `view.py` in its folder prints the answer and returns
-the exit code.
+The arguments of every question are here; `answer(chosen)` of the `view.py` in its folder (of `negatives` in a room of
+its own) prints the answer and returns the exit code.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ def main(arguments: Sequence[str]) -> None:
     it may pass."""
     chosen = build_parser().parse_args(list(arguments) or ["--help"])
     try:
-        code: int = import_module(f"tasks.audit.{chosen.question}.view").answer(chosen)
+        view = "tasks.negatives.command" if chosen.question == "negatives" else f"tasks.audit.{chosen.question}.view"
+        code: int = import_module(view).answer(chosen)
         sys.stdout.flush()
     except UserError as error:
         print(f"audit: {error}", file=sys.stderr)

@@ -8,7 +8,8 @@ from typing import Any
 
 from tasks.lineage.lineage import Lineage
 from tasks.lineage.model import Run
-from tasks.shared.artifacts.publish import FILES, FILES_SCHEMA, RESULTS
+from tasks.shared.artifacts.publish import FILES, FILES_SCHEMA
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_parquet, sha256_file
 

@@ -1,7 +1,7 @@
 """Training examples of the tiny base: one modality each, with the English caption that a teacher reads.
 
 As in the pairwise first stage of the published recipe, an example is a text, a clip or a sound, never two together:
-bringing modalities together is what the train stage has to teach. Events come from the demo's world, in combinations
+combining modalities is left to the train stage. Events have the same components as the demo's, in combinations
 that the demo does not use.
 """
 
@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import count
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
 
-from tasks.omni.item import Item
+from tasks.omni.inputs import Item
 from tasks.omni.prompt import BEFORE, QUERY_PREFIX, ROLE
+from tasks.shared.artifacts.sound import SAMPLE_RATE
+from tasks.shared.execution.workers import Died, Work, side_by_side
 from tasks.synthetic import scenes, sentences
-from tasks.synthetic.chance import rng_for
 from tasks.synthetic.events import Combo, Event, random_event
 from tasks.synthetic.lexicon import (
     COLOURS,
@@ -31,17 +32,18 @@ from tasks.synthetic.lexicon import (
     SOUNDS,
     THINGS,
 )
+from tasks.synthetic.seeding import rng_for
 from tasks.synthetic.sounds import synthesise
-from tasks.synthetic.speech import SAMPLE_RATE, speak
+from tasks.synthetic.speech import speak
 
 T = TypeVar("T")
 
-FRAMES = (2, 2, 2, 6)  # mostly the shortest clips: every frame costs, and few show all there is
+FRAMES = (2, 2, 2, 6)  # mostly the shortest clips: every frame costs time, and two show most of the scene
 RENDERED = BEFORE.replace("<|im_start|>", "").replace("<|im_end|>", "") + ROLE
 SOUND_SECONDS = 2.0
 SPEECH_SECONDS = 4.0
 
-# what a single word of a caption is called in English, by the field of an event that it stands for
+# the English names of an event's components, by field
 PARTS: Mapping[str, Mapping[str, str]] = {
     "kind": {name: words["en"] for name, words in KINDS.items()},
     "place": {name: words["en"] for name, words in PLACES.items()},
@@ -57,7 +59,7 @@ PARTS: Mapping[str, Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class Example:
-    """An item, an English caption of one thing it is about, and the parts of the event that it gives away."""
+    """An item, an English caption of one thing it is about, and the parts of the event that can be recognised in it."""
 
     item: Item
     caption: str
@@ -65,7 +67,7 @@ class Example:
 
 
 def captions(event: Event) -> dict[str, str]:
-    """The English sentences that stand for what an event is, shows, says, and has written and sounding in it."""
+    """English sentences for an event's topic, scene, speech, sign and sound."""
     plain = rng_for(0, "caption")  # one wording for all
     return {
         "topic": sentences.query(event, "base", "en", plain),
@@ -103,9 +105,9 @@ def text_example(event: Event, rng: np.random.Generator) -> Example:
         caption, fields = queries["base"]
     else:
         text = sentences.narration(event, language, rng)
-        if sort == "document":  # as documents are joined: metadata, then what is said, maybe in another language
-            told = _one_of(rng, LANGUAGES)
-            title, description = (write(event, told, rng) for write in (sentences.title, sentences.description))
+        if sort == "document":  # as documents are joined: metadata, then narration, maybe in another language
+            other = _one_of(rng, LANGUAGES)
+            title, description = (write(event, other, rng) for write in (sentences.title, sentences.description))
             text = "\t".join((title, description, text))
         caption, fields = _one_of(rng, (queries["base"], queries["speech"]))
         fields = (*queries["base"][1], *queries["speech"][1])
@@ -113,7 +115,7 @@ def text_example(event: Event, rng: np.random.Generator) -> Example:
 
 
 def video_example(event: Event, rng: np.random.Generator, size: int) -> Example:
-    """A short clip; its caption says what is seen or what the sign says."""
+    """A short clip; its caption describes the scene or quotes the sign."""
     sign = bool(rng.random() < 0.85)
     clip = scenes.draw_clip(
         event, _one_of(rng, FRAMES), size, size, style=_one_of(rng, scenes.STYLES), rng=rng, show_sign=sign
@@ -130,7 +132,7 @@ def sound_example(event: Event, rng: np.random.Generator) -> Example:
 
 
 def speech_example(event: Event, rng: np.random.Generator) -> Example:
-    """A narrator saying what happened where, or who asks for what, in any of the six languages.
+    """Speech: a narrator says what happened where, or who asks for what, in any of the six languages.
 
     Half of the time the event's sound goes on under the voice.
     """
@@ -147,26 +149,46 @@ def speech_example(event: Event, rng: np.random.Generator) -> Example:
     return Example(Item(audio=voice), captions(event)[caption], _parts(event, *fields))
 
 
-def batches(events: list[Event], seed: int, batch_size: int, frame_size: int) -> Iterator[list[Example]]:
-    """Endless batches, one modality each: twice the size for texts, which are short and have the most to tell apart."""
+def batch_of(step: int, events: list[Event], seed: int, batch_size: int, frame_size: int) -> list[Example]:
+    """The batch of a step, all of one modality; it depends on nothing but these arguments.
 
-    def clips(event: Event, rng: np.random.Generator) -> Example:
+    Texts come in twice the batch size: they are short, and there is most to tell apart among them.
+    """
+
+    def clip(event: Event, rng: np.random.Generator) -> Example:
         return video_example(event, rng, frame_size)
 
     cycle: tuple[tuple[Callable[[Event, np.random.Generator], Example], int], ...] = (
         (text_example, 2 * batch_size),
-        (clips, batch_size),
+        (clip, batch_size),
         (speech_example, batch_size),
-        (clips, batch_size),
+        (clip, batch_size),
         (text_example, 2 * batch_size),
-        (clips, batch_size),
+        (clip, batch_size),
         (speech_example, batch_size),
         (sound_example, batch_size // 2),
     )
-    for step in count():
-        rng = rng_for(seed, "base", "batch", step)
-        make, size = cycle[step % len(cycle)]
-        yield [make(events[int(rng.integers(len(events)))], rng) for _ in range(size)]
+    rng = rng_for(seed, "base", "batch", step)
+    make, size = cycle[step % len(cycle)]
+    return [make(events[int(rng.integers(len(events)))], rng) for _ in range(size)]
+
+
+def batches(steps: range, events: list[Event], seed: int, batch_size: int, frame_size: int) -> Iterator[list[Example]]:
+    """The batches of steps in order, made by another process while the one before is learnt from."""
+    make = partial(batch_of, events=events, seed=seed, batch_size=batch_size, frame_size=frame_size)
+    work: Work[int, list[Example]] = Work(_nothing, make, _loaded, ahead=1)
+    for _, examples in side_by_side(steps, work, 1):
+        if isinstance(examples, Died):
+            raise RuntimeError("the process that makes the training examples was ended; free memory and run it again")
+        yield examples
+
+
+def _nothing(_number: int) -> None:
+    """The process needs no preparation."""
+
+
+def _loaded(_step: int, loaded: Callable[[], list[Example]]) -> list[Example]:
+    return loaded()
 
 
 def tokenizer_texts(events: list[Event], seed: int) -> Iterator[str]:

@@ -1,11 +1,14 @@
 """The base stage: the model that training starts from.
 
-`pretrained` names one (a hub id with its revision, or a directory, with or without a published adapter), looks whether
-it and the text retriever can be had, and does nothing else: it is the first stage, so that nobody learns only after a
-day of decoding that a repository is gated or an adapter broken. `tiny`, the embedded default, builds a Thinker of a few
+`pretrained` names one (a hub id with its revision, or a directory, with or without a published adapter), checks that
+it and the text retriever can be loaded, and does nothing else: it is the first stage, so that a gated repository or a
+broken adapter is reported before a day of decoding. `tiny`, the embedded default, builds a Thinker of a few
 million weights from a seed and trains it one modality at a time on generated examples, as OmniEmbed-v0.1 was trained on
-pairs of modalities: no example shares an event with the demo, though its words, places and things do come from the same
+pairs of modalities. No example shares an event with the demo, but its words, places and things come from the same
 closed vocabulary.
+
+The trained tiny base is one item of the store, and so are the checkpoints of its training: a training that was killed
+goes on from its last checkpoint and ends in the bytes of an undisturbed one.
 
 Writes `results/base/model.json`; for `tiny` also `model/` and `loss.csv`.
 """
@@ -13,77 +16,74 @@ Writes `results/base/model.json`; for `tiny` also `model/` and `loss.csv`.
 from __future__ import annotations
 
 import csv
-from io import StringIO
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
 
 from tasks.shared.artifacts.models import BaseModel, named_base, write_base
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
+from tasks.shared.execution.items import ENTRY, ItemStore
+from tasks.shared.execution.params import Params
+from tasks.shared.execution.pipeline import read_stages
+from tasks.shared.execution.plan import Item, Plan
+from tasks.shared.execution.reused import Reused
 from tasks.shared.execution.stage import StageRun
-from tasks.shared.runtime.files import write_text
+from tasks.shared.retrieval.dense import DenseRetriever
+from tasks.shared.runtime.files import files_under, link_or_copy
 
-EVENTS = 1000  # base events; more of them would only cost the teacher time
+CURVE = "loss.csv"
+VERSIONS = ("espeakng-loader", "numpy", "pillow", "sentence-transformers", "tokenizers", "torch", "transformers")
+
+
+def plan(params: Params, root: Path = RESULTS) -> list[Plan[None]]:  # noqa: ARG001 - it reads no table
+    """The training of the tiny base; nothing where the base is only named."""
+    if params.base.source != "tiny":
+        return []
+    decides = {
+        "params": {key: params.section(key) for key in read_stages(params)["base"].params},
+        "versions": {name: version(name) for name in VERSIONS},
+        "teacher": _retriever(params).decides,
+    }
+    store = ItemStore("base", "tasks.base.tiny", decides)
+    return [Plan(store, [Item("tiny", store.key(), None)], "training")]
 
 
 def run(stage: StageRun) -> None:
-    """Name the base, and make it where it is the tiny one."""
-    params = stage.params.base
-    if params.source == "pretrained":
-        from tasks.omni.check import check_base
-        from tasks.shared.retrieval.dense import DenseRetriever
-
-        base = named_base(params)
-        check_base(base)
-        DenseRetriever(stage.params.retriever, stage.params.run.threads, stage.take_gpus)  # loads nothing, may refuse
-        write_base(stage.out, base)
-        stage.counts = {"steps": 0}
+    """Name the base, and train it where it is the tiny one."""
+    if stage.params.base.source == "tiny":
+        _publish_tiny(stage)
         return
-    history = _make_tiny(stage)
-    table = StringIO()
-    writer = csv.DictWriter(table, ["step", "modality", "loss"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({**entry, "loss": f"{entry['loss']:.6g}"} for entry in history)
-    write_text(stage.out / "loss.csv", table.getvalue())
+    from tasks.omni.loading import check_base
+
+    base = named_base(stage.params.base)
+    check_base(base)
+    _retriever(stage.params)
+    write_base(stage.out, base)
+    stage.counts = {"steps": 0}
+
+
+def _retriever(params: Params, take_gpus: Callable[[], object] = list) -> DenseRetriever:
+    """The text retriever, not loaded yet. Raises UserError where it cannot be had or may not be run."""
+    return DenseRetriever(params.retriever, params.run.threads, take_gpus)
+
+
+def _publish_tiny(stage: StageRun) -> None:
+    """Take the trained tiny base from the store, or train it, and publish it with its loss curve."""
+    (planned,) = plan(stage.params)
+    (item,) = planned.items
+    finished = planned.store.get(item.key)
+    stage.reused = Reused(int(finished is not None), planned.size, planned.unit)
+    if finished is None:
+        from tasks.base.tiny import train_tiny  # heavy, and only needed to train
+
+        teacher = _retriever(stage.params, stage.take_gpus)
+        finished = train_tiny(stage.params, teacher, planned.store, item.key)
+    for file in files_under(finished):
+        if file.name != ENTRY:
+            link_or_copy(file, stage.out / file.relative_to(finished))
     write_base(stage.out, BaseModel((RESULTS / stage.spec.name / "model").as_posix()))
-    for entry in history:
-        stage.tracker.metrics({f"base/loss/{entry['modality']}": float(entry["loss"])}, step=int(entry["step"]))
-    stage.counts = {"steps": len(history), "examples": len(history) * params.batch_size}
-    stage.artifacts = ["loss.csv"]
-
-
-def _make_tiny(stage: StageRun) -> list[dict[str, float | str]]:
-    import torch
-
-    from tasks.base.examples import PARTS, base_events, batches, captions, tokenizer_texts
-    from tasks.base.learn import learn
-    from tasks.base.teacher import Targets
-    from tasks.omni.tiny import TinyConfig, build_tiny
-    from tasks.shared.retrieval.dense import DenseRetriever
-    from tasks.synthetic.cast import cast_events
-    from tasks.synthetic.events import taken_by
-
-    params, seed = stage.params.base, stage.params.run.seed
-    torch.set_num_threads(stage.params.run.threads)
-    torch.use_deterministic_algorithms(True)
-    torch.manual_seed(seed)
-
-    demo = cast_events(seed, stage.params.corpus.train_events, stage.params.corpus.test_events)
-    events = base_events(seed, EVENTS, taken_by(demo.all()))
-    sentences = sorted({caption for event in events for caption in captions(event).values()})
-    names = {field: list(words.values()) for field, words in PARTS.items()}
-    teacher = DenseRetriever(stage.params.retriever, stage.params.run.threads, stage.take_gpus)
-    words = [*sentences, *(name for field in names.values() for name in field)]
-    vectors = teacher.documents({str(number): text for number, text in enumerate(words)}).values
-
-    config = TinyConfig(hidden=192, layers=2, mlp=512, vision_depth=3, vocab_size=3000)
-    model = build_tiny(tokenizer_texts(events[:400], seed), seed=seed, config=config, device="cpu")
-    targets = Targets(sentences, names, vectors, config.hidden)
-    examples = batches(events, seed, params.batch_size, stage.params.extract.size)
-    history = learn(
-        model,
-        examples,
-        targets,
-        steps=params.steps,
-        learning_rate=params.learning_rate,
-        temperature=params.temperature,
-    )
-    model.save(str(stage.out / "model"), create_model_card=False)
-    return history
+    with (finished / CURVE).open(encoding="utf-8", newline="") as stream:
+        curve = list(csv.DictReader(stream))
+    for row in curve:
+        stage.tracker.metrics({f"base/loss/{row['modality']}": float(row["loss"])}, step=int(row["step"]))
+    stage.counts = {"steps": len(curve), "examples": len(curve) * stage.params.base.batch_size}

@@ -1,7 +1,7 @@
-"""The teacher: an English text retriever whose vectors of captions are what the tiny base learns to give.
+"""The teacher: an English text retriever, whose vectors of captions are the targets of the tiny base.
 
-Its vectors are centred and half-whitened first (singular values to the power of 1/2), because short captions of one
-small world lie in a narrow cone, where a student would see hardly any difference between them.
+Its vectors are centred and half-whitened first (singular values to the power of 1/2): short captions of one narrow
+domain lie in a narrow cone, where their differences are too small for a student to learn.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class Targets:
-    """Unit vectors that stand for captions and for the names of parts.
+    """Target vectors, of length 1, for captions and for the names of parts.
 
     Args:
-        captions: every caption that will be asked for.
+        captions: every caption that examples may have.
         parts: names of an event's parts, by field.
         vectors: the teacher's vectors of `captions` and then of all parts in order, float32 (texts, teacher's dim).
         dimension: of the student; at most the teacher's.

@@ -17,9 +17,9 @@ from tasks.corpus.demo_plan import Plan, plan_videos
 from tasks.shared.artifacts.corpus import Judgment, Query, Video
 from tasks.shared.runtime.files import sha256_file
 from tasks.shared.runtime.progress import progress
-from tasks.synthetic.cast import Cast, cast_events
-from tasks.synthetic.chance import rng_for
+from tasks.synthetic.events import DemoEvents, demo_events
 from tasks.synthetic.lexicon import LANGUAGE_NAMES, LANGUAGES
+from tasks.synthetic.seeding import rng_for
 from tasks.synthetic.sentences import QUERY_TYPES, query
 
 CATEGORIES = {
@@ -39,14 +39,14 @@ def write_demo(
     Equal arguments give equal bytes, whatever `workers`. Raises UserError where more events are asked for than
     there are combinations.
     """
-    cast = cast_events(seed, train_events, test_events)
-    plans = plan_videos(seed, cast)
+    demo = demo_events(seed, train_events, test_events)
+    plans = plan_videos(seed, demo)
     (out / "videos").mkdir(parents=True, exist_ok=True)
     spawned = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=spawned, initializer=_hush) as pool:
         made = pool.map(partial(_make, out), plans, chunksize=4)
         videos = list(progress(made, "corpus", total=len(plans)))
-    queries = _queries(seed, cast)
+    queries = _queries(seed, demo)
     return videos, queries, _judgments(plans, queries)
 
 
@@ -82,10 +82,10 @@ def _duration(path: Path) -> float | None:
         return None if container.duration is None else round(container.duration / av.time_base, 3)
 
 
-def _queries(seed: int, cast: Cast) -> list[Query]:
+def _queries(seed: int, demo: DemoEvents) -> list[Query]:
     """One query of each type an event; languages turn so that every type is asked in all six."""
     queries = []
-    numbered = enumerate((split, event) for split, events in cast.queried.items() for event in events)
+    numbered = enumerate((split, event) for split, events in demo.queried.items() for event in events)
     for index, (split, event) in numbered:
         for turn, type in enumerate(QUERY_TYPES):
             language = LANGUAGES[(index + turn) % len(LANGUAGES)]

@@ -16,10 +16,11 @@ from av.packet import Packet
 from numpy.typing import NDArray
 
 from tasks.corpus.demo_plan import Codec, Plan
-from tasks.synthetic.chance import rng_for
+from tasks.shared.artifacts.sound import SAMPLE_RATE
 from tasks.synthetic.scenes import draw_frame, make_shot
+from tasks.synthetic.seeding import rng_for
 from tasks.synthetic.sounds import synthesise
-from tasks.synthetic.speech import SAMPLE_RATE, speak
+from tasks.synthetic.speech import speak
 
 Picture = NDArray[np.uint8]  # (height, width, 3)
 Wave = NDArray[np.float32]  # mono, 16 kHz

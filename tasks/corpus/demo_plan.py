@@ -11,10 +11,9 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from tasks.shared.artifacts.corpus import Split
-from tasks.synthetic.cast import Cast
-from tasks.synthetic.chance import hex_name, rng_for
-from tasks.synthetic.events import Event
+from tasks.synthetic.events import DemoEvents, Event
 from tasks.synthetic.scenes import STYLES, Style
+from tasks.synthetic.seeding import hex_name, rng_for
 from tasks.synthetic.sentences import caption, description, narration, speech_text, title
 
 T = TypeVar("T")
@@ -54,14 +53,14 @@ class Plan:
         return f"videos/{self.video_id}.{SUFFIXES[self.codec]}"
 
 
-def plan_videos(seed: int, cast: Cast) -> list[Plan]:
+def plan_videos(seed: int, demo: DemoEvents) -> list[Plan]:
     """Three videos of every queried event, one of every distractor. One file of the test split is broken."""
     wanted: list[tuple[Event, Split, Style]] = []
-    for split, events in cast.queried.items():
+    for split, events in demo.queried.items():
         wanted += [(event, split, style) for event in events for style in STYLES]
-    for split, events in cast.distractors.items():
+    for split, events in demo.distractors.items():
         wanted += [(event, split, STYLES[index % len(STYLES)]) for index, event in enumerate(events)]
-    broken = (cast.queried["test"][-1], "test", "edited")
+    broken = (demo.queried["test"][-1], "test", "edited")
     return [_plan(seed, index, *item, broken=item == broken) for index, item in enumerate(wanted)]
 
 

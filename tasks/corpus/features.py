@@ -12,20 +12,18 @@ A tar is read once: what was in it is kept in the item store under its digest.
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from tasks.corpus import tables
 from tasks.corpus.fingerprints import fingerprints
 from tasks.corpus.source import VIDEO_SUFFIXES
 from tasks.corpus.tables import Row, read_csv_bytes
-from tasks.corpus.unpack import TAR_SUFFIXES, opened
+from tasks.corpus.tars import TAR_SUFFIXES, opened
 from tasks.shared.artifacts.shipped import Shipped
-from tasks.shared.execution.items import ItemStore, code_digest
+from tasks.shared.execution.items import ItemStore
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_json, write_json
 from tasks.shared.runtime.progress import progress
@@ -101,7 +99,7 @@ def _read(kind: Kind, files: Sequence[Path], workers: int) -> Texts:
     texts = Texts()
     tars = [file for file in files if file.suffix != ".csv"]
     marks = fingerprints(tars, workers, probe=False)
-    store = ItemStore("features", {"kind": kind, "code": code_digest(sys.modules[__name__], tables)})
+    store = ItemStore("features", "tasks.corpus.features", {"kind": kind})
     for tar in progress(tars, f"{kind} features", len(tars), "tar"):
         key = store.key(marks[tar].sha256)
         entry = store.get(key) or store.put(key, partial(_keep, kind, tar))

@@ -18,9 +18,11 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+from tasks.corpus.duration import duration_of
+from tasks.shared.execution.code import code_of
 from tasks.shared.execution.items import store_folder
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import canonical_json, sha256_file, write_text
+from tasks.shared.runtime.files import canonical_json, sha256_file, sha256_json, write_text
 from tasks.shared.runtime.progress import progress
 
 MEMORY = "fingerprints.jsonl"
@@ -38,7 +40,7 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class Remembered:
-    """A line of the memory. `probed_by` is the PyAV version that told the duration; another one is asked again."""
+    """A line of the memory. `probed_by` is the PyAV version and the code that told the duration: others ask again."""
 
     path: str
     mtime_ns: int
@@ -56,7 +58,7 @@ def fingerprints(paths: Sequence[Path], workers: int, probe: bool = True) -> dic
             str(path).encode()
         except UnicodeEncodeError:
             raise UserError(f"the name {str(path)!a} is not UTF-8; rename the file") from None
-    probed_by = version("av") if probe else ""
+    probed_by = f"{version('av')} {sha256_json(code_of('tasks.corpus.duration'))[:12]}" if probe else ""
     memory = _recall()
     with _memory_file().open("a", encoding="utf-8") as stream, ThreadPoolExecutor(workers) as pool:
         try:
@@ -98,23 +100,6 @@ def _stat(path: Path) -> os.stat_result:
         return path.stat()
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); mend it or take it away") from None
-
-
-def duration_of(path: Path) -> float | None:
-    """Seconds as the container's header or its streams tell; None where they don't or the file is no video."""
-    import av
-
-    try:
-        with av.open(str(path), metadata_errors="replace") as container:
-            seconds = [] if container.duration is None else [container.duration / av.time_base]
-            seconds += [
-                float(stream.duration * stream.time_base)
-                for stream in container.streams
-                if stream.duration is not None and stream.time_base is not None
-            ]
-    except (av.FFmpegError, OSError, ValueError):
-        return None
-    return next((one for one in seconds if one > 0), None)
 
 
 def _memory_file() -> Path:

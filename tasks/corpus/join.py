@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tasks.shared.execution.code import code_of
 from tasks.shared.execution.items import store_folder
 from tasks.shared.runtime.files import atomically, sha256_json
 
@@ -24,7 +25,7 @@ def joined(video: Path, video_sha256: str, sound: Path, sound_sha256: str) -> Pa
     Equal bytes give equal bytes. A sound that the video file may have is not in it. Raises UnjoinableError where a
     file is damaged or lacks what is asked of it.
     """
-    path = store_folder() / "joined" / f"{sha256_json([video_sha256, sound_sha256])}.mkv"
+    path = store_folder() / "joined" / f"{sha256_json([code_of('tasks.corpus.join'), video_sha256, sound_sha256])}.mkv"
     if not path.is_file():
         atomically(path, lambda temporary: _join(video, sound, temporary))
     return path

@@ -38,7 +38,8 @@ from tasks.corpus.features import read_features
 from tasks.corpus.fingerprints import fingerprints
 from tasks.corpus.source import VIDEO_SUFFIXES, Source, directory
 from tasks.corpus.tables import read_json_rows, read_rows, relevance_of
-from tasks.corpus.unpack import TAR_SUFFIXES, left_out, unpacked
+from tasks.corpus.tars import TAR_SUFFIXES
+from tasks.corpus.unpack import left_out, unpacked
 from tasks.shared.artifacts.corpus import SPLITS, Judgment, Query, Split, Video
 from tasks.shared.artifacts.shipped import Shipped
 from tasks.shared.runtime.errors import UserError

@@ -9,8 +9,8 @@ from pathlib import Path
 from tasks.corpus.check import bytes_in_both_splits, checked
 from tasks.corpus.source import Source, some
 from tasks.shared.artifacts.corpus import SPLITS, write_qrels, write_queries, write_videos
-from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.shipped import Shipped, write_shipped
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.stage import StageRun
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from tasks.omni.documents import Document, read_documents
+from tasks.omni.document import Document
+from tasks.omni.documents import read_documents
 from tasks.shared.artifacts.corpus import Video, read_queries, read_videos
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.artifacts.vectors import VIEWS
 from tasks.shared.execution.params import Params
-
-CORPUS = RESULTS / "corpus"
 
 
 def views(*, directions: bool, fusion: Sequence[str], modalities: Sequence[str]) -> list[str]:
@@ -21,9 +21,11 @@ def views(*, directions: bool, fusion: Sequence[str], modalities: Sequence[str])
     return list(modalities) if list(fusion) != ["joint"] else []
 
 
-def documents_of(view: str, videos: Collection[Video], text_fields: Sequence[str]) -> list[Document]:
+def documents_of(
+    view: str, videos: Collection[Video], text_fields: Sequence[str], root: Path = RESULTS
+) -> list[Document]:
     """The documents of the videos that have every modality of a view, showing nothing else."""
-    shown = read_documents(videos, VIEWS[view], text_fields).found
+    shown = read_documents(videos, VIEWS[view], text_fields, root).found
     return [one for one in shown.values() if len(one.modalities) == len(VIEWS[view])]
 
 
@@ -35,14 +37,15 @@ class Taught:
     queries: dict[str, str]
 
 
-def taught_by(params: Params) -> Taught:
+def taught_by(params: Params, root: Path = RESULTS) -> Taught:
     """What these params let routing be learnt from; nothing where nobody routes.
 
     The text is that of indexed documents, not of training ones: what is learnt is to hold in the index.
     """
     if "routed" not in params.evaluate.fusion:
         return Taught({}, {})
-    videos = read_videos(CORPUS / "manifest.parquet", "train")
-    queries = {query.query_id: query.text for query in read_queries(CORPUS / "queries.parquet", "train")}
-    shown = {str(view): documents_of(view, videos, params.document.test_text) for view in params.encode.modalities}
+    videos = read_videos(root / "corpus" / "manifest.parquet", "train")
+    queries = {query.query_id: query.text for query in read_queries(root / "corpus" / "queries.parquet", "train")}
+    fields = params.document.test_text
+    shown = {str(view): documents_of(view, videos, fields, root) for view in params.encode.modalities}
     return Taught(shown, queries)

@@ -1,4 +1,4 @@
-"""Fusion at search time, side by side with the joint vector: rankings, what they score, and how sure that is."""
+"""Fusion at search time, compared with the joint vector: rankings, scores, intervals and tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from tasks.evaluate.significance import holm, interval, randomisation_p
 from tasks.shared.artifacts import vectors
 from tasks.shared.artifacts.corpus import Qrels
 from tasks.shared.artifacts.fusion import AgainstJoint, FusedQuery, Fusion
-from tasks.shared.artifacts.scores import HEADLINE, Run
+from tasks.shared.artifacts.scores import HEADLINE
+from tasks.shared.artifacts.types import Run
 from tasks.shared.execution.params import Params
 from tasks.shared.retrieval.fusion import Weigh, fused, weights_of
 from tasks.shared.retrieval.methods import TooFewError, read_modalities, way, weigher
@@ -36,7 +37,7 @@ def fuse(params: Params, training: Qrels) -> dict[str, Fusing]:
 
     Args:
         params: methods, modalities, weights and depth.
-        training: judgments of the training split, which routing is learnt from.
+        training: judgments of the training split, from which routing is trained.
 
     Raises UserError where the params give no weight to any modality, or vectors are missing.
     """

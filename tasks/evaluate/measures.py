@@ -11,7 +11,8 @@ from collections.abc import Mapping
 import ir_measures
 
 from tasks.shared.artifacts.corpus import Qrels
-from tasks.shared.artifacts.scores import HEADLINE, MEASURES, Run
+from tasks.shared.artifacts.scores import HEADLINE, MEASURES
+from tasks.shared.artifacts.types import Run
 
 PerQuery = dict[str, dict[str, float]]  # query id -> measure -> value
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from tasks.shared.artifacts import transcripts, vectors
 from tasks.shared.artifacts.corpus import Query, Video
 from tasks.shared.artifacts.document import document_text
-from tasks.shared.artifacts.scores import Run
+from tasks.shared.artifacts.rows import refuse
 from tasks.shared.artifacts.transcripts import read_transcripts
-from tasks.shared.artifacts.vectors import Vectors, read_vectors
-from tasks.shared.execution.params import Params, TextField
+from tasks.shared.artifacts.types import Run, TextField
+from tasks.shared.artifacts.vectors import Vectors, mismatched, read_vectors
+from tasks.shared.execution.params import Params
 from tasks.shared.retrieval.bm25 import BM25
 from tasks.shared.retrieval.search import search
 from tasks.shared.runtime.errors import UserError
@@ -30,6 +31,7 @@ def encoded(videos: Sequence[Video], queries: Sequence[Query], depth: int) -> tu
         _same(system, "query", asked, [query.query_id for query in queries])
         if lost := {query.query_id for query in queries} - set(asked.ids):
             raise UserError(f"query {min(lost)} has no vector of {system}; run `dvc repro encode`")
+        refuse(mismatched(system, "queries", asked, {query.query_id: query.digest() for query in queries}))
         runs[system] = search(asked, documents, depth)
         missing = max(missing, len(videos) - len(documents.ids))
     return runs, missing

@@ -1,4 +1,4 @@
-"""The evaluate stage: rankings of the test videos, what they score, and how sure the differences are.
+"""The evaluate stage: rankings of the test videos, their scores, intervals and tests of the differences.
 
 Systems: `tuned` and `base` by exact search over their vectors, `text_dense` and `bm25` over the same documents'
 text. All rank the videos of the test split. A corpus without test judgments gets its rankings and no numbers. Where
@@ -11,24 +11,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from tasks.evaluate.directions import direction_ranks, directions
 from tasks.evaluate.fusion import fuse, fusion
 from tasks.evaluate.measures import PerQuery, headline, means, per_query
-from tasks.evaluate.rankings import encoded, of_text, read_views
+from tasks.evaluate.rankings import encoded, of_text, read_views, texts_of
 from tasks.evaluate.significance import comparisons, interval
 from tasks.evaluate.slices import slices
 from tasks.evaluate.table import directions_table, fusion_table, table
 from tasks.shared.artifacts.corpus import Qrels, Query, Video, positives_of, read_qrels, read_queries, read_videos
 from tasks.shared.artifacts.directions import Ranked, write_ranked
 from tasks.shared.artifacts.fusion import FusedQuery, run_name, write_fused
-from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.scores import (
     HEADLINE,
-    METRICS,
     RUNS,
     SYSTEMS,
-    SYSTEMS_TABLE,
     QueryScores,
     Run,
     Scores,
@@ -37,12 +35,27 @@ from tasks.shared.artifacts.scores import (
     write_run,
     write_scores,
 )
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.artifacts.vectors import VIEWS
 from tasks.shared.execution.params import Params
+from tasks.shared.execution.plan import Plan
 from tasks.shared.execution.stage import StageRun
 from tasks.shared.runtime.progress import progress
 
 CORPUS = RESULTS / "corpus"
+
+
+def plan(params: Params, root: Path = RESULTS) -> list[Plan[list[str]]]:
+    """What there is to encode for the dense text baseline, out of the tables of a results folder."""
+    from tasks.shared.retrieval.dense import DenseRetriever
+
+    videos = read_videos(root / "corpus" / "manifest.parquet", "test")
+    queries = read_queries(root / "corpus" / "queries.parquet", "test")
+    texts = texts_of(videos, params.document.test_text, root / "transcribe")
+    if not queries or not texts:
+        return []
+    retriever = DenseRetriever(params.retriever, params.run.threads, lambda: None)
+    return retriever.plans({query.query_id: query.text for query in queries}, texts)
 
 
 def run(stage: StageRun) -> None:
@@ -99,7 +112,6 @@ def run(stage: StageRun) -> None:
         print(f"\n{fusion_table(scores.fusion)}")
     if scores.queries_without_positives and scores.systems:
         print(f"left out: {scores.queries_without_positives} queries without a relevant video")
-    stage.artifacts = [METRICS, SYSTEMS_TABLE, RUNS]
     stage.counts = {
         "videos": len(videos),
         "queries": len(queries),

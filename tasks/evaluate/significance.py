@@ -1,4 +1,4 @@
-"""How sure a difference is: bootstrap intervals, paired randomisation tests, Holm's correction."""
+"""Statistical significance: bootstrap intervals, paired randomisation tests, Holm's correction."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _rng(what: str, seed: int) -> np.random.Generator:
 
 
 def comparisons(values: Mapping[str, PerQuery], permutations: int, seed: int) -> dict[str, Comparison]:
-    """Tuned against every other system, by its name; none where nothing was trained.
+    """Tuned against every other system, by its name; empty where nothing was trained.
 
     Args:
         values: by system, what it scores for every query.

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 from tasks.evaluate.measures import PerQuery, headline, per_query
 from tasks.shared.artifacts.corpus import Qrels, Query, Video
-from tasks.shared.artifacts.scores import HEADLINE, Run, Slice
+from tasks.shared.artifacts.scores import HEADLINE, Slice
+from tasks.shared.artifacts.types import Run
 from tasks.shared.runtime.progress import progress
 
 UNKNOWN = "unknown"

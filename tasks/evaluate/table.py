@@ -41,8 +41,8 @@ def directions_table(found: Directions) -> str:
             row += [f"{first:.3f}", f"{low:.3f} - {high:.3f}", *(f"{one:.3f}" for one in others)]
         rows.append(row)
     lead = found.lead
-    said = f"\n\ntuned leads by {lead.difference:+.3f} in R@1 of AVG-all, p {lead.p:.4f}" if lead else ""
-    return _table(f"any to any: {found.documents} test videos with text, picture and sound", rows) + said
+    lead_in_words = f"\n\ntuned leads by {lead.difference:+.3f} in R@1 of AVG-all, p {lead.p:.4f}" if lead else ""
+    return _table(f"any to any: {found.documents} test videos with text, picture and sound", rows) + lead_in_words
 
 
 def fusion_table(found: Fusion) -> str:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from tasks.extract.sound import read_sound, write_flac
-from tasks.shared.artifacts.media import SAMPLE_RATE, Media
-from tasks.shared.execution.params import Extract
+from tasks.shared.artifacts.media import Media
+from tasks.shared.artifacts.sound import SAMPLE_RATE
 from tasks.shared.runtime.files import link_or_copy, read_json, sha256_file, write_json
 from tasks.video.container import UnreadableVideoError, check_unchanged, check_whole
 from tasks.video.picture import read_picture, square
+
+if TYPE_CHECKING:
+    from tasks.shared.artifacts.corpus import Video
+    from tasks.shared.execution.params_sections import Extract
 
 SUFFIXES = {"png": ".png", "jpeg": ".jpg"}
 ITEM, AUDIO = "item.json", "audio.flac"
@@ -68,14 +72,14 @@ def extract(source: Source, folder: Path) -> None:
     write_json(folder / ITEM, item)
 
 
-def assemble(video_id: str, entry: Path, out: Path) -> Media:
+def assemble(video: Video, entry: Path, out: Path) -> Media:
     """Put a finished item's files into the extract folder under the video's id."""
     item = read_json(entry / ITEM)
     for kind in ("frames", "audio"):
         if name := item[kind]:
-            item[kind] = f"{kind}/{video_id}{Path(name).suffix}"
+            item[kind] = f"{kind}/{video.video_id}{Path(name).suffix}"
             link_or_copy(entry / name, out / item[kind])
-    return Media(video_id=video_id, **item)
+    return Media(video_id=video.video_id, video_sha256=video.sha256, **item)
 
 
 def _write_strip(path: Path, frames: list[np.ndarray], form: str) -> None:

@@ -7,45 +7,49 @@ from pathlib import Path
 import av
 import PIL
 
-from tasks.extract import item, sound
 from tasks.extract.item import Source, assemble, extract
-from tasks.shared.artifacts import media
 from tasks.shared.artifacts.corpus import read_videos
 from tasks.shared.artifacts.media import write_media
-from tasks.shared.artifacts.publish import RESULTS
-from tasks.shared.execution.engine import Job, process
+from tasks.shared.artifacts.types import RESULTS
+from tasks.shared.execution.engine import process
 from tasks.shared.execution.failures import refuse_too_many, write_failures
-from tasks.shared.execution.items import ItemStore, code_digest
-from tasks.shared.execution.params import Extract
+from tasks.shared.execution.items import ItemStore
+from tasks.shared.execution.params import Params
+from tasks.shared.execution.params_sections import Extract
+from tasks.shared.execution.plan import Item, Plan
 from tasks.shared.execution.reused import Reused
 from tasks.shared.execution.stage import StageRun
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.progress import progress
-from tasks.video import container, picture
 
 JPEG_WIDEST = 65_500  # pixels, libjpeg's limit
 
 
-def run(stage: StageRun) -> None:
-    """Extract every video; what was extracted before with these params is taken from the item store."""
-    params = stage.params.extract
-    check(params)
-    videos = read_videos(RESULTS / "corpus" / "manifest.parquet")
+def plan(params: Params, root: Path = RESULTS) -> list[Plan[Source]]:
+    """What there is to extract of the corpus in a results folder."""
     store = ItemStore(
         "extract",
+        "tasks.extract.item",
         {
-            "params": params.model_dump(),
+            "params": params.extract.model_dump(),
             "versions": [av.__version__, av.ffmpeg_version_info, PIL.__version__],
-            "code": code_digest(container, item, picture, sound, media),
         },
     )
-    jobs = [
-        Job(video.video_id, store.key(video.sha256), Source(Path(video.path), video.sha256, video.bytes, params))
-        for video in videos
+    items = [
+        Item(one.video_id, store.key(one.sha256), Source(Path(one.path), one.sha256, one.bytes, params.extract))
+        for one in read_videos(root / "corpus" / "manifest.parquet")
     ]
-    outcome = process("extract", store, jobs, extract, workers=stage.params.run.workers)
-    entries = progress(outcome.done.items(), "collect")
-    extracted = [assemble(video_id, entry, stage.out) for video_id, entry in entries]
+    return [Plan(store, items)]
+
+
+def run(stage: StageRun) -> None:
+    """Extract every video; what was extracted before with these params is taken from the item store."""
+    check(stage.params.extract)
+    videos = read_videos(RESULTS / "corpus" / "manifest.parquet")
+    (planned,) = plan(stage.params)
+    outcome = process("extract", planned, extract, workers=stage.params.run.workers)
+    done = [video for video in videos if video.video_id in outcome.done]
+    extracted = [assemble(video, outcome.done[video.video_id], stage.out) for video in progress(done, "collect")]
     refuse_too_many(outcome.failures, len(videos), stage.params.run.max_failed_fraction, "extract")
     write_media(stage.out, extracted)
     write_failures(stage.out, outcome.failures)
@@ -56,7 +60,7 @@ def run(stage: StageRun) -> None:
         "silent": sum(one.audio is None for one in extracted),
         "without_picture": sum(one.frames is None for one in extracted),
     }
-    stage.reused = Reused(outcome.reused, len(videos), "video")
+    stage.reused = Reused(outcome.reused, planned.size, planned.unit)
     stage.metrics = {"items/decoded": len(extracted) - outcome.reused}
 
 

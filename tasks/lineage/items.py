@@ -14,8 +14,8 @@ from tasks.shared.artifacts.document import document_text
 from tasks.shared.artifacts.exposures import Altered, Exposure, read_altered, read_exposures
 from tasks.shared.artifacts.indexed import IndexedDocument, read_indexed
 from tasks.shared.artifacts.media import Media, read_media
-from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.transcripts import Transcript, read_transcripts
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.failures import FAILURES, Failure, read_failures
 from tasks.shared.runtime.errors import UserError
 
@@ -94,7 +94,7 @@ def video_lineages(lineage: Lineage, video_ids: Collection[str]) -> dict[str, Vi
 
 def _without(lineage: Lineage, video: Video, made: Media | None, heard: Transcript | None) -> list[str]:
     """The chosen modalities where a video has none of them; empty where that cannot be told."""
-    from tasks.omni.documents import document_of
+    from tasks.omni.document import document_of
 
     reader = READER[video.split]
     try:

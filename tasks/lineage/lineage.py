@@ -15,7 +15,8 @@ from typing import Any
 from tasks.lineage.dvc import FOLDER, LockedStage, Objects
 from tasks.lineage.mlflow import Tracking
 from tasks.lineage.model import Artifact, Execution, Holds, Link, Run, value_at
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.params import as_read
 from tasks.shared.execution.pipeline import StageSpec, downstream_of, dvc_hash, upstream_of
 from tasks.shared.runtime.errors import UserError

@@ -14,7 +14,8 @@ from tasks.lineage.manifest import read_manifest_file
 from tasks.lineage.mlflow import Tracking
 from tasks.lineage.model import Execution, value_at
 from tasks.lineage.runs import published_by, runs_above
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.items import store_folder
 from tasks.shared.execution.pipeline import DVC_FILE, StageSpec, stages_of, upstream_of
 from tasks.shared.runtime import git

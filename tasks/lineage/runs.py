@@ -6,7 +6,8 @@ from tasks.lineage.dvc import Objects
 from tasks.lineage.manifest import parse_manifest
 from tasks.lineage.mlflow import Tracking
 from tasks.lineage.model import Execution, Run, manifest_path
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 
 

@@ -1,7 +1,7 @@
-"""The three claims of OmniEmbed-MultiVENT on modalities, put to a matrix: what it says of them, with numbers.
+"""The three claims of OmniEmbed-MultiVENT on modalities, checked against a matrix.
 
-A claim whose cells are not all there says which it lacks. A difference counts where its 95 % interval leaves out 0;
-nothing here is corrected for how many differences are looked at.
+A claim whose cells are not all there names the one that is missing. A difference counts where its 95 % interval
+excludes 0; there is no correction for the number of differences.
 """
 
 from __future__ import annotations
@@ -12,23 +12,25 @@ from dataclasses import dataclass
 import numpy as np
 
 from tasks.evaluate.significance import bounds
-from tasks.matrix.decomposition import COLUMNS, RESIDUAL, ROWS, shares
-from tasks.matrix.matrix import Matrix, Number, Place, Subset, label, said
-from tasks.shared.execution.params import MODALITIES
+from tasks.matrix.matrix import Matrix, Number, Place, Subset, format_place, label
+from tasks.shared.artifacts.types import MODALITIES
 
 TEXT: Subset = ("text",)
 NON_TEXT: tuple[Subset, ...] = (("video", "audio"), ("video",), ("audio",))
 ALL: Subset = MODALITIES
 
+ROWS, COLUMNS, RESIDUAL = "share of training", "share of inference", "share of their interplay"
+ROUNDING = 1e-24  # of a sum of squares of numbers in [0, 1]
+
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim and what the matrix says of it.
+    """A claim and its check against the matrix.
 
     Attributes:
         sentence: the claim.
         verdict: `holds`, `does not hold` or `cannot be said`, and why.
-        numbers: what that rests on: differences of nDCG@10, or shares of variance.
+        numbers: the evidence: differences of nDCG@10, or shares of variance.
     """
 
     sentence: str
@@ -49,7 +51,7 @@ def _claim(sentence: str, look: Callable[[Matrix], tuple[str, dict[str, Number]]
     try:
         return Claim(sentence, *look(matrix))
     except KeyError as error:
-        return Claim(sentence, f"cannot be said: the grid lacks the cell {said(error.args[0])}", {})
+        return Claim(sentence, f"cannot be said: the grid lacks the cell {format_place(error.args[0])}", {})
 
 
 def non_text(matrix: Matrix) -> tuple[str, dict[str, Number]]:
@@ -89,23 +91,23 @@ def together(matrix: Matrix) -> tuple[str, dict[str, Number]]:
     }.items():
         if places:
             best = max(places, key=lambda place: matrix.means[place])
-            numbers[f"everything less {name} ({said(best)})"] = matrix.difference(whole, best)
+            numbers[f"everything less {name} ({format_place(best)})"] = matrix.difference(whole, best)
     ahead = sum(matrix.difference(whole, place).interval[0] > 0 for place in others)
     counted = f"surely ahead of {ahead} of the {len(others)} other cells"
     if matrix.means[whole] <= matrix.means[best]:
         much = "more" if matrix.means[whole] < matrix.means[best] else "as much"
-        return f"does not hold: {said(best)} scores {much}; {counted}", numbers
+        return f"does not hold: {format_place(best)} scores {much}; {counted}", numbers
     return f"holds{'' if ahead == len(others) else ' for the means'}: {counted}", numbers
 
 
 def inference(matrix: Matrix) -> tuple[str, dict[str, Number]]:
-    """Shares of the matrix's variance, and what the columns have more than the rows."""
+    """Shares of the matrix's variance, and how much larger the columns' is than the rows'."""
     means = _table(matrix, {place: np.array([mean]) for place, mean in matrix.means.items()})
-    seen, resampled = shares(means), shares(_table(matrix, matrix.resampled))
-    if np.isnan([*seen.values()]).any():
+    observed, resampled = shares(means), shares(_table(matrix, matrix.resampled))
+    if np.isnan([*observed.values()]).any():
         return "cannot be said: the cells do not differ", {}
-    numbers = {name: Number(float(one[0]), bounds(resampled[name])) for name, one in seen.items()}
-    more = Number(float(seen[COLUMNS][0] - seen[ROWS][0]), bounds(resampled[COLUMNS] - resampled[ROWS]))
+    numbers = {name: Number(float(one[0]), bounds(resampled[name])) for name, one in observed.items()}
+    more = Number(float(observed[COLUMNS][0] - observed[ROWS][0]), bounds(resampled[COLUMNS] - resampled[ROWS]))
     numbers = {name: numbers[name] for name in (COLUMNS, ROWS, RESIDUAL)} | {f"{COLUMNS} less {ROWS}": more}
     if more.interval[0] > 0:
         return "holds", numbers
@@ -115,3 +117,25 @@ def inference(matrix: Matrix) -> tuple[str, dict[str, Number]]:
 def _table(matrix: Matrix, of: dict[Place, np.ndarray]) -> np.ndarray:
     """Values by cell as one array of shape (samples, rows, columns)."""
     return np.stack([np.stack([of[row, column] for column in matrix.columns], 1) for row in matrix.rows], 1)
+
+
+def shares(tables: np.ndarray) -> dict[str, np.ndarray]:
+    """Two-way analysis of variance with one value a cell: parts of the sum of squares around the grand mean.
+
+    With m the grand mean, r_i and c_j the means of rows and columns less m, the whole is sum (x_ij - m)^2; rows have
+    J sum r_i^2 of it, columns I sum c_j^2, and the rest is interplay and noise. A row or column effect is noisy too, so
+    in samples of few queries each share has some of the noise.
+
+    Args:
+        tables: shape (samples, I, J).
+
+    Returns:
+        By part, its share in [0, 1] in every sample: shape (samples,); NaN where all cells are equal but for rounding.
+    """
+    _, rows, columns = tables.shape
+    centred = tables - tables.mean(axis=(1, 2), keepdims=True)
+    of_rows = columns * (centred.mean(axis=2) ** 2).sum(axis=1)
+    of_columns = rows * (centred.mean(axis=1) ** 2).sum(axis=1)
+    whole = (centred**2).sum(axis=(1, 2))
+    whole[whole < ROUNDING] = np.nan
+    return {ROWS: of_rows / whole, COLUMNS: of_columns / whole, RESIDUAL: 1 - (of_rows + of_columns) / whole}

@@ -23,11 +23,9 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _matrix(chosen: argparse.Namespace) -> int:
-    from tasks.matrix.cells import cells_of
     from tasks.matrix.claims import claims
-    from tasks.matrix.heat_map import heat_map
-    from tasks.matrix.matrix import matrix_of
-    from tasks.matrix.pages import as_csv, as_markdown
+    from tasks.matrix.matrix import cells_of, matrix_of
+    from tasks.matrix.pages import as_csv, as_markdown, heat_map
     from tasks.shared.runtime import git
     from tasks.shared.runtime.files import atomically, write_text
 

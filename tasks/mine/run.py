@@ -9,20 +9,54 @@ training videos. Fewer candidates than `mine.keep` stay fewer, and are counted a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from tasks.mine import sources
 from tasks.mine.filtering import mined, threshold
 from tasks.mine.sources import Candidates
 from tasks.shared.artifacts.corpus import Query, Video, positives_of, read_qrels, read_queries, read_videos
+from tasks.shared.artifacts.media import mismatched as media_mismatched
+from tasks.shared.artifacts.media import read_media
 from tasks.shared.artifacts.negatives import FILE, MinedQuery, write_negatives
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.rows import refuse
+from tasks.shared.artifacts.transcripts import mismatched as transcripts_mismatched
 from tasks.shared.artifacts.transcripts import read_transcripts
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.failures import refuse_too_many, write_failures
+from tasks.shared.execution.params import Params
+from tasks.shared.execution.plan import Plan
 from tasks.shared.execution.stage import StageRun
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import write_json
 
-CORPUS = RESULTS / "corpus"
+
+def _read(root: Path) -> tuple[list[Video], list[Query], dict[str, list[str]]]:
+    """Training videos, training queries, and the judged positives of those that have any."""
+    corpus = root / "corpus"
+    videos = read_videos(corpus / "manifest.parquet", "train")
+    queries = read_queries(corpus / "queries.parquet", "train")
+    qrels = read_qrels(corpus / "qrels.train.trec")
+    return videos, queries, {one.query_id: ids for one in queries if (ids := positives_of(qrels, one.query_id))}
+
+
+def plan(params: Params, root: Path = RESULTS) -> list[Plan[Any]]:
+    """What there is to encode for mining, out of the tables of a results folder."""
+    videos, queries, judged = _read(root)
+    asked = {query.query_id: query.text for query in queries if query.query_id in judged}
+    if params.mine.source == "omni":
+        from tasks.omni.documents import read_documents
+        from tasks.omni.plan import plan_encoding
+
+        documents = read_documents(videos, params.mine.modalities, params.document.train_text, root).found
+        _, encoding = sources.base_encoding(params, root)
+        return [plan_encoding(encoding, params.run.threads, documents.values(), asked).plan]
+    if params.mine.source == "dense" and asked and (texts := _spoken(videos, root)):
+        from tasks.shared.retrieval.dense import DenseRetriever
+
+        return list(DenseRetriever(params.retriever, params.run.threads, lambda: None).plans(asked, texts))
+    return []
 
 
 def run(stage: StageRun) -> None:
@@ -30,23 +64,23 @@ def run(stage: StageRun) -> None:
     params = stage.params.mine
     if params.source == "random" and params.relative_margin is not None:
         raise UserError("mine.relative_margin goes by scores, and source random has none; set it to null")
-    videos = read_videos(CORPUS / "manifest.parquet", "train")
-    queries = read_queries(CORPUS / "queries.parquet", "train")
-    qrels = read_qrels(CORPUS / "qrels.train.trec")
-    judged = {query.query_id: ids for query in queries if (ids := positives_of(qrels, query.query_id))}
+    videos, queries, judged = _read(RESULTS)
     if unjudged := len(queries) - len(judged):
         print(f"mine: {unjudged} of {len(queries)} training queries have no judged positive and are left out")
     wanted = [query for query in queries if query.query_id in judged]
     candidates = _candidates(stage, wanted, videos, judged)
     refuse_too_many(candidates.failures, len(videos), stage.params.run.max_failed_fraction, "mine")
     found = [
-        mined(
-            query.query_id,
-            judged[query.query_id],
-            candidates.rankings.get(query.query_id, {}),
-            candidates.positives.get(query.query_id, {}),
-            threshold(candidates.positives.get(query.query_id, {}).values(), params.relative_margin),
-            params.keep,
+        replace(
+            mined(
+                query.query_id,
+                judged[query.query_id],
+                candidates.rankings.get(query.query_id, {}),
+                candidates.positives.get(query.query_id, {}),
+                threshold(candidates.positives.get(query.query_id, {}).values(), params.relative_margin),
+                params.keep,
+            ),
+            query_sha256=query.digest(),
         )
         for query in wanted
     ]
@@ -54,7 +88,6 @@ def run(stage: StageRun) -> None:
     write_json(stage.out / "retriever.json", candidates.retriever)
     write_failures(stage.out, candidates.failures)
     stage.reused = candidates.reused
-    stage.artifacts = [FILE.name]
     stage.counts = _counts(found, wanted, videos, params.keep) | {
         "without_positives": unjudged,
         "without_threshold": _unscored(candidates, judged) if params.relative_margin is not None else 0,
@@ -71,17 +104,24 @@ def _candidates(
         return sources.random(queries, [video.video_id for video in videos], params.mine.depth, params.run.seed)
     if params.mine.source == "omni":
         return sources.omni(queries, videos, judged, params, stage.take_gpus)
-    transcripts = read_transcripts()
-    texts = {
-        video.video_id: text
-        for video in videos
-        if video.video_id in transcripts and (text := " ".join(transcripts[video.video_id].text.split()))
-    }
+    texts = _spoken(videos, RESULTS)
     if not queries or not texts:  # no model is loaded for nothing
         return Candidates({}, {})
     if params.mine.source == "bm25":
         return sources.bm25(queries, texts, judged, params)
     return sources.dense(queries, texts, judged, params, stage.take_gpus)
+
+
+def _spoken(videos: Sequence[Video], root: Path) -> dict[str, str]:
+    """What is said in each video in which anything is. Raises UserError for a row of another video's."""
+    transcripts, media = read_transcripts(root / "transcribe"), read_media(root / "extract")
+    refuse(media_mismatched(media, videos))
+    refuse(transcripts_mismatched(transcripts, media))
+    return {
+        video.video_id: text
+        for video in videos
+        if video.video_id in transcripts and (text := " ".join(transcripts[video.video_id].text.split()))
+    }
 
 
 def _unscored(candidates: Candidates, judged: Mapping[str, Sequence[str]]) -> int:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tasks.shared.artifacts.corpus import Video
-from tasks.shared.artifacts.scores import Run
+from tasks.shared.artifacts.types import RESULTS, Run
 from tasks.shared.execution.failures import Failure
 from tasks.shared.execution.params import Params
 from tasks.shared.execution.reused import Reused
 from tasks.shared.runtime.files import sha256_json
+
+if TYPE_CHECKING:
+    from tasks.shared.artifacts.index import Encoding
+    from tasks.shared.artifacts.models import System
 
 
 @dataclass(frozen=True)
@@ -74,23 +79,13 @@ def omni(
     """
     from tasks.omni.documents import read_documents
     from tasks.omni.encoder import Encoder
-    from tasks.shared.artifacts.index import Encoding
-    from tasks.shared.artifacts.models import base_system
     from tasks.shared.retrieval.search import search, similarities
 
     read = read_documents(videos, params.mine.modalities, params.document.train_text)
     counts = {"not_extracted": len(read.not_extracted), "without_chosen_modalities": len(read.without)}
     if not queries or not read.found:
         return Candidates({}, {}, counts=counts | {"failed": 0})
-    system = base_system()
-    encoding = Encoding(
-        system=system.name,
-        checkpoint=system.digest(),
-        dtype=params.encode.dtype,
-        max_text_tokens=params.document.max_text_tokens,
-        max_query_tokens=params.train.max_query_tokens,
-        text_cut=params.document.cut,
-    )
+    system, encoding = base_encoding(params)
     encoder = Encoder(
         system, encoding, threads=params.run.threads, processes=params.encode.processes, take_gpus=take_gpus
     )
@@ -111,6 +106,22 @@ def omni(
         encoded.failures,
         counts | {"failed": len(encoded.failures)},
         Reused(encoded.reused, encoded.items, "vector"),
+    )
+
+
+def base_encoding(params: Params, root: Path = RESULTS) -> tuple[System, Encoding]:
+    """The system that training starts from, and how it encodes documents and queries for mining."""
+    from tasks.shared.artifacts.index import Encoding
+    from tasks.shared.artifacts.models import base_system
+
+    system = base_system(root)
+    return system, Encoding(
+        system=system.name,
+        checkpoint=system.digest(),
+        dtype=params.encode.dtype,
+        max_text_tokens=params.document.max_text_tokens,
+        max_query_tokens=params.train.max_query_tokens,
+        text_cut=params.document.cut,
     )
 
 

@@ -1,4 +1,4 @@
-"""Videos as documents: what of a video is embedded, loaded when it is needed, and the digest that identifies it."""
+"""The documents of videos, out of the tables of the extract and transcribe artifacts."""
 
 from __future__ import annotations
 
@@ -6,77 +6,15 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.omni.item import SAMPLING_RATE, SHORTEST_AUDIO, Item
+from tasks.omni.document import Document, document_of
 from tasks.shared.artifacts.corpus import Video
 from tasks.shared.artifacts.document import document_text
-from tasks.shared.artifacts.media import TABLE, Media, read_audio, read_frames, read_media
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.media import mismatched as media_mismatched
+from tasks.shared.artifacts.media import read_media
+from tasks.shared.artifacts.rows import refuse
+from tasks.shared.artifacts.transcripts import mismatched as transcripts_mismatched
 from tasks.shared.artifacts.transcripts import read_transcripts
-from tasks.shared.execution.params import Modality
-from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import sha256_file, sha256_json
-
-
-@dataclass(frozen=True)
-class Document:
-    """One video as the embedder sees it: only the chosen modalities that it has.
-
-    Attributes:
-        video_id: of the video.
-        text: None where text is not chosen or the video has none.
-        media: where its picture and sound lie.
-        video: whether its frames are part of the document.
-        audio: whether its sound is.
-        folder: the extract artifact's.
-    """
-
-    video_id: str
-    text: str | None
-    media: Media
-    video: bool
-    audio: bool
-    folder: Path
-
-    @property
-    def digest(self) -> str:
-        """Identity of the content: equal documents have equal digests, whatever their video's id."""
-        frames = [self.media.frames_sha256, len(self.media.times)] if self.video else None
-        return sha256_json([self.text, frames, self.media.audio_sha256 if self.audio else None])
-
-    @property
-    def contents(self) -> dict[Modality, str]:
-        """The modalities that it has, and of each what tells it from others."""
-        has: dict[Modality, str | None] = {
-            "text": self.text,
-            "video": f"{self.media.frames_sha256} {len(self.media.times)}" if self.video else None,
-            "audio": self.media.audio_sha256 if self.audio else None,
-        }
-        return {name: content for name, content in has.items() if content is not None}
-
-    @property
-    def modalities(self) -> list[Modality]:
-        """Which of text, video and audio it has, in this order."""
-        return list(self.contents)
-
-    def load(self) -> Item:
-        """The item, its frames and sound read from disk and proved to be those of the digest.
-
-        Raises UserError where a file is missing or is not what the table of media describes.
-        """
-        if self.video:
-            self._prove(self.media.frames, self.media.frames_sha256)
-        if self.audio:
-            self._prove(self.media.audio, self.media.audio_sha256)
-        return Item(
-            text=self.text,
-            frames=read_frames(self.media, self.folder) if self.video else None,
-            audio=read_audio(self.media, self.folder) if self.audio else None,
-        )
-
-    def _prove(self, name: str | None, sha256: str | None) -> None:
-        path = self.folder / str(name)
-        if not path.is_file() or sha256_file(path) != sha256:
-            raise UserError(f"{path}: not what {TABLE} describes; restore it with `dvc checkout`")
+from tasks.shared.artifacts.types import RESULTS
 
 
 @dataclass(frozen=True)
@@ -99,13 +37,18 @@ def read_documents(
 ) -> Documents:
     """The videos' documents. Nothing but tables is read here.
 
+    Raises UserError for a row that was made from something else than its video has.
+
     Args:
         videos: of the corpus.
         modalities: out of text, video, audio.
         text_fields: what the text is made of, in this order.
         root: the results folder that holds the extract and transcribe artifacts.
     """
+    videos = list(videos)
     media, transcripts = read_media(root / "extract"), read_transcripts(root / "transcribe")
+    refuse(media_mismatched(media, videos))
+    refuse(transcripts_mismatched(transcripts, media))
     read = Documents({}, [], [])
     for video in videos:
         video_id = video.video_id
@@ -118,19 +61,3 @@ def read_documents(
         else:
             read.found[video_id] = one
     return read
-
-
-def document_of(media: Media, text: str, modalities: Collection[str], folder: Path) -> Document | None:
-    """A video's document; None where it has none of the chosen modalities.
-
-    Args:
-        media: its frames and sound; a sound too short to make a token is none.
-        text: its words, as `document_text` joins them.
-        modalities: out of text, video, audio.
-        folder: the extract artifact's.
-    """
-    words = text if "text" in modalities else ""
-    video = "video" in modalities and media.frames is not None
-    heard = media.audio is not None and round(media.audio_seconds * SAMPLING_RATE) >= SHORTEST_AUDIO
-    audio = "audio" in modalities and heard
-    return Document(media.video_id, words or None, media, video, audio, folder) if words or video or audio else None

@@ -1,6 +1,6 @@
 """`OmniEmbedder`: a Qwen2.5-Omni Thinker as the input module of a SentenceTransformer.
 
-It prepares items itself (text, frames, sound), runs the two towers and the language model, and hands on the hidden
+It prepares items itself (text, frames, sound), runs the two towers and the language model, and returns the hidden
 states of every token; stock `Pooling(lasttoken)` and `Normalize` follow. Batches are padded on the left. It equals
 the Hugging Face processor and model on the same item, and an item's embedding does not depend on its batch.
 """
@@ -13,18 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from sentence_transformers.base.modules import InputModule
-from torch.nn.utils.rnn import pad_sequence
 
 from tasks.omni import prompt as prompts
-from tasks.omni.frames import MERGE, to_patches, video_tokens
-from tasks.omni.item import Item
-from tasks.omni.loading import load_module, quiet
-from tasks.omni.lora import has_adapter, write_adapter
-from tasks.omni.mel import BINS, audio_tokens, to_mel
-from tasks.omni.perceive import Perceived
-from tasks.omni.positions import position_ids
-from tasks.omni.segments import attend_in_segments
+from tasks.omni.adapters import CONFIG
+from tasks.omni.batches import Layout, batch_of_items, batch_of_outputs
+from tasks.omni.inputs import Item, TowerOutput
+from tasks.omni.lora import has_adapter, load_adapter_into, write_adapter
+from tasks.omni.pretrained import TOKENIZER, open_thinker, quiet
+from tasks.omni.towers import attend_in_segments, embed_clips, embed_sound
 from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import read_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -67,7 +65,7 @@ class OmniEmbedder(InputModule):
         self.source: tuple[str, str | None] | None = None  # name or path and revision, when loaded
 
     def limit(self, prefix: str | None) -> prompts.TextLimit:
-        """How much is read of a text with this prefix."""
+        """The limit of a text with this prefix."""
         query = prefix == prompts.QUERY_PREFIX
         return prompts.TextLimit(self.max_query_tokens if query else self.max_text_tokens, self.text_cut)
 
@@ -79,76 +77,23 @@ class OmniEmbedder(InputModule):
         return int(self.model.config.get_text_config().hidden_size)
 
     def preprocess(  # type: ignore[override]
-        self, inputs: Sequence[Item | Perceived | str | Mapping[str, Any]], prompt: str | None = None, **_: Any
+        self, inputs: Sequence[Item | TowerOutput | str | Mapping[str, Any]], prompt: str | None = None, **_: Any
     ) -> dict[str, torch.Tensor]:
-        """A batch's tensors.
+        """A batch's tensors, as `tasks.omni.batches` describes them.
 
         Args:
-            inputs: items, texts, or dicts with text, video (uint8 frames, height, width, 3) and audio (float32).
+            inputs: items, tower outputs, texts, or dicts with text, video (uint8 frames, height, width, 3) and audio
+                (float32).
             prompt: a prefix of every text; items without text get none. With that of queries the items are queries.
 
-        Returns:
-            input_ids, attention_mask (batch, length) and position_ids (batch, 3, length), padded on the left; for
-            clips pixel_values_videos (patches, 1176), video_grid_thw (clips, 3), num_videos_per_sample (batch,);
-            for sound input_features (batch, 128, frames), feature_attention_mask (batch, frames): a row for every
-            item, so that a batch can be sliced by items.
-
-        Raises:
-            UserError: an input is no item, or its arrays are of the wrong shape or type.
+        Raises UserError where an input is no item, or its arrays have the wrong shape or type.
         """
-        if any(isinstance(value, Perceived) for value in inputs):
-            return self._perceived(inputs, prompt)
-        items = [Item.of(value) for value in inputs]
-        clips = [None if item.frames is None else to_patches(item.frames) for item in items]
-        sounds = [None if item.audio is None else to_mel(item.audio, self.max_audio_seconds) for item in items]
-        rows = []
-        for item, clip, sound in zip(items, clips, sounds, strict=True):
-            video = 0 if clip is None else video_tokens(clip[1])
-            audio = 0 if sound is None else audio_tokens(sound.shape[1])
-            rows.append(self.prompt.ids(_prefixed(prompt, item.text), video, audio, self.limit(prompt)))
-
-        features = self._padded(rows, [None if clip is None else clip[1] for clip in clips])
-        present = [clip for clip in clips if clip is not None]
-        if present:
-            features["pixel_values_videos"] = torch.cat([patches for patches, _ in present])
-            features["video_grid_thw"] = torch.tensor([grid for _, grid in present])
-            features["num_videos_per_sample"] = torch.tensor([int(clip is not None) for clip in clips])
-        longest = max((sound.shape[1] for sound in sounds if sound is not None), default=0)
-        if longest:
-            features["input_features"] = torch.zeros(len(items), BINS, longest)
-            features["feature_attention_mask"] = torch.zeros(len(items), longest, dtype=torch.long)
-            for row, sound in enumerate(sounds):
-                if sound is not None:
-                    features["input_features"][row, :, : sound.shape[1]] = sound
-                    features["feature_attention_mask"][row, : sound.shape[1]] = 1
-        return features
-
-    def _perceived(self, inputs: Sequence[Any], prompt: str | None) -> dict[str, torch.Tensor]:
-        """A batch whose media are embedded already: media (batch, most media tokens, hidden), padded on the right."""
-        items = [value if isinstance(value, Perceived) else Perceived.of(Item.of(value)) for value in inputs]
-        rows = [
-            self.prompt.ids(_prefixed(prompt, one.text), one.video_tokens, one.audio_tokens, self.limit(prompt))
-            for one in items
-        ]
-        features = self._padded(rows, [one.grid for one in items])
-        blank = torch.empty(0, self.get_embedding_dimension(), dtype=self.model.dtype)
-        media = pad_sequence([blank if one.media is None else one.media for one in items], batch_first=True)
-        return {**features, "media": media} if media.shape[1] else features
-
-    def _padded(self, rows: list[list[int]], grids: list[tuple[int, int, int] | None]) -> dict[str, torch.Tensor]:
-        shape = (len(rows), max(map(len, rows)))
-        ids = torch.full(shape, self.prompt.id[prompts.PAD])
-        mask = torch.zeros(shape, dtype=torch.long)
-        positions = torch.ones(shape[0], 3, shape[1], dtype=torch.long)
-        for index, (row, grid) in enumerate(zip(rows, grids, strict=True)):
-            start = shape[1] - len(row)
-            ids[index, start:] = torch.tensor(row)
-            mask[index, start:] = 1
-            first = row.index(self.prompt.id[prompts.VIDEO]) if grid else 0
-            positions[index, :, start:] = position_ids(
-                len(row), first, grid, MERGE, self.model.config.position_id_per_seconds
-            )
-        return {"input_ids": ids, "attention_mask": mask, "position_ids": positions}
+        config = self.model.config
+        layout = Layout(self.prompt, prompt, self.limit(prompt), config.position_id_per_seconds)
+        if any(isinstance(value, TowerOutput) for value in inputs):
+            outputs = [one if isinstance(one, TowerOutput) else TowerOutput.of(Item.of(one)) for one in inputs]
+            return batch_of_outputs(outputs, layout, self.get_embedding_dimension(), self.model.dtype)
+        return batch_of_items([Item.of(value) for value in inputs], layout, self.max_audio_seconds)
 
     def forward(self, features: dict[str, Any], **_: Any) -> dict[str, Any]:
         """Adds token_embeddings (batch, length, hidden), and attention_mask of the same length.
@@ -160,10 +105,10 @@ class OmniEmbedder(InputModule):
         mask = features["attention_mask"][:, start:]
         embeddings = self.model.get_input_embeddings()(ids)
         if "input_features" in features:
-            sound = self.embed_sound(features)
+            sound = embed_sound(self.model, features)
             embeddings = _placed(embeddings, ids == self.prompt.id[prompts.AUDIO], sound)
         if "pixel_values_videos" in features:
-            clips = self.embed_clips(features)
+            clips = embed_clips(self.model, features)
             embeddings = _placed(embeddings, ids == self.prompt.id[prompts.VIDEO], clips)
         if "media" in features:
             where = (ids == self.prompt.id[prompts.VIDEO]) | (ids == self.prompt.id[prompts.AUDIO])
@@ -177,27 +122,6 @@ class OmniEmbedder(InputModule):
             use_cache=False,
         )
         return {**features, "attention_mask": mask, "token_embeddings": output.last_hidden_state}
-
-    def embed_clips(self, features: dict[str, Any]) -> torch.Tensor:
-        """Embeddings of all video tokens of a batch, (tokens, hidden), in order."""
-        tower = self.model.visual
-        with torch.set_grad_enabled(_learns(tower)):
-            output = tower(features["pixel_values_videos"].to(tower.dtype), grid_thw=features["video_grid_thw"])
-        clips: torch.Tensor = output.pooler_output
-        return clips
-
-    def embed_sound(self, features: dict[str, Any]) -> torch.Tensor:
-        """Embeddings of all audio tokens of a batch, (tokens, hidden), in order."""
-        tower, mel, mask = self.model.audio_tower, features["input_features"], features["feature_attention_mask"]
-        lengths = mask.sum(dim=1)
-        lengths = lengths[lengths > 0]
-        if not len(lengths):
-            return torch.empty(0, self.get_embedding_dimension(), device=mel.device)
-        with torch.set_grad_enabled(_learns(tower)):
-            packed = mel.transpose(1, 2)[mask.bool()].T.to(tower.dtype)
-            output = tower(packed, feature_lens=lengths, aftercnn_lens=(lengths - 1) // 2 + 1)
-        sound: torch.Tensor = output.last_hidden_state
-        return sound
 
     def save(self, output_path: str, *_: Any, **__: Any) -> None:
         """Write weights (safetensors), model configuration, tokenizer and this module's own configuration.
@@ -215,19 +139,49 @@ class OmniEmbedder(InputModule):
         self.save_config(output_path)
 
     @classmethod
-    def load(cls, model_name_or_path: str, *_: Any, **kwargs: Any) -> OmniEmbedder:
-        """What `SentenceTransformer(path)` calls for a directory or hub repository saved by `save`."""
-        return load_module(cls, model_name_or_path, **kwargs)
+    def load(  # type: ignore[override]
+        cls,
+        model_name_or_path: str,
+        *,
+        revision: str | None = None,
+        token: bool | str | None = None,
+        cache_folder: str | None = None,
+        local_files_only: bool = False,
+        model_kwargs: dict[str, Any] | None = None,
+        tokenizer_at: str | None = None,
+        tokenizer_revision: str | None = None,
+        **settings: Any,
+    ) -> OmniEmbedder:
+        """The module of a directory or hub repository; what is not in `settings` is as it was saved.
 
-
-def _prefixed(prompt: str | None, text: str | None) -> str | None:
-    return text if text is None or not prompt else prompt + text
+        `SentenceTransformer(path)` calls this for what `save` wrote. A directory that holds an adapter and no weights
+        (what LoRA training leaves) is opened on the adapter's base, with the tokenizer and the settings beside the
+        adapter.
+        """
+        hub: dict[str, Any] = {"token": token, "local_files_only": local_files_only}
+        folder = Path(model_name_or_path)
+        if (folder / CONFIG).is_file() and not (folder / "config.json").is_file():
+            base = read_json(folder / CONFIG)
+            if tokenizer_at is None and (folder / TOKENIZER).is_file():
+                tokenizer_at = model_name_or_path
+            saved = cls.load_config(model_name_or_path) if (folder / cls.config_file_name).is_file() else {}
+            module = cls.load(
+                base["base_model_name_or_path"], revision=base["revision"], cache_folder=cache_folder,
+                model_kwargs=model_kwargs, tokenizer_at=tokenizer_at, tokenizer_revision=tokenizer_revision,
+                **hub, **saved | settings,
+            )  # fmt: skip
+            load_adapter_into(module.model, model_name_or_path)
+            return module
+        model, tokenizer = open_thinker(
+            model_name_or_path, revision, tokenizer_at=tokenizer_at, tokenizer_revision=tokenizer_revision,
+            model_kwargs=model_kwargs, hub={**hub, "cache_dir": cache_folder},
+        )  # fmt: skip
+        saved = cls.load_config(model_name_or_path, revision=revision, cache_folder=cache_folder, **hub)
+        given = {key: settings[key] for key in cls.config_keys if key in settings}
+        module = cls(model, tokenizer, **{**saved, **given})
+        module.source = (model_name_or_path, revision)
+        return module
 
 
 def _placed(embeddings: torch.Tensor, where: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
     return embeddings.masked_scatter(where.unsqueeze(-1), values.to(embeddings.dtype))
-
-
-def _learns(tower: torch.nn.Module) -> bool:
-    """Whether a graph is wanted: not through a frozen tower, even when its output feeds a checkpointed layer."""
-    return torch.is_grad_enabled() and any(parameter.requires_grad for parameter in tower.parameters())

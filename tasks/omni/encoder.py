@@ -4,29 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 
-from tasks.omni import documents as room
-from tasks.omni.documents import Document
-from tasks.omni.prompt import QUERY_PREFIX
+from tasks.omni.document import Document
+from tasks.omni.plan import NO_VIEWS, QUERY, marked, plan_encoding
 from tasks.omni.work import Encode, TextRead, read_text, read_vector
 from tasks.shared.artifacts.index import Encoding
 from tasks.shared.artifacts.models import System
 from tasks.shared.artifacts.vectors import Vectors
-from tasks.shared.execution.engine import Job, process
+from tasks.shared.execution.engine import process
 from tasks.shared.execution.failures import Failure
-from tasks.shared.execution.items import ItemStore
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import files_under, sha256_file
-from tasks.shared.runtime.gpu import visible_gpus
+from tasks.shared.runtime.files import sha256_text
 from tasks.shared.runtime.progress import progress
-
-QUERY = "query"  # marks a query's id among video ids, which have no slash; a view's name marks that of a view
-NO_VIEWS: Mapping[str, Collection[Document]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -72,19 +64,6 @@ class Encoder:
         self.work = Encode(system, encoding, threads)
         self.processes = processes
         self.take_gpus = take_gpus
-        self.store = ItemStore(
-            "encode",
-            {
-                "weights": encoding.checkpoint,
-                "dtype": encoding.dtype,
-                "query_prefix": QUERY_PREFIX,
-                "threads": threads,
-                "device": "cuda" if visible_gpus() else "cpu",
-                "versions": [version(name) for name in ("torch", "transformers", "av", "pillow")],
-                # the whole room: what decides a vector is spread over it, and a new file cannot be forgotten
-                "code": [sha256_file(file) for file in files_under(Path(room.__file__).parent) if file.suffix == ".py"],
-            },
-        )
 
     def encode(
         self,
@@ -99,50 +78,37 @@ class Encoder:
         Raises UserError where the system cannot be loaded and for a query that cannot be encoded: without it no score
         is right. A document that cannot be encoded is a failure.
         """
-        key, limits = self.store.key, self.work.encoding
-        whole = (str(limits.max_text_tokens), limits.text_cut)
-        asked_whole = (str(limits.max_query_tokens), limits.text_cut)
-        jobs: list[Job[Document | str]] = [
-            Job(_marked(QUERY, one), key("query", text, *asked_whole), text) for one, text in queries.items()
-        ]
-        jobs += [Job(one.video_id, key("document", one.digest, *whole), one) for one in documents]
-        known = {(one.video_id, one.digest): one.video_id for one in documents}
-        shown: dict[str, dict[str, str]] = {}  # by view and video id, the job that encodes it
-        for view, some in views.items():
-            fresh = [one for one in some if (one.video_id, one.digest) not in known]
-            jobs += [Job(_marked(view, one.video_id), key("document", one.digest, *whole), one) for one in fresh]
-            known |= {(one.video_id, one.digest): _marked(view, one.video_id) for one in fresh}
-            shown[view] = {one.video_id: known[one.video_id, one.digest] for one in some}
+        planned = plan_encoding(self.work.encoding, self.work.threads, documents, queries, views)
 
         def prepare() -> None:
             self.work.gpus = self.take_gpus(self.processes)
 
         work, name = self.work, self.work.system.name
         outcome = process(
-            f"encode {name}", self.store, jobs, work.encode,
-            workers=self.processes, prepare=prepare, start=work.start, load=work.load, unit="item",
+            f"encode {name}", planned.plan, work.encode,
+            workers=self.processes, prepare=prepare, start=work.start, load=work.load,
         )  # fmt: skip
         failures = [_told(one) for one in outcome.failures]
         done = outcome.done
-        found = _vectors({one.video_id: done[one.video_id] for one in documents if one.video_id in done}, 0)
+        found = _vectors(
+            {one.video_id: (one.digest, done[one.video_id]) for one in documents if one.video_id in done}, 0
+        )
         dimension = found.values.shape[1]
         texts = {one: read_text(done[one]) for one in progress(found.ids, "collect texts")}
         return Encoded(
             found,
-            _vectors({one: done[_marked(QUERY, one)] for one in queries}, dimension),
+            _vectors({one: (sha256_text(text), done[marked(QUERY, one)]) for one, text in queries.items()}, dimension),
             {
-                view: _vectors({one: done[job] for one, job in some.items() if job in done}, dimension)
-                for view, some in shown.items()
+                view: _vectors(
+                    {one: (digest, done[job]) for one, (digest, job) in some.items() if job in done}, dimension
+                )
+                for view, some in planned.views.items()
             },
             texts,
             failures,
-            len(jobs),
+            planned.plan.size,
             outcome.reused,
         )
-
-
-def _marked(kind: str, name: str) -> str:
-    return f"{kind}/{name}"
 
 
 def _told(failure: Failure) -> Failure:
@@ -155,10 +121,10 @@ def _told(failure: Failure) -> Failure:
     return replace(failure, video_id=name, step=f"{failure.step} {kind}")
 
 
-def _vectors(entries: Mapping[str, Path], dimension: int) -> Vectors:
-    """Finished items in id order; (0, dimension) where there is none."""
+def _vectors(entries: Mapping[str, tuple[str, Path]], dimension: int) -> Vectors:
+    """Vectors of finished items in id order, (0, dimension) of none; `entries` have the digest of each one's source."""
     if not entries:
         return Vectors([], np.zeros((0, dimension), np.float32))
     ids = sorted(entries)
-    read = progress([entries[one] for one in ids], "collect vectors", unit="vector")
-    return Vectors(ids, np.stack([read_vector(entry) for entry in read]))
+    read = progress([entries[one][1] for one in ids], "collect vectors", unit="vector")
+    return Vectors(ids, np.stack([read_vector(entry) for entry in read]), [entries[one][0] for one in ids])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.omni.item import Item
+from tasks.omni.inputs import Item
 from tasks.shared.runtime.progress import progress
 
 if TYPE_CHECKING:

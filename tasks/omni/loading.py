@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import read_json
-from tasks.shared.runtime.hub import fetch
-from tasks.shared.runtime.models import Model, loading
-from tasks.shared.runtime.progress import Bar, watched
+from tasks.omni.pretrained import check_thinker, check_tokenizer
+from tasks.shared.artifacts.models import BaseModel
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from tasks.omni.embedder import OmniEmbedder
     from tasks.omni.prompt import Cut
-
-ARCHITECTURE = "qwen2_5_omni_thinker"
-TOKENIZER = "tokenizer_config.json"
-WHOLE = "qwen2_5_omni"  # of a repository with talker and vocoder too: its Thinker is taken out
 
 
 def load_embedder(
@@ -62,8 +53,7 @@ def load_embedder(
 
     from tasks.omni.embedder import OmniEmbedder
 
-    module = load_module(
-        OmniEmbedder,
+    module = OmniEmbedder.load(
         name_or_path,
         revision=revision,
         model_kwargs={"dtype": dtype},
@@ -75,26 +65,6 @@ def load_embedder(
         max_audio_seconds=max_audio_seconds,
     )
     return assemble(module, device)
-
-
-def check_thinker(name_or_path: str, revision: str | None) -> dict[str, Any]:
-    """The model's configuration, its Thinker's where it is a whole Qwen2.5-Omni. Raises what `load_embedder` raises
-    where it is none."""
-    config = fetch(name_or_path, revision, "config.json")
-    if config is None:
-        raise UserError(f"model {name_or_path} has no config.json; name a Qwen2.5-Omni Thinker")
-    found: dict[str, Any] = read_json(config)
-    if found.get("model_type") == WHOLE and "thinker_config" in found:
-        found = found["thinker_config"]
-    if (kind := found.get("model_type")) != ARCHITECTURE:
-        raise UserError(f"model {name_or_path} is a {kind}, not a {ARCHITECTURE}; name a Qwen2.5-Omni Thinker")
-    return found
-
-
-def check_tokenizer(name_or_path: str, revision: str | None) -> None:
-    """Raises UserError where there is no tokenizer."""
-    if fetch(name_or_path, revision, TOKENIZER) is None:
-        raise UserError(f"{name_or_path} has no tokenizer; name the repository that has it in base.processor")
 
 
 def assemble(module: OmniEmbedder, device: str | None = None) -> SentenceTransformer:
@@ -110,90 +80,18 @@ def assemble(module: OmniEmbedder, device: str | None = None) -> SentenceTransfo
     return model.eval()
 
 
-def load_module(
-    cls: type[OmniEmbedder],
-    name_or_path: str,
-    *,
-    revision: str | None = None,
-    token: bool | str | None = None,
-    cache_folder: str | None = None,
-    local_files_only: bool = False,
-    model_kwargs: dict[str, Any] | None = None,
-    tokenizer_at: str | None = None,
-    tokenizer_revision: str | None = None,
-    **settings: Any,
-) -> OmniEmbedder:
-    """The input module alone; what is not in `settings` is as it was saved.
+def check_base(base: BaseModel) -> None:
+    """Check all of a base but its weights: the Thinker's configuration, the tokenizer, and the adapter against a model
+    of the same shape without weights. Raises UserError where loading would, with the same message."""
+    config = check_thinker(base.model, base.revision)
+    check_tokenizer(base.processor or base.model, base.processor_revision if base.processor else base.revision)
+    if base.adapter is None:
+        return
+    import torch
+    from transformers import AutoConfig, AutoModel
 
-    A directory that holds an adapter and no weights (what LoRA training leaves) is opened on the adapter's base, with
-    the tokenizer and the settings beside the adapter.
-    """
-    from transformers import AutoConfig, AutoModel, AutoTokenizer
+    from tasks.omni.adapters import read_adapter
 
-    from tasks.omni import lora
-
-    folder = Path(name_or_path)
-    if (folder / lora.CONFIG).is_file() and not (folder / "config.json").is_file():
-        base = read_json(folder / lora.CONFIG)
-        if tokenizer_at is None and (folder / TOKENIZER).is_file():
-            tokenizer_at = name_or_path
-        settings = (cls.load_config(name_or_path) if (folder / cls.config_file_name).is_file() else {}) | settings
-        module = load_module(
-            cls, base["base_model_name_or_path"], revision=base["revision"], token=token, cache_folder=cache_folder,
-            local_files_only=local_files_only, model_kwargs=model_kwargs, tokenizer_at=tokenizer_at,
-            tokenizer_revision=tokenizer_revision, **settings,
-        )  # fmt: skip
-        lora.load_adapter_into(module.model, name_or_path)
-        return module
-    quiet()
-    hub = {"token": token, "cache_dir": cache_folder, "local_files_only": local_files_only}
-    with (
-        loading(Model(name_or_path, name_or_path, revision), "base.model"),
-        Bar(f"load {name_or_path}", 1, "model") as bar,
-    ):
-        config = AutoConfig.from_pretrained(name_or_path, revision=revision or "main", **hub)
-        model, told = AutoModel.from_pretrained(
-            name_or_path,
-            config=getattr(config, "thinker_config", config),
-            revision=revision or "main",
-            use_safetensors=True,
-            output_loading_info=True,
-            **{"dtype": "float32"} | (model_kwargs or {}),
-            **hub,
-        )
-        _check_complete(name_or_path, told)
-        tokenizer = AutoTokenizer.from_pretrained(
-            tokenizer_at or name_or_path, revision=(tokenizer_revision if tokenizer_at else revision) or "main", **hub
-        )
-        saved = cls.load_config(
-            name_or_path, revision=revision, token=token, cache_folder=cache_folder, local_files_only=local_files_only
-        )
-        bar.to(1)
-    given = {key: settings[key] for key in cls.config_keys if key in settings}
-    module = cls(model, tokenizer, **{**saved, **given})
-    module.source = (name_or_path, revision)
-    return module
-
-
-def _check_complete(name: str, told: Mapping[str, Collection[Any]]) -> None:
-    """Refuse weights that would be left at random, which transformers only warns of. The head is not asked for."""
-    absent = sorted(told.get("missing_keys", ()))
-    if absent:
-        raise UserError(f"model {name} lacks {some(absent)}; download it again, or name another")
-    if odd := sorted(str(one[0]) for one in told.get("mismatched_keys", ())):
-        raise UserError(f"model {name}: {some(odd)} has another shape than its config.json says; name another")
-
-
-def some(names: Sequence[str]) -> str:
-    """The first three names, and how many more there are."""
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
-def quiet() -> None:
-    """No progress bars of transformers' own where nobody watches, and no report of what it loaded: we check that."""
-    from transformers.utils import logging
-
-    if not watched():
-        logging.disable_progress_bar()
-    for name in ("modeling_utils", "distributed.tensor_parallel"):  # the second speaks up where the first may not
-        logging.get_logger(f"transformers.{name}").setLevel(logging.ERROR)
+    with torch.device("meta"):
+        thinker = AutoModel.from_config(AutoConfig.for_model(**config))
+    read_adapter(thinker, base.adapter, base.adapter_revision)

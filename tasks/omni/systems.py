@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tasks.omni.loading import load_embedder
-from tasks.shared.artifacts.index import Encoding
-from tasks.shared.artifacts.models import System
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+
+    from tasks.shared.artifacts.index import Encoding
+    from tasks.shared.artifacts.models import System
 
 
 def load_system(system: System, encoding: Encoding) -> SentenceTransformer:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tasks.omni import prompt as prompts
-from tasks.omni.loading import ARCHITECTURE, assemble
+from tasks.omni.loading import assemble
+from tasks.omni.pretrained import ARCHITECTURE
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

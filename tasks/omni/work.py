@@ -17,20 +17,19 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import torch
 
-from tasks.omni.documents import Document
+from tasks.omni.document import Document
 from tasks.omni.encoding import embed
-from tasks.omni.item import Item
+from tasks.omni.inputs import Item
 from tasks.omni.prompt import QUERY_PREFIX
 from tasks.omni.systems import load_system
-from tasks.shared.artifacts.index import Encoding
-from tasks.shared.artifacts.models import System
 from tasks.shared.runtime.files import read_json, write_json
-from tasks.shared.runtime.gpu import VISIBLE
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from tasks.omni.embedder import OmniEmbedder
+    from tasks.shared.artifacts.index import Encoding
+    from tasks.shared.artifacts.models import System
 
 VECTOR, TEXT = "vector.npy", "text.json"
 
@@ -71,7 +70,7 @@ class Encode:
     def start(self, number: int) -> None:
         """Load the weights, onto this process's own GPU. Raises UserError where they cannot be had."""
         if self.gpus:
-            os.environ[VISIBLE] = self.gpus[number]
+            os.environ["CUDA_VISIBLE_DEVICES"] = self.gpus[number]
         torch.set_num_threads(self.threads)
         self._model = load_system(self.system, self.encoding)
         # a tokenizer changes itself when it is first asked for plain text; then threads share it

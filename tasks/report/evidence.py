@@ -14,9 +14,9 @@ from tasks.shared.artifacts.index import IndexManifest, read_index_manifest
 from tasks.shared.artifacts.media import Media
 from tasks.shared.artifacts.models import BaseModel, Training
 from tasks.shared.artifacts.negatives import MinedQuery
-from tasks.shared.artifacts.publish import RESULTS
-from tasks.shared.artifacts.scores import HEADLINE, Run, Scores
+from tasks.shared.artifacts.scores import HEADLINE, Scores
 from tasks.shared.artifacts.transcripts import Transcript
+from tasks.shared.artifacts.types import RESULTS, Run
 from tasks.shared.execution.failures import FAILURES, Failure, read_failures
 from tasks.shared.runtime.files import read_json
 

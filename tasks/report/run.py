@@ -28,7 +28,6 @@ def run(stage: StageRun) -> None:
         (folder / f"{plot.name}.png").write_bytes(plot.light)
     write_text(stage.out / PAGE, render(parts))
     write_text(stage.out / LINEAGE, render(parts | lineage_parts(evidence, parts["samples"]), LINEAGE))
-    stage.artifacts = [PAGE, LINEAGE, PLOTS]
     stage.counts = {
         "queries_shown": len(parts["samples"]),
         "videos_shown": len(parts["sample_videos"]),

@@ -45,7 +45,7 @@ def _positive(text: str) -> int:
 def _submission(chosen: argparse.Namespace) -> int:
     from tasks.shared.artifacts.scores import SYSTEMS
     from tasks.shared.runtime.errors import UserError
-    from tasks.submission.submit import submit
+    from tasks.submission.layouts import submit
 
     if chosen.system not in SYSTEMS:
         raise UserError(f"--system {chosen.system}: known are {', '.join(SYSTEMS)}")

@@ -1,24 +1,65 @@
-"""Files of rankings that people hand in: JSON as MAGMaR took it in 2025 and takes it in 2026, and TREC runs.
+"""Submissions: files of rankings in the layouts of MAGMaR 2025 and 2026, and TREC runs.
 
-2025: `{query_id: {video_id: score}}`. 2026: `{query_id: [{"video_id": ..., "relevance": score}]}`. Which one a file
-is, its content says. Read or written, the rank follows from the score alone, equal scores by video id, both
-descending, as trec_eval has it.
+2025: `{query_id: {video_id: score}}`. 2026: `{query_id: [{"video_id": ..., "relevance": score}]}`. A file's layout is
+recognised by its content. Read or written, the rank follows from the score alone, equal scores by video id, both
+descending, as in trec_eval.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from tasks.shared.artifacts.scores import Run
+from tasks.shared.artifacts.corpus import read_queries, read_videos
+from tasks.shared.artifacts.scores import read_run
+from tasks.shared.artifacts.types import RESULTS, Run
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import write_text
 
+CORPUS = RESULTS / "corpus"
+
 Layout = Literal["2025", "2026"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
+
+
+def submit(path: Path, layout: Layout, system: str, depth: int | None) -> Run:
+    """Write a system's rankings of the test queries as a submission, cut at a depth where one is given.
+
+    Raises UserError where a test query has no ranking, where the ranking knows another corpus, and where the file does
+    not read back as it was written.
+    """
+    run = read_run(system)
+    queries = {query.query_id for query in read_queries(CORPUS / "queries.parquet", "test")}
+    videos = {video.video_id for video in read_videos(CORPUS / "manifest.parquet", "test")}
+    check(run, system, queries, videos)
+    cut = {query_id: dict(list(ranking.items())[:depth]) for query_id, ranking in run.items()}
+    write_layout(path, cut, layout)
+    again = read_layout(path)
+    if {query_id: list(ranking.items()) for query_id, ranking in again.items()} != {
+        query_id: list(ranking.items()) for query_id, ranking in cut.items()
+    }:
+        raise UserError(f"{path} does not read back as it was written; write it to another disk")
+    return again
+
+
+def check(run: Run, system: str, queries: Collection[str], videos: Collection[str]) -> None:
+    """Raise UserError unless every test query, and no other, has a ranking of test videos."""
+    if lost := sorted(set(queries) - run.keys()):
+        raise UserError(
+            f"{system} ranks nothing for {len(lost)} of {len(queries)} test queries, the first is {lost[0]}; "
+            "run `dvc repro evaluate`, or submit another system"
+        )
+    if strange := sorted(run.keys() - set(queries)):
+        raise UserError(f"{system} ranks for {strange[0]}, which is no test query; run `dvc repro evaluate`")
+    known = set(videos)
+    for query_id, ranking in run.items():
+        if strange := sorted(ranking.keys() - known):
+            raise UserError(
+                f"{system} ranks {strange[0]} for {query_id}, which is no test video; run `dvc repro evaluate`"
+            )
 
 
 def write_layout(path: Path, run: Run, layout: Layout) -> None:
@@ -36,7 +77,7 @@ def write_layout(path: Path, run: Run, layout: Layout) -> None:
 def read_layout(path: Path) -> Run:
     """Rankings of either layout or of a TREC run, best first.
 
-    Raises UserError for a file that is none of these, a score that is no finite number, and a video twice in a ranking.
+    Raises UserError for a file in no known layout, a score that is not a finite number, and a video twice in a ranking.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")

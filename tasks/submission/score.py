@@ -11,8 +11,8 @@ from tasks.corpus.multivent import read_judgments as read_multivent
 from tasks.corpus.tables import read_judgments as read_trec
 from tasks.evaluate.measures import means, per_query
 from tasks.shared.artifacts.corpus import Qrels
-from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.scores import HEADLINE, MEASURES
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.submission.layouts import read_layout
 

@@ -1,4 +1,4 @@
-"""What each kind of event looks like behind the scene: muted colours, with one moving effect.
+"""The background of each kind of event: muted colours, with one moving effect.
 
 Effects repeat after `PHASES` steps, so a background is drawn once per step and size, then reused.
 """
@@ -12,7 +12,7 @@ from functools import lru_cache
 from PIL import Image
 
 from tasks.synthetic.canvas import Canvas
-from tasks.synthetic.chance import rng_for
+from tasks.synthetic.seeding import rng_for
 
 PHASES = 8
 

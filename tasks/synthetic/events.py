@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from tasks.shared.runtime.errors import UserError
-from tasks.synthetic.chance import rng_for
 from tasks.synthetic.lexicon import (
     COLOURS,
     KINDS,
@@ -26,6 +26,7 @@ from tasks.synthetic.lexicon import (
     SOUNDS,
     THINGS,
 )
+from tasks.synthetic.seeding import rng_for
 
 Combo = tuple[str, ...]
 
@@ -33,12 +34,13 @@ TOPICS: tuple[Sequence[str], ...] = (tuple(KINDS), tuple(PLACES))
 SCENES: tuple[Sequence[str], ...] = (tuple(COLOURS), tuple(OBJECTS), tuple(LANDMARKS))
 SPEECHES: tuple[Sequence[str], ...] = (tuple(ROLES), tuple(THINGS))
 SIGNS: tuple[Sequence[str], ...] = (SIGN_WORDS, SIGN_WORDS)
+DISTRACTORS = 4  # so many events have one distractor: a video that no query asks for
 MAX_EVENTS = 150  # of the 160 pairs of a role and a thing; the scarcest combination
 
 
 @dataclass(frozen=True)
 class Event:
-    """What happened, what is seen and heard there, and what is said and written."""
+    """The components of an event: what happened where, the scene, the sound, the request and the sign."""
 
     event_id: str
     kind: str
@@ -102,13 +104,13 @@ def random_event(rng: np.random.Generator, taken: frozenset[Combo] = frozenset()
 
 
 def _event(*names: str) -> Event:
-    kind, place, colour, thing_seen, landmark, sound, role, thing, upper, lower, language = names
+    kind, place, colour, object_, landmark, sound, role, thing, upper, lower, language = names
     return Event(
         event_id=f"{kind}_{place}",
         kind=kind,
         place=place,
         colour=colour,
-        object=thing_seen,
+        object=object_,
         landmark=landmark,
         sound=sound,
         role=role,
@@ -144,3 +146,28 @@ def _spread(
         for used, name in zip(uses, names, strict=True):
             used[name] += 1
     return chosen
+
+
+@dataclass(frozen=True)
+class DemoEvents:
+    """The events of the demo: those that queries ask for, and distractors, which no query asks for."""
+
+    queried: dict[Literal["train", "test"], list[Event]]
+    distractors: dict[Literal["train", "test"], list[Event]]
+
+    def all(self) -> list[Event]:
+        """Every event, so that generated training pairs can keep away from all of them."""
+        groups = (*self.queried.values(), *self.distractors.values())
+        return [event for group in groups for event in group]
+
+
+def demo_events(seed: int, train_events: int, test_events: int) -> DemoEvents:
+    """The events of the demo, with unique combinations. UserError where there are too many."""
+    count = train_events + test_events
+    extra = count // DISTRACTORS
+    events = make_events(seed, count + extra)
+    queried, distractors = events[:count], events[count:]
+    return DemoEvents(
+        queried={"train": queried[:train_events], "test": queried[train_events:]},
+        distractors={"train": distractors[::2], "test": distractors[1::2]},
+    )

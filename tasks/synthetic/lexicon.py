@@ -1,4 +1,4 @@
-"""The closed vocabularies of the demo world, with their words in the six languages of MultiVENT 2.0.
+"""The closed vocabularies of the demo, with their words in the six languages of MultiVENT 2.0.
 
 Every table maps a component's id to its words by language. The words are chosen so that the templates of
 `sentences` need no agreement, and so that a small English recogniser reads the synthesised English ones.

@@ -21,7 +21,8 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont
 from tasks.synthetic.backgrounds import PHASES, background
 from tasks.synthetic.canvas import Canvas
 from tasks.synthetic.events import Event
-from tasks.synthetic.icons import landmark_sprite, object_sprite
+from tasks.synthetic.landmarks import landmark_sprite
+from tasks.synthetic.objects import object_sprite
 
 Style = Literal["professional", "edited", "raw"]
 STYLES: tuple[Style, ...] = ("professional", "edited", "raw")

@@ -1,4 +1,4 @@
-"""What is said and written about an event, in any of the six languages.
+"""Sentences that are spoken and written about an event, in any of the six languages.
 
 Four things are kept apart, because each is to be found by one modality only: kind and place (metadata and speech),
 the scene and its sound (picture and audio), the payload (speech), the sign (picture).

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-SAMPLE_RATE = 16_000
+from tasks.shared.artifacts.sound import SAMPLE_RATE
+
 Wave = NDArray[np.float64]
 
 

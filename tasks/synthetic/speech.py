@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-SAMPLE_RATE = 16_000
 VOICES = {"en": "en-us", "es": "es", "ru": "ru", "ar": "ar", "zh": "cmn", "ko": "ko"}
 
 # espeak-ng/speak_lib.h

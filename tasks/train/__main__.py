@@ -7,7 +7,7 @@ item store ($REELTRACE_STORE) that all of them see:
     torchrun --nnodes 2 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST:29500 -m tasks.train
     accelerate launch --num_processes 8 -m tasks.train
 
-Then the launcher says how many there are, and `dvc commit train` records what the first one published.
+Then the launcher decides how many there are, and `dvc commit train` records what rank 0 published.
 """
 
 import sys
@@ -15,14 +15,12 @@ import sys
 from tasks.shared.execution.params import load_params
 from tasks.shared.execution.stage import main
 from tasks.shared.runtime.errors import UserError
-from tasks.train.follow import follow
-from tasks.train.launch import bound, launch
-from tasks.train.ranks import Ranks
-from tasks.train.run import COMPONENTS, run
+from tasks.train.ranks import Ranks, end_with_launcher
+from tasks.train.run import COMPONENTS, run, run_worker
 
 
 def processes() -> int:
-    """Ranks to start; 1 where params.yaml is wrong, which the stage will say."""
+    """Ranks to start; 1 where params.yaml is wrong, which the stage reports."""
     try:
         return load_params().train.processes
     except UserError:
@@ -31,12 +29,14 @@ def processes() -> int:
 
 if __name__ == "__main__":
     if Ranks.started():
-        bound()
+        end_with_launcher()
         if (here := Ranks.here()).rank > 0:
-            follow(here)
+            run_worker(here)
         else:
             main("train", run, components=COMPONENTS)
     elif (count := processes()) > 1:
+        from tasks.train.launch import launch
+
         sys.exit(launch(count))
     else:
         main("train", run, components=COMPONENTS)

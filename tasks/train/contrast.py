@@ -8,13 +8,13 @@ items, and a rank has only its share of the rows. So (Gao et al. 2021):
    rank's own embeddings;
 3. every rank embeds its mini-batches again, with the same dropout, and sends these gradients on into the weights.
 
-Step 2 needs no gradient of the exchange: whoever made an embedding differentiates the whole loss by it. A rank's
-weights then have its share of the gradient, and DDP brings the shares together once, after the last mini-batch. Where
-all that a rank has fits into one mini-batch, step 1 remembers the activations and step 3 needs no second look. Groups
+Step 2 needs no gradient of the exchange: the rank that made an embedding differentiates the whole loss by it. A rank's
+weights then have its share of the gradient, and DDP adds the shares up once, after the last mini-batch. Where
+all that a rank has fits into one mini-batch, step 1 keeps the activations and step 3 need not embed again. Groups
 of a batch that get no gradient are embedded once, in step 1, and exchanged with the others.
 
-The ranks' shares are filled up to the same number of rows. What fills them is cut off before the loss: it is no
-candidate, weighs nothing and gets a gradient of zero. So loss and gradient are those of the batch on one rank, however
+The ranks' shares are padded to the same number of rows. The padding is cut off before the loss: it is no
+candidate, has no weight and gets a gradient of zero. So loss and gradient are those of the batch on one rank, however
 many ranks there are.
 """
 
@@ -32,7 +32,7 @@ from torch.distributed import all_gather
 from torch.nn.parallel import DistributedDataParallel
 
 from tasks.train.inputs import Batch, Features
-from tasks.train.losses import Loss
+from tasks.train.objectives import Loss
 
 SHORTEST = 0.75  # of a mini-batch's longest item, in tokens
 TOKENS = 2048  # at most, of a mini-batch of several items: with more a CPU is slower, as its caches overflow
@@ -43,7 +43,7 @@ class MiniBatch:
     """A few items of one group, and their embeddings.
 
     Attributes:
-        group: the features of all its items; taken out anew when they are needed again, so that none lie twice.
+        group: the features of all its items; indexed again when they are needed, so that none are stored twice.
         chosen: the items' places in the group.
         before: how many items the groups before it have.
         random: the state of the random numbers that they were embedded with.
@@ -123,7 +123,7 @@ class Contrast(torch.nn.Module):
     def _embedded(self, groups: Mapping[str, Features]) -> list[MiniBatch]:
         done, before = [], 0
         for group in groups.values():
-            for chosen in alike(group["attention_mask"].sum(dim=1), self.mini_batch_size):
+            for chosen in by_length(group["attention_mask"].sum(dim=1), self.mini_batch_size):
                 random = RandContext(*group.values())
                 done.append(MiniBatch(group, chosen, before, random, self._embed(group, chosen)))
             before += _items(group)
@@ -163,7 +163,7 @@ def _items(features: Features) -> int:
     return len(features["input_ids"])
 
 
-def alike(lengths: torch.Tensor, size: int) -> Iterator[torch.Tensor]:
+def by_length(lengths: torch.Tensor, size: int) -> Iterator[torch.Tensor]:
     """Places of at most `size` items of about the same length at a time, the longest first."""
     order = lengths.argsort(descending=True, stable=True)
     ordered = lengths[order].tolist()

@@ -1,4 +1,4 @@
-"""From rows to tensors: each rank's share of a batch, and what the model reads of it."""
+"""From rows to tensors: each rank's share of a batch, and the features that the model reads."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, TypedDict
 
 import torch
 
-from tasks.omni.item import Item
-from tasks.omni.parts import only, stretch, swapped
-from tasks.omni.perceive import Perceived
+from tasks.omni.document import Document
+from tasks.omni.inputs import Item, TowerOutput
 from tasks.omni.prompt import QUERY_PREFIX
+from tasks.omni.tower_outputs import crop, only, run_towers, swapped
 from tasks.train.rows import Row
 from tasks.train.views import Plan, Views
 
 if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
     from tasks.omni.embedder import OmniEmbedder
-    from tasks.train.seen import Seen
 
 Features = dict[str, torch.Tensor]  # of items: the first dimension of each
+TOWER_CACHE_BYTES = 2 << 30
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,10 @@ class Batch(TypedDict):
 
     - queries: of the rows;
     - passages: the rows' positives, then first negatives, and so on;
-    - fused: the positives as they are, where the passages do not have them so;
-    - second: a stretch of every modality of the positives;
-    - swapped: the positives with one modality of another row's; an item of nothing without a tuple negative;
-    - text, video, audio: the positives with this modality alone; an item of nothing where they do not have it.
+    - fused: the unmodified positives, where the passages do not have them;
+    - second: a crop of every modality of the positives;
+    - swapped: the positives with one modality of another row's; an empty item without a tuple negative;
+    - text, video, audio: the positives with this modality alone; an empty item where they do not have it.
 
     `learnt` groups get a gradient, `fixed` ones do not.
     """
@@ -67,7 +69,7 @@ class Batch(TypedDict):
 
 
 def shares(rows: Sequence[Row], batches: Sequence[Sequence[int]], rank: int, ranks: int) -> list[Share]:
-    """What a rank does of every batch: consecutive rows, so that rank after rank gives the batch again."""
+    """A rank's share of every batch: consecutive rows, so that the shares in order of ranks are the batch."""
     found = []
     for number, batch in enumerate(batches):
         size = -(-len(batch) // ranks)
@@ -76,17 +78,47 @@ def shares(rows: Sequence[Row], batches: Sequence[Sequence[int]], rank: int, ran
     return found
 
 
+class TowerCache:
+    """Tower outputs of documents by video id, cached for training with frozen towers while memory allows.
+
+    A document comes up once an epoch, once for each query that it is a negative of, and twice each time under gradient
+    caching. Documents pass through the towers one at a time, so that no output depends on which came with it.
+    """
+
+    def __init__(self, model: SentenceTransformer, documents: Mapping[str, Document]) -> None:
+        self.model = model
+        self.documents = documents
+        self._outputs: dict[str, TowerOutput] = {}
+        self._bytes = 0
+
+    def __getitem__(self, video_id: str) -> TowerOutput:
+        if (cached := self._outputs.get(video_id)) is not None:
+            return cached
+        (output,) = run_towers(self.model, [self.documents[video_id].load()], batch_size=1)
+        size = output.media.nbytes if output.media is not None else 0
+        if self._bytes + size <= TOWER_CACHE_BYTES:
+            self._outputs[video_id] = output
+            self._bytes += size
+        return output
+
+
 class Inputs:
     """Makes a share's features: what a data loader calls to collate.
 
     Args:
         embedder: prepares items.
         queries: text by query id.
-        documents: what the frozen towers make of a document, by video id.
-        views: in what other ways documents are shown.
+        documents: tower outputs by video id.
+        views: decides which modified views of documents are shown.
     """
 
-    def __init__(self, embedder: OmniEmbedder, queries: Mapping[str, str], documents: Seen, views: Views) -> None:
+    def __init__(
+        self,
+        embedder: OmniEmbedder,
+        queries: Mapping[str, str],
+        documents: TowerCache,
+        views: Views,
+    ) -> None:
         self.embedder = embedder
         self.queries = queries
         self.documents = documents
@@ -108,7 +140,7 @@ class Inputs:
             if "passages" not in learnt or self.views.drops:
                 (learnt if weights.tuple else fixed)["fused"] = self.embedder.preprocess(whole)
             if weights.tuple:
-                learnt["second"] = self.embedder.preprocess(self._stretches(share, whole))
+                learnt["second"] = self.embedder.preprocess(self._crops(share, whole))
             for modality in plan.pair or ():
                 learnt[modality] = self.embedder.preprocess([only(one, {modality}) for one in whole])
             if plan.swapped and any(other is not None for other in plan.partners):
@@ -121,28 +153,28 @@ class Inputs:
             "plan": plan,
         }
 
-    def _passages(self, share: Share, document: Callable[[str], Perceived]) -> list[Perceived]:
+    def _passages(self, share: Share, document: Callable[[str], TowerOutput]) -> list[TowerOutput]:
         passages = []
         columns = zip(*([row.positive, *row.negatives] for row in share.rows), strict=True)
         for number, column in enumerate(columns):
             for place, video_id in zip(share.places, column, strict=True):
                 passage = document(video_id)
                 if self.views.drops:
-                    passage = only(passage, self.views.kept(share.number, place, number, video_id))
+                    passage = only(passage, self.views.shown_modalities(share.number, place, number, video_id))
                 passages.append(passage)
         return passages
 
-    def _stretches(self, share: Share, whole: Sequence[Perceived]) -> list[Perceived]:
-        """Second views, out of what the model reads of the documents: words beyond its limit are in none."""
+    def _crops(self, share: Share, whole: Sequence[TowerOutput]) -> list[TowerOutput]:
+        """Second views: crops of what the model reads of the documents, without text beyond its limit."""
         limit = self.embedder.limit(None)
         found = []
         for place, one in zip(share.places, whole, strict=True):
             text = None if one.text is None else self.embedder.prompt.read(one.text, limit)[0]
-            draw = self.views.draw("stretch", share.number, place)
-            found.append(stretch(replace(one, text=text), self.views.settings.view, draw))
+            draw = self.views.draw("crop", share.number, place)
+            found.append(crop(replace(one, text=text), self.views.settings.view, draw))
         return found
 
-    def _swapped(self, share: Share, plan: Plan, document: Callable[[str], Perceived]) -> list[Perceived]:
+    def _swapped(self, share: Share, plan: Plan, document: Callable[[str], TowerOutput]) -> list[TowerOutput]:
         found = []
         for place in share.places:
             own, other = document(share.batch[place].positive), plan.partners[place]

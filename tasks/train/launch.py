@@ -1,42 +1,78 @@
-"""Starting the ranks of this machine, and that none of them outlives the stage.
+"""Starting the ranks of this machine, such that none of them outlives the stage.
 
-They are started by torch's elastic agent, as torchrun does, but meet at a port of 127.0.0.1 alone. Rank 0 has the
-stage's standard output and error; what the others print is shown only where one of them ended the training.
+They are started by torch's elastic agent, as torchrun does, but their key-value store listens on 127.0.0.1 alone.
+Rank 0 has the stage's standard output and error; the output of the others is shown only where one of them ended the
+training.
 """
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import os
 import signal
 import socket
 import sys
 import tempfile
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
 
-if TYPE_CHECKING:
-    from torch.distributed.elastic.agent.server.api import RunResult
+from torch.distributed import TCPStore
+from torch.distributed.elastic.agent.server.api import RunResult, WorkerSpec
+from torch.distributed.elastic.agent.server.local_elastic_agent import LocalElasticAgent
+from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs, SignalException, Std
+from torch.distributed.elastic.rendezvous import RendezvousHandler, RendezvousInfo, RendezvousStoreInfo
 
-STARTER = "REELTRACE_STARTER"  # the process id of who started the ranks here
-LOOK = 0.1  # seconds between two looks at whether all ranks are alive
+from tasks.train.ranks import STARTER
+
+LOOPBACK = "127.0.0.1"
+POLL = 0.1  # seconds between two checks that all ranks are alive
 GRACE = 4  # seconds that ranks have between being asked to end and being killed
 ENDED = (-signal.SIGTERM, 128 + signal.SIGTERM)  # exit codes of ranks that the agent ended because of another
-ONE_LINE = (2, os.EX_TEMPFAIL, 130)  # exit codes of a stage that says why in one line
-PR_SET_PDEATHSIG = 1
+ONE_LINE = (2, os.EX_TEMPFAIL, 130)  # exit codes of a stage that reports its error in one line
+
+
+class LocalRendezvous(RendezvousHandler):
+    """The rendezvous of one elastic agent with itself, at a port of 127.0.0.1.
+
+    torch's own rendezvous opens the store's port on every interface of the machine, for anyone.
+    """
+
+    use_agent_store = True
+
+    def __init__(self) -> None:
+        listening = socket.create_server((LOOPBACK, 0))
+        port = listening.getsockname()[1]
+        self._store = TCPStore(
+            LOOPBACK, port, is_master=True, wait_for_workers=False, master_listen_fd=listening.detach()
+        )
+        self._address = RendezvousStoreInfo(LOOPBACK, port)
+        self._closed = False
+
+    def get_backend(self) -> str:
+        return "static"
+
+    def get_run_id(self) -> str:
+        return str(os.getpid())
+
+    def next_rendezvous(self) -> RendezvousInfo:
+        return RendezvousInfo(self._store, 0, 1, self._address)
+
+    def is_closed(self) -> bool:
+        return self._closed
+
+    def set_closed(self) -> None:
+        self._closed = True
+
+    def num_nodes_waiting(self) -> int:
+        return 0
+
+    def shutdown(self) -> bool:
+        self._closed = True
+        return True
 
 
 def launch(count: int) -> int:
     """Run `python -m tasks.train` as so many ranks until all have ended; the exit code of the one that decided it."""
-    from torch.distributed.elastic.agent.server.api import WorkerSpec
-    from torch.distributed.elastic.agent.server.local_elastic_agent import LocalElasticAgent
-    from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs, SignalException, Std
-
-    from tasks.train.meeting import Meeting
-
-    logging.disable()  # the agent's own account of it
+    logging.disable()  # the agent's own messages
     os.environ[STARTER] = str(os.getpid())
     for name in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
         os.environ.setdefault(name, _loopback())
@@ -44,14 +80,14 @@ def launch(count: int) -> int:
         spec = WorkerSpec(
             role="train",
             local_world_size=count,
-            rdzv_handler=Meeting(),
+            rdzv_handler=LocalRendezvous(),
             entrypoint=sys.executable,
             args=("-m", "tasks.train"),
             max_restarts=0,
-            monitor_interval=LOOK,
+            monitor_interval=POLL,
         )
-        said = DefaultLogsSpecs(folder, redirects=dict.fromkeys(range(1, count), Std.ALL))
-        agent = LocalElasticAgent(spec, said, exit_barrier_timeout=GRACE, shutdown_timeout=GRACE)
+        logs = DefaultLogsSpecs(folder, redirects=dict.fromkeys(range(1, count), Std.ALL))
+        agent = LocalElasticAgent(spec, logs, exit_barrier_timeout=GRACE, shutdown_timeout=GRACE)
         try:
             return _code(agent.run(), Path(folder))
         except SignalException as ended:
@@ -61,13 +97,13 @@ def launch(count: int) -> int:
 
 
 def _code(result: RunResult, folder: Path) -> int:
-    """The exit code, after saying what rank 0 could not."""
+    """The exit code, after printing the error where rank 0 has not."""
     if not result.is_failed():
         return 0
-    by_themselves = [one for one in result.failures.values() if one.exitcode not in ENDED]
-    failures = by_themselves or list(result.failures.values())
-    decided = min(failures, key=lambda one: (one.local_rank > 0, one.timestamp))  # rank 0 has said why by now
-    rank, code = decided.local_rank, int(decided.exitcode)
+    own_failures = [one for one in result.failures.values() if one.exitcode not in ENDED]
+    failures = own_failures or list(result.failures.values())
+    first = min(failures, key=lambda one: (one.local_rank > 0, one.timestamp))  # rank 0 has printed its error by now
+    rank, code = first.local_rank, int(first.exitcode)
     if code < 0:
         name = signal.Signals(-code).name
         print(
@@ -79,21 +115,6 @@ def _code(result: RunResult, folder: Path) -> int:
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
         print("\n".join(lines[-1:] if code in ONE_LINE else lines), file=sys.stderr)
     return code
-
-
-def bound() -> None:
-    """For a rank: end in good order when its launcher asks, and at once when `launch` that started it is gone."""
-    signal.signal(signal.SIGTERM, _leave)
-    if (starter := os.environ.get(STARTER)) is None:
-        return
-    with suppress(OSError, AttributeError):  # where the system can
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != int(starter):
-        os._exit(128 + signal.SIGKILL)
-
-
-def _leave(number: int, _: object) -> NoReturn:
-    sys.exit(128 + number)
 
 
 def _loopback() -> str:

@@ -1,4 +1,4 @@
-"""Learning a lesson: the model with its adapter, the batches, and this rank's part in them."""
+"""Training an adapter on a training set: the model, the batches, and this rank's shares of them."""
 
 from __future__ import annotations
 
@@ -12,24 +12,27 @@ import torch
 
 from tasks.omni.loading import load_embedder
 from tasks.omni.lora import attach_lora, load_adapter
-from tasks.shared.artifacts.models import read_base
-from tasks.shared.execution.params import Params
+from tasks.shared.artifacts.exposures import write_altered, write_exposures
+from tasks.shared.artifacts.losses import write_losses
+from tasks.shared.artifacts.models import ADAPTER, read_base
 from tasks.train.batches import judged_batches
-from tasks.train.inputs import Inputs, shares
-from tasks.train.lesson import Lesson
+from tasks.train.inputs import Inputs, TowerCache, shares
 from tasks.train.ranks import Ranks
-from tasks.train.seen import Seen
+from tasks.train.rows import shown
 from tasks.train.trainer import fit
+from tasks.train.views import altered
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from tasks.omni.embedder import OmniEmbedder
+    from tasks.shared.execution.params import Params
     from tasks.shared.execution.tracking import Tracker
+    from tasks.train.training_set import TrainingSet
 
 
 @dataclass(frozen=True)
-class Learnt:
+class Trained:
     """The model with the trained adapter, the curve, and the batches as numbers of rows."""
 
     model: SentenceTransformer
@@ -38,7 +41,7 @@ class Learnt:
 
 
 def learn(
-    lesson: Lesson,
+    training_set: TrainingSet,
     params: Params,
     folder: Path,
     checkpoint: str | None,
@@ -46,14 +49,16 @@ def learn(
     ranks: Ranks,
     device: str | None,
     tracker: Tracker | None,
-) -> Learnt:
+) -> Trained:
     """Train an adapter, together with the other ranks.
 
     Args:
+        training_set: what to train on.
+        params: of the run.
         folder: where checkpoints are written; the same folder for all ranks.
-        checkpoint: the one of them to go on from.
+        checkpoint: the one of them to resume from.
         device: this rank's; None for the best there is.
-        tracker: told of every step; None where another rank does it.
+        tracker: logs every step; None on all ranks but the first.
 
     Raises:
         UserError: the base or its adapter cannot be loaded.
@@ -70,11 +75,13 @@ def learn(
         embedder = cast("OmniEmbedder", model[0])
         if settings.gradient_checkpointing:
             embedder.model.language_model.gradient_checkpointing_enable({"use_reentrant": False})
-        batches = judged_batches(lesson.rows, lesson.positives, settings.batch_size, settings.epochs, seed)
+        batches = judged_batches(training_set.rows, training_set.positives, settings.batch_size, settings.epochs, seed)
+        documents = TowerCache(model, training_set.documents)
+        inputs = Inputs(embedder, training_set.queries, documents, training_set.views(params))
         history = fit(
             model,
-            shares(lesson.rows, batches, ranks.rank, ranks.count),
-            Inputs(embedder, lesson.queries, Seen(model, lesson.documents), lesson.views(params)),
+            shares(training_set.rows, batches, ranks.rank, ranks.count),
+            inputs,
             folder,
             checkpoint,
             params=settings,
@@ -82,7 +89,7 @@ def learn(
             ranks=ranks,
             tracker=tracker,
         )
-    return Learnt(model, history, batches)
+    return Trained(model, history, batches)
 
 
 def _with_adapter(params: Params, device: str | None) -> SentenceTransformer:
@@ -106,3 +113,15 @@ def _with_adapter(params: Params, device: str | None) -> SentenceTransformer:
     else:
         load_adapter(model, base.adapter, base.adapter_revision)
     return model
+
+
+def write_trained(trained: Trained, training_set: TrainingSet, params: Params, folder: Path) -> None:
+    """Write the adapter, its losses, and what was shown for which query, into a folder."""
+    settings, views = params.train, training_set.views(params)
+    rows, mined, steps = training_set.rows, training_set.mined, settings.accumulation_steps
+    contrasted = bool(settings.objectives.query or settings.objectives.symmetric)
+    trained.model.save(str(folder / ADAPTER), create_model_card=False)
+    write_losses(folder, trained.history)
+    write_exposures(folder, shown(rows, trained.batches, mined, steps, contrasted=contrasted))
+    if settings.objectives.tuple or views.drops:
+        write_altered(folder, altered(views, rows, trained.batches, steps))

@@ -1,23 +1,26 @@
-"""The processes of one training, called ranks: which this one is, what rank 0 tells the others, and their group.
+"""The processes of one training, called ranks: which this one is, what rank 0 sends the others, and their group.
 
 Whoever starts them (torchrun, `accelerate launch`, `tasks.train.launch`) numbers them in the environment, as torch
 agreed on: RANK of WORLD_SIZE, LOCAL_RANK of LOCAL_WORLD_SIZE on its machine, GROUP_RANK for the machine.
 
-Rank 0 is the stage: it alone reads the store, reports and publishes, and says what the others are to do. They talk
+Rank 0 is the stage: it alone reads the store, reports and publishes, and sends the others the plan. Ranks communicate
 through torch's key-value store until they know their GPUs, and as a group of torch.distributed after that.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, NoReturn, TypedDict
 
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.gpu import VISIBLE
@@ -27,11 +30,13 @@ if TYPE_CHECKING:
 
 PLAN = "plan"
 PATIENCE = timedelta(days=7)  # for rank 0, which may wait for GPUs that others hold
-ECHO = 10.0  # seconds in which a launcher ends what another rank's death has left without an answer
+ECHO = 10.0  # seconds in which a launcher ends the ranks that another rank's death has left waiting
+STARTER = "REELTRACE_STARTER"  # the process id of the launcher that started the ranks here
+PR_SET_PDEATHSIG = 1
 
 
 class Plan(TypedDict):
-    """What rank 0 says: the key of what is to be learnt, and the checkpoint to go on from."""
+    """What rank 0 sends: the key of the adapter to train, and the checkpoint to resume from."""
 
     key: str
     checkpoint: str | None
@@ -46,7 +51,7 @@ class Ranks:
     local_rank: int = 0
     local_count: int = 1
     machine: int = 0
-    _said: bool = field(default=False, init=False)
+    _sent: bool = field(default=False, init=False)
 
     @staticmethod
     def started() -> bool:
@@ -62,8 +67,8 @@ class Ranks:
         try:
             return cls(*(int(os.environ.get(name, default)) for name, default in names.items()))
         except ValueError:
-            said = ", ".join(f"{name}={os.environ.get(name)}" for name in names)
-            raise UserError(f"the environment numbers no ranks ({said}); start them with torchrun") from None
+            found = ", ".join(f"{name}={os.environ.get(name)}" for name in names)
+            raise UserError(f"the environment numbers no ranks ({found}); start them with torchrun") from None
 
     @cached_property
     def _store(self) -> Store:
@@ -72,26 +77,26 @@ class Ranks:
         store: Store = next(iter(rendezvous("env://")))[0]
         return store
 
-    def _say(self, name: str, value: Any) -> None:
+    def _set(self, name: str, value: Any) -> None:
         self._store.set(name, json.dumps(value))
 
-    def _hear(self, name: str) -> Any:
+    def _get(self, name: str) -> Any:
         self._store.wait([name], PATIENCE)
         return json.loads(self._store.get(name))
 
-    def say(self, plan: Plan | None) -> None:
-        """Tell the others what to learn, or None: nothing. Only the first word counts. For rank 0 alone."""
-        if self.count > 1 and not self._said:
-            self._said = True
-            self._say(PLAN, plan)
+    def broadcast(self, plan: Plan | None) -> None:
+        """Send the others the plan, or None: there is nothing to train. Only the first call counts. For rank 0."""
+        if self.count > 1 and not self._sent:
+            self._sent = True
+            self._set(PLAN, plan)
 
-    def hear(self) -> Plan | None:
-        """What rank 0 says, whenever it does. For the others."""
-        plan: Plan | None = self._hear(PLAN)
+    def receive(self) -> Plan | None:
+        """Wait for what rank 0 broadcasts. For the others."""
+        plan: Plan | None = self._get(PLAN)
         return plan
 
     def device(self, take: Callable[[int], list[str]]) -> str | None:
-        """Where this rank computes: its own GPU of those that the first rank of its machine takes for all, or the CPU.
+        """This rank's device: its own GPU of those that the first rank of its machine takes for all, or the CPU.
 
         None where the rank is alone: on the best device that it sees.
 
@@ -103,8 +108,8 @@ class Ranks:
         if self.local_rank == 0:
             taken = take(self.local_count)
             if self.count > 1:
-                self._say(place, taken)
-        elif taken := self._hear(place):
+                self._set(place, taken)
+        elif taken := self._get(place):
             os.environ[VISIBLE] = ",".join(taken)
         if self.count == 1:
             return None
@@ -115,7 +120,7 @@ class Ranks:
         """The group of torch.distributed that all ranks are of in the block, NCCL's on GPUs and Gloo's without.
 
         When one rank ends, exchanges with it fail on all others. So an error, unless the user's mistake, waits a moment
-        for the launcher to end this process too: what is told then is what came first.
+        for the launcher to end this process too, so that the first error is the one that is shown.
         """
         if self.count == 1:
             yield
@@ -135,3 +140,18 @@ class Ranks:
             time.sleep(ECHO)
             raise
         distributed.destroy_process_group()
+
+
+def end_with_launcher() -> None:
+    """Exit with the usual code on SIGTERM, and at once when the launcher that started this rank has died."""
+    signal.signal(signal.SIGTERM, _exit)
+    if (starter := os.environ.get(STARTER)) is None:
+        return
+    with suppress(OSError, AttributeError):  # Linux alone has it
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != int(starter):
+        os._exit(128 + signal.SIGKILL)
+
+
+def _exit(number: int, _: object) -> NoReturn:
+    sys.exit(128 + number)

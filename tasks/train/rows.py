@@ -1,15 +1,18 @@
-"""What training reads: a row for every judged pair, with the query's hard negatives."""
+"""Training rows: one for every judged pair, with the query's hard negatives."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tasks.shared.artifacts.exposures import Exposure, Role
-from tasks.shared.artifacts.negatives import MinedQuery
+
+if TYPE_CHECKING:
+    from tasks.shared.artifacts.negatives import MinedQuery
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ def training_rows(
 
     Args:
         mined: training queries with positives and mined negatives, best first.
-        usable: ids of the training videos that can be read; others are passed over.
+        usable: ids of the training videos that can be read; others are left out.
         negatives: how many a row has. Where mining found fewer, the rest is drawn from `usable`, positives apart,
             seeded by the query so that other queries change nothing; fewer where there are no more videos.
     """
@@ -56,14 +59,14 @@ def shown(
     *,
     contrasted: bool,
 ) -> list[Exposure]:
-    """What training shows for which query.
+    """The exposures of a training: which videos were shown for which query, in which role and steps.
 
     Args:
         rows: of the training.
         batches: numbers of the rows that are contrasted with each other, in order.
-        mined: tells the negatives that were mined from those drawn at random.
+        mined: distinguishes mined negatives from those drawn at random.
         accumulation_steps: so many batches are one step of the optimiser.
-        contrasted: whether queries were shown; without, documents are nobody's in-batch negatives.
+        contrasted: whether queries were shown; otherwise there are no in-batch negatives.
     """
     hard = {one.query_id: {negative.video_id for negative in one.negatives} for one in mined}
     steps: dict[tuple[str, str, Role], list[int]] = defaultdict(list)

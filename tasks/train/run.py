@@ -5,39 +5,57 @@ which query, step by step) and `trained.json`. A corpus without training judgmen
 later stages then go on with the base alone. A video that has none of `train.modalities` is neither shown nor a
 failure: it is counted, and so are the judged pairs that go with it.
 
-A training is one item of the store, keyed by what it learns from: a change that reaches no query, document or
+A trained adapter is one item of the store, keyed by its training set: a change that reaches no query, document or
 negative of the training split costs nothing. Checkpoints lie in the store too, so a killed training goes on from its
 last one, and its bytes are those of an undisturbed run.
 
-How a lesson becomes an adapter: `lesson` (rows of queries and videos), `batches` (rows that are contrasted with each
-other), `inputs` (a rank's share of a batch as tensors), `losses` (what is learnt), `contrast` (its gradient, across
-mini-batches and ranks), `trainer` (the steps of the optimiser).
+From the training set to the adapter: `training_set` (rows of queries and videos), `batches` (rows that are contrasted
+with each other), `inputs` (a rank's share of a batch as tensors), `losses` and `objectives` (what is learnt),
+`contrast` (its gradient, across mini-batches and ranks), `trainer` (the steps of the optimiser).
 """
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
-from tasks.shared.artifacts import exposures, losses
-from tasks.shared.artifacts.exposures import write_altered, write_exposures
-from tasks.shared.artifacts.losses import as_metrics, read_losses, write_losses
+from tasks.shared.artifacts.losses import as_metrics, read_losses
 from tasks.shared.artifacts.models import ADAPTER, Training, write_training
-from tasks.shared.artifacts.negatives import MinedQuery, read_negatives
+from tasks.shared.artifacts.negatives import FILE, MinedQuery, read_negatives
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.items import ENTRY, ItemStore
+from tasks.shared.execution.params import Params, load_params
+from tasks.shared.execution.pipeline import read_stages
+from tasks.shared.execution.plan import Item, Plan
 from tasks.shared.execution.reused import Reused
-from tasks.shared.execution.stage import StageRun
+from tasks.shared.execution.stage import StageRun, limit_threads
+from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import files_under, link_or_copy
-from tasks.train.account import account, altered
-from tasks.train.lesson import COMPONENTS, Lesson, checkpoints, read_lesson, trainings
+from tasks.shared.runtime.gpu import gpus
+from tasks.shared.runtime.progress import PLACE
 from tasks.train.ranks import Ranks
-from tasks.train.rows import shown
+from tasks.train.training_set import COMPONENTS, TrainingSet, checkpoints, read_training_set, training_store
+from tasks.train.views import count_views
 
-__all__ = ["COMPONENTS", "run"]
+__all__ = ["COMPONENTS", "plan", "run", "run_worker"]
+
+
+def plan(params: Params, root: Path = RESULTS) -> list[Plan[TrainingSet]]:
+    """The adapter that the tables of a results folder ask for; nothing where no training query has a positive."""
+    mined = read_negatives(root / "mine" / FILE.name)
+    if not any(one.positives for one in mined):
+        return []
+    training_set = read_training_set(params, mined, root)
+    store = training_store(params, read_stages(params)["train"].params, params.train.processes, root)
+    return [Plan(store, [Item("adapter", store.key(training_set.digest()), training_set)], "training")]
 
 
 def run(stage: StageRun) -> None:
-    """Train and write the adapter, or say why there is nothing to train on. Of several ranks, the first one's work."""
+    """Train and write the adapter, or report why there is nothing to train on. The program of rank 0."""
     ranks = Ranks.here()
     mined = read_negatives()
     if any(one.positives for one in mined):
@@ -47,68 +65,91 @@ def run(stage: StageRun) -> None:
         print(f"train: {reason}; the base is used as it is")
         write_training(stage.out, Training(trained=False, reason=reason))
         stage.counts = {"queries": 0, "steps": 0}
-    ranks.say(None)  # to those who wait still
+    ranks.broadcast(None)  # to ranks that still wait
 
 
 def _train(stage: StageRun, mined: list[MinedQuery], ranks: Ranks) -> None:
-    lesson = read_lesson(stage.params, mined)
-    views = account(lesson, stage.params)
-    store = trainings(stage.params, stage.spec, ranks.count)
-    key = store.key(lesson.digest())
+    from tasks.train.batches import judged_batches  # imports torch, which `plan` does not need
+
+    settings, training_set = stage.params.train, read_training_set(stage.params, mined)
+    rows, seed = training_set.rows, stage.params.run.seed
+    batches = judged_batches(rows, training_set.positives, settings.batch_size, settings.epochs, seed)
+    views = count_views(training_set.views(stage.params), rows, batches)
+    store = training_store(stage.params, stage.spec.params, ranks.count)
+    key = store.key(training_set.digest())
     finished = store.get(key)
     stage.reused = Reused(int(finished is not None), 1, "training")
     if finished is None:
-        finished = _learn(stage, lesson, store, key, ranks)
+        finished = _learn(stage, training_set, store, key, ranks)
     else:
-        print("train: the same lesson was learnt before with these params and this code; its adapter is taken again")
+        print("train: an adapter of the same training set, params and code is in the store; it is used again")
     for file in files_under(finished):
         if file.name != ENTRY:
             link_or_copy(file, stage.out / file.relative_to(finished))
     write_training(stage.out, Training(trained=True))
     history = read_losses(stage.out)
-    if stage.reused.items:  # what is learnt now was logged while it was
+    if stage.reused.items:  # a new curve was logged while it was trained
         for entry in history:
             stage.tracker.metrics(as_metrics(entry), step=int(entry["step"]))
     stage.counts = {
-        "queries": len({row.query_id for row in lesson.rows}),
-        "rows": len(lesson.rows),
-        "videos": len(lesson.documents),
-        "not_extracted": lesson.not_extracted,
-        "without_chosen_modalities": lesson.without_chosen_modalities,
-        "pairs_left_out": lesson.pairs_left_out,
-        "negatives_drawn_at_random": lesson.drawn,
+        "queries": len({row.query_id for row in training_set.rows}),
+        "rows": len(training_set.rows),
+        "videos": len(training_set.documents),
+        "not_extracted": training_set.not_extracted,
+        "without_chosen_modalities": training_set.without_chosen_modalities,
+        "pairs_left_out": training_set.pairs_left_out,
+        "negatives_drawn_at_random": training_set.drawn,
         "steps": len(history),
         **views,
     }
     stage.metrics = {"train/final_loss": history[-1]["loss"]}
-    stage.artifacts = [ADAPTER, losses.TABLE, exposures.TABLE]
-    if (stage.out / exposures.ALTERED).exists():
-        stage.artifacts.append(exposures.ALTERED)
     stage.registered = ADAPTER
 
 
-def _learn(stage: StageRun, lesson: Lesson, store: ItemStore, key: str, ranks: Ranks) -> Path:
-    from tasks.train.learn import learn  # heavy, and only needed where there is something to learn
+def _learn(stage: StageRun, training_set: TrainingSet, store: ItemStore, key: str, ranks: Ranks) -> Path:
+    from tasks.train.learn import learn, write_trained  # heavy, and only needed to train
     from tasks.train.trainer import last_checkpoint
 
     folder = checkpoints(key)
     checkpoint = last_checkpoint(folder)
-    ranks.say({"key": key, "checkpoint": checkpoint})
+    ranks.broadcast({"key": key, "checkpoint": checkpoint})
     device = ranks.device(stage.take_gpus)
-    learnt = learn(
-        lesson, stage.params, folder, checkpoint, ranks=ranks, device=device, tracker=stage.tracker
+    trained = learn(
+        training_set, stage.params, folder, checkpoint, ranks=ranks, device=device, tracker=stage.tracker
     )  # fmt: skip
-    settings, views = stage.params.train, lesson.views(stage.params)
-    contrasted = bool(settings.objectives.query or settings.objectives.symmetric)
-
-    def keep(place: Path) -> None:
-        learnt.model.save(str(place / ADAPTER), create_model_card=False)
-        write_losses(place, learnt.history)
-        steps = settings.accumulation_steps
-        write_exposures(place, shown(lesson.rows, learnt.batches, lesson.mined, steps, contrasted=contrasted))
-        if settings.objectives.tuple or views.drops:
-            write_altered(place, altered(views, lesson.rows, learnt.batches, steps))
-
-    finished = store.put(key, keep)
+    finished = store.put(key, partial(write_trained, trained, training_set, stage.params))
     shutil.rmtree(folder, ignore_errors=True)
     return finished
+
+
+def run_worker(ranks: Ranks) -> None:
+    """The program of every rank but the first: it trains as rank 0 plans, and reports nothing.
+
+    It exits with 0, or with one line on standard error and the code of a stage's program.
+    """
+    os.environ.pop(PLACE, None)
+    try:
+        _work(ranks)
+    except UserError as error:
+        print(f"train: rank {ranks.rank}: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _work(ranks: Ranks) -> None:
+    params = load_params()
+    limit_threads(params.run.threads)
+    if (plan := ranks.receive()) is None:
+        return
+    training_set = read_training_set(params, read_negatives())
+    key = training_store(params, read_stages(params)["train"].params, ranks.count).key(training_set.digest())
+    if key != plan["key"]:
+        raise UserError("reads other params, data or code than rank 0; let every machine see the same project folder")
+    from tasks.train.learn import learn
+
+    with ExitStack() as until_end:
+        device = ranks.device(lambda count: until_end.enter_context(gpus("train", count)))
+        learn(
+            training_set, params, checkpoints(key), plan["checkpoint"], ranks=ranks, device=device, tracker=None
+        )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -13,13 +13,15 @@ from transformers import PrinterCallback, TrainerCallback, TrainerControl, Train
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from tasks.shared.artifacts.losses import COLUMNS, as_metrics
-from tasks.shared.execution.params import Train
-from tasks.shared.execution.tracking import Tracker
 from tasks.shared.runtime.progress import Bar
 from tasks.train.contrast import Contrast
 from tasks.train.inputs import Batch, Inputs, Share
-from tasks.train.losses.objectives import Objectives
+from tasks.train.objectives import Objectives
 from tasks.train.ranks import Ranks
+
+if TYPE_CHECKING:
+    from tasks.shared.execution.params_train import Train
+    from tasks.shared.execution.tracking import Tracker
 
 CHECKPOINT = "trained.safetensors"
 WHOLE = "whole"  # the empty file that a checkpoint gets last, when every rank has written its part
@@ -43,7 +45,7 @@ class LiveLoss(TrainerCallback):
 
 
 class Steps(TrainerCallback):
-    """Shows how many steps are done, those before the checkpoint that it goes on from among them."""
+    """Shows how many steps are done, including those before the checkpoint that training resumed from."""
 
     def __init__(self, bar: Bar) -> None:
         self.bar = bar
@@ -55,17 +57,17 @@ class Steps(TrainerCallback):
 
 
 class AdapterTrainer(SentenceTransformerTrainer):
-    """Takes batches as they are shared out already, and keeps only the trained weights: the base never changes."""
+    """Takes batches that are divided among ranks already, and saves only the trained weights."""
 
     def __init__(self, *args: Any, shares: list[Share], inputs: Inputs, **named: Any) -> None:
         self.shares, self.inputs = shares, inputs
         super().__init__(*args, **named)
 
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
-        """No card: it would look through the data for examples, and nobody reads it."""
+        """No model card: making one would read the data for examples."""
 
     def get_train_dataloader(self) -> DataLoader[Any]:
-        """A share at a time, in order. Accelerate would deal out whole batches to ranks, and fill the last one up."""
+        """One share at a time, in order. Accelerate would distribute whole batches over ranks, and pad the last one."""
         shares: Any = self.shares
         return DataLoader(shares, batch_size=1, collate_fn=self.inputs, pin_memory=torch.cuda.is_available())
 
@@ -125,10 +127,10 @@ def fit(
     Args:
         model: with an adapter, on this rank's device.
         shares: this rank's of every batch of all epochs.
-        inputs: makes them tensors.
+        inputs: makes tensors of them.
         folder: where checkpoints are written.
-        checkpoint: the one to go on from.
-        tracker: told of every step; None where another rank does it.
+        checkpoint: the one to resume from.
+        tracker: logs every step; None on all ranks but the first.
 
     Returns:
         A row for every step of the optimiser: step, loss, its parts where there are several, learning_rate, grad_norm.

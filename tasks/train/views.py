@@ -1,17 +1,24 @@
-"""How training shows documents otherwise than as they are: without modalities, in part, with another's modality.
+"""Modified views of documents in training: without modalities, cropped, or with another document's modality.
 
 What a batch shows follows from the seed, the batch's number, and places in it, and from nothing that happened before:
-it is the same on every rank, however many there are, and after a training was killed and went on.
+it is the same on every rank, however many there are, and after a training was killed and resumed.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
+from typing import TYPE_CHECKING
 
-from tasks.shared.execution.params import MODALITIES, Modality, Train
+from tasks.shared.artifacts.exposures import Alteration, Altered
+from tasks.shared.artifacts.types import MODALITIES, Modality
+from tasks.shared.runtime.errors import UserError
 from tasks.train.rows import Row
+
+if TYPE_CHECKING:
+    from tasks.shared.execution.params_train import Train
 
 PAIRS: tuple[tuple[Modality, Modality], ...] = (("text", "audio"), ("text", "video"), ("audio", "video"))
 Contents = Mapping[Modality, str]  # of a document: what it has, and the identity of each
@@ -23,7 +30,7 @@ class Plan:
 
     Attributes:
         number: of the batch, from 0.
-        pair: two modalities, each of which the documents are shown with alone; None where nothing is learnt of them.
+        pair: two modalities, each of which the documents are shown with alone; None where no objective needs them.
         lacking: for each of the pair, the places in the batch of documents that do not have it.
         swapped: the modality that the tuple negatives have from another row; None without them.
         partners: for every place, the place that its document's tuple negative has this modality from; None where it
@@ -52,7 +59,7 @@ class Views:
     contents: Mapping[str, Contents]
 
     def plan(self, number: int, rows: Sequence[Row]) -> Plan:
-        """What batch `number` shows; pairs and swapped modalities come one after the other, batch by batch."""
+        """The plan of batch `number`; pairs and swapped modalities take turns, batch by batch."""
         objectives, chosen = self.settings.objectives, self.settings.modalities
         documents = [self.contents[row.positive] for row in rows]
         pair, swapped = None, None
@@ -70,8 +77,8 @@ class Views:
             partners(documents, swapped, self.draw("swap", number)) if swapped else (),
         )
 
-    def kept(self, number: int, place: int, column: int, video_id: str) -> list[Modality]:
-        """The modalities that a passage is shown with: each is dropped at its rate, and never all of them.
+    def shown_modalities(self, number: int, place: int, column: int, video_id: str) -> list[Modality]:
+        """The modalities that a passage is shown with: each is dropped at its rate, but never all of them.
 
         Args:
             number: of the batch.
@@ -90,16 +97,16 @@ class Views:
         return any(self.settings.modality_dropout.model_dump().values())
 
     def draw(self, *of: str | int) -> Random:
-        """Random numbers for one thing, whatever else is drawn."""
+        """The random numbers of one purpose, independent of all other draws."""
         return Random(" ".join(map(str, (self.seed, *of))))
 
 
 def partners(documents: Sequence[Contents], modality: Modality, draw: Random) -> tuple[int | None, ...]:
-    """For every document the place of another that it is to have a modality from, or None.
+    """For every document, the place of another from which it takes a modality, or None.
 
-    The documents that have the modality are put into one random circle, and each has it from the next: nobody from
-    itself, from nobody twice. One has none where it would have nothing of its own left, or where the other's is equal
-    to its own: a copy of itself is no negative.
+    The documents that have the modality are put into one random circle, and each takes it from the next: so no document
+    takes it from itself, and no two from the same. A document has no partner where it has no other modality, or where
+    the partner's content equals its own: a copy of itself is no negative.
     """
     circle = [place for place, contents in enumerate(documents) if modality in contents]
     draw.shuffle(circle)
@@ -109,3 +116,63 @@ def partners(documents: Sequence[Contents], modality: Modality, draw: Random) ->
         if len(own) > 1 and own[modality] != documents[other][modality]:
             found[place] = other
     return tuple(found)
+
+
+def count_views(views: Views, rows: Sequence[Row], batches: Sequence[Sequence[int]]) -> dict[str, int]:
+    """Counts of what the objectives besides `query` can learn from; empty where they are off.
+
+    Batches of one row are reported on standard output. Raises UserError where all batches have one row.
+
+    Args:
+        views: of the training.
+        rows: of the training set.
+        batches: numbers of rows, in order.
+    """
+    objectives = views.settings.objectives
+    others = [name for name, weight in objectives if weight and name != "query"]
+    if not others:
+        return {}
+    single = sum(len(batch) == 1 for batch in batches)
+    if single == len(batches):
+        raise UserError(
+            f"train.objectives.{others[0]} needs two rows in a batch, and no batch has them: all queries share their "
+            "positives, or there is one; judge more videos or set it 0"
+        )
+    if single:
+        print(f"train: {single} of {len(batches)} batches have one row, from which {', '.join(others)} learn nothing")
+    counts = {"batches_of_one": single}
+    plans = [views.plan(number, [rows[one] for one in batch]) for number, batch in enumerate(batches)]
+    if objectives.tuple:
+        found = [partner is not None for plan in plans for partner in plan.partners]
+        counts |= {"tuple_negatives": sum(found), "without_tuple_negative": len(found) - sum(found)}
+    if objectives.teacher or objectives.alignment:
+        lacking = sum(len(places) for plan in plans for places in plan.lacking.values())
+        shown = 2 * sum(map(len, batches)) - lacking
+        counts |= {"shown_with_one_modality": shown, "lacked_that_modality": lacking}
+    return counts
+
+
+def altered(
+    views: Views, rows: Sequence[Row], batches: Sequence[Sequence[int]], accumulation_steps: int
+) -> list[Altered]:
+    """Tuple negatives, and passages that were shown without a modality; arguments as in `count_views`.
+
+    `accumulation_steps` batches are one step of the optimiser.
+    """
+    steps: dict[tuple[str, str, Alteration, Modality, str | None], list[int]] = defaultdict(list)
+    for number, batch in enumerate(batches):
+        step = number // accumulation_steps + 1
+        shown = [rows[one] for one in batch]
+        plan = views.plan(number, shown)
+        for row, other in zip(shown, plan.partners, strict=False):
+            if plan.swapped and other is not None:
+                steps[row.positive, row.query_id, "swapped", plan.swapped, shown[other].positive].append(step)
+        if not views.drops:
+            continue
+        for place, row in enumerate(shown):
+            for column, video_id in enumerate((row.positive, *row.negatives)):
+                remaining = views.shown_modalities(number, place, column, video_id)
+                for modality in views.contents[video_id]:
+                    if modality not in remaining:
+                        steps[video_id, row.query_id, "dropped", modality, None].append(step)
+    return [Altered(*key, steps[key]) for key in steps]

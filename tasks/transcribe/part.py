@@ -1,4 +1,4 @@
-"""What one way of finding a video's words has found."""
+"""The results of one source of text: speech, or on-screen text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Part(Generic[T]):
-    """Findings by video id, the failures, and of how many items of work how many came from the item store."""
+    """Results by video id, the failures, and how many items there were and came from the item store."""
 
     found: dict[str, T] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)

@@ -1,23 +1,43 @@
-"""Reading what is written in pictures: PP-OCR in ONNX (rapidocr), whose models lie in its package.
+"""Text recognition in pictures: PP-OCR in ONNX (rapidocr), whose models lie in its package.
 
 It reads Latin letters with their accents, Chinese and Japanese; not Cyrillic, Arabic or Hangul.
+
+The frames are those that extract samples, but from the video itself, in its own aspect and up to `LONGEST` pixels a
+side: what extract keeps is too small to read.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import write_json
+from tasks.video.container import UnreadableVideoError, check_unchanged, check_whole
+from tasks.video.picture import bounded, read_picture
 
 if TYPE_CHECKING:
     import numpy as np
 
+ITEM = "frames.json"
+LONGEST = 1280  # pixels a side
 PACKAGES = ("rapidocr", "onnxruntime", "opencv-python-headless")  # that decide what is read
 SURE = 0.9  # of 1; what is really written was read with 0.97 and more, shapes taken for letters mostly with less
 THREADS = 1  # of a reader: videos are read side by side, and the number of threads could decide the last bits
+
+
+@dataclass(frozen=True)
+class Source:
+    """A video as the manifest has it, and how many of its frames to read."""
+
+    path: Path
+    sha256: str
+    bytes: int
+    frames: int
 
 
 def check_installed() -> list[str]:
@@ -57,3 +77,16 @@ def lines_in(picture: np.ndarray) -> list[str]:
     found = load()(np.ascontiguousarray(picture[..., ::-1]))
     lines = zip(found.txts or (), found.scores or (), strict=True)
     return [text for line, score in lines if score >= SURE and (text := " ".join(line.split()))]
+
+
+def read_video(source: Source, folder: Path) -> None:
+    """Fill `folder` with what is written in each frame of a video.
+
+    Raises what the reading of video files raises, and UnreadableVideoError for one that is not the manifest's.
+    """
+    check_unchanged(source.path, source.sha256, source.bytes)
+    check_whole(source.path)
+    found = read_picture(source.path, source.frames, bounded(LONGEST))
+    if found is None:
+        raise UnreadableVideoError("no picture in it")
+    write_json(folder / ITEM, {"frames": ["\n".join(lines_in(frame)) for frame in found.frames]})

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.shared.artifacts.transcripts import Segment
-from tasks.shared.execution.params import Transcribe
+from tasks.shared.artifacts.media import FOLDER, TABLE, Media, read_audio
+from tasks.shared.artifacts.transcripts import Segment, Transcript
 from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import read_json, sha256_file, write_json
 from tasks.shared.runtime.models import Model, loading
-from tasks.shared.runtime.progress import Bar
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from tasks.shared.execution.params_sections import Transcribe
+
+ITEM = "transcript.json"
 NEEDED = ("model.bin", "tokenizer.json")  # without the second, faster-whisper goes to the hub for another's
 
 
@@ -30,7 +34,7 @@ class Recogniser:
                     raise UserError(f"transcribe.model: {model.name} is no faster-whisper model: it has no {name}")
         from faster_whisper import WhisperModel
 
-        with loading(model, "transcribe.model"), Bar(f"load {model.name}", 1, "model") as bar:
+        with loading(model, "transcribe.model"):
             self._whisper = WhisperModel(
                 model.location,
                 device="auto",
@@ -39,7 +43,6 @@ class Recogniser:
                 num_workers=1,
                 revision=model.revision,
             )
-            bar.to(1)
         known = self._whisper.supported_languages
         if params.language is not None and params.language not in known:
             raise UserError(
@@ -47,6 +50,20 @@ class Recogniser:
                 f"{', ...' if len(known) > 12 else ''}; set one of them, or null"
             )
         self._params = params
+
+    def transcribe(self, track: Media, folder: Path) -> None:
+        """Fill `folder` with what is said in an audio track.
+
+        Raises UserError where the file is missing or is not the one under whose digest its transcript is kept.
+        """
+        path = FOLDER / str(track.audio)
+        if not path.is_file() or sha256_file(path) != track.audio_sha256:
+            raise UserError(f"{path}: not what {TABLE} describes; restore it with `dvc checkout`")
+        samples = read_audio(track)
+        assert samples is not None
+        segments, language, probability = self.listen(samples)
+        item = {"segments": [asdict(segment) for segment in segments], "language": language, "probability": probability}
+        write_json(folder / ITEM, item)
 
     def listen(self, samples: np.ndarray) -> tuple[list[Segment], str | None, float]:
         """What is said in a track.
@@ -78,3 +95,12 @@ class Recogniser:
         if not segments:
             return [], None, 0.0
         return segments, info.language, round(float(info.language_probability), 4)
+
+
+def read_transcript(track: Media, entry: Path) -> Transcript:
+    """The transcript of a finished item."""
+    item = read_json(entry / ITEM)
+    segments = [Segment(**one) for one in item["segments"]]
+    text = " ".join(segment.text for segment in segments)
+    probability = item["probability"]
+    return Transcript(track.video_id, text, item["language"], probability, segments, audio_sha256=track.audio_sha256)

@@ -3,31 +3,54 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
-from tasks.shared.artifacts.media import read_media
+from tasks.shared.artifacts.corpus import read_videos
+from tasks.shared.artifacts.media import mismatched, read_media
+from tasks.shared.artifacts.rows import refuse
 from tasks.shared.artifacts.transcripts import Transcript, write_transcripts
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.failures import write_failures
+from tasks.shared.execution.params import Params
+from tasks.shared.execution.plan import Plan
 from tasks.shared.execution.reused import Reused
 from tasks.shared.execution.stage import StageRun
 from tasks.transcribe import reader, screen, speech
 from tasks.transcribe.part import Part
 
 
+def plan(params: Params, root: Path = RESULTS) -> list[Plan[Any]]:
+    """What there is to hear and to read of the media in a results folder."""
+    media, found = read_media(root / "extract"), list[Plan[Any]]()
+    if params.transcribe.source == "whisper":
+        found.append(speech.plan(params, media))
+    if params.transcribe.ocr == "rapidocr":
+        found.append(screen.plan(media, root))
+    return found
+
+
 def run(stage: StageRun) -> None:
     """Write the transcripts and the failures."""
     params, media = stage.params.transcribe, read_media()
+    refuse(mismatched(media, read_videos(RESULTS / "corpus" / "manifest.parquet")))
     if params.ocr == "rapidocr":
         reader.check_installed()  # before hours of listening
     said = speech.hear(stage, media) if params.source == "whisper" else speech.take_shipped(stage, media)
-    seen = Part[str]()
+    seen = Part[Transcript]()
     if params.ocr != "none":
         seen = screen.read_screens(stage, media) if params.ocr == "rapidocr" else screen.take_shipped(stage, media)
-    silent = {video_id: Transcript(video_id, "", None, 0.0, []) for video_id in seen.found}
-    write_transcripts(
-        stage.out,
-        [replace(one, ocr=seen.found.get(video_id)) for video_id, one in {**silent, **said.found}.items()],
-    )
+    written = {**seen.found, **said.found}
+    write_transcripts(stage.out, [_with_screen(one, seen.found.get(video_id)) for video_id, one in written.items()])
     write_failures(stage.out, [*said.failures, *seen.failures])
     if items := said.items + seen.items:
         unit = "item" if seen.items else "track"
         stage.reused = Reused(said.reused + seen.reused, items, unit)
+
+
+def _with_screen(one: Transcript, screen: Transcript | None) -> Transcript:
+    """What is said in a video, with what is written in it."""
+    if screen is None:
+        return one
+    shipped = one.shipped_sha256 or screen.shipped_sha256
+    return replace(one, ocr=screen.ocr, video_sha256=screen.video_sha256, shipped_sha256=shipped)

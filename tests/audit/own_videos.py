@@ -24,7 +24,7 @@ from tasks.shared.execution.params_file import change_params
 from tasks.shared.execution.pipeline import dvc_hash, read_stages
 from tasks.shared.execution.stage import run_stage
 from tasks.shared.runtime.files import sha256_json
-from tests.project import Project
+from tests.project import Project, copy_database
 
 FOOTAGE = "footage"
 STRANGER = "stranger"  # a training video that nobody judged
@@ -102,7 +102,7 @@ def lay_out(project: Project, root: Path, mlflow_database: Path) -> OwnVideos:
     (root / "tasks").symlink_to(REPOSITORY / "tasks")
     unneeded = shutil.ignore_patterns("train", "encode")  # items of no other code, so that none is there to spare
     shutil.copytree(project.root / ".reeltrace", root / ".reeltrace", ignore=unneeded)
-    shutil.copy(mlflow_database, root / "mlflow.db")
+    copy_database(mlflow_database, root / "mlflow.db", root)
     own, footage, corpus = OwnVideos(root), root / FOOTAGE, project.root / "results" / "corpus"
     footage.mkdir()
     rows = []

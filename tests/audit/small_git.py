@@ -14,6 +14,7 @@ from tasks.lineage.model import Run
 from tasks.lineage.open import workspace
 from tasks.lineage.score import Score
 from tasks.shared.artifacts.publish import write_manifest
+from tasks.shared.runtime.files import sha256_file
 from tests.project import GIT
 
 DVC_YAML = """\
@@ -97,7 +98,10 @@ class SmallGit:
                 self.root / "results" / stage,
                 stage,
                 params={stage: params[stage], "run.seed": params["run"]["seed"]},
-                code=sorted(path.relative_to(self.root) for path in (self.root / "tasks" / stage).rglob("*.py")),
+                code={
+                    path.relative_to(self.root).as_posix(): sha256_file(path)
+                    for path in sorted((self.root / "tasks" / stage).rglob("*.py"))
+                },
                 components=["numpy"],
                 inputs=inputs,
                 counts={"files": 1},

@@ -31,6 +31,12 @@ class Two:
     mined: list[str]
     evaluated: list[Path]
 
+    @property
+    def moved(self) -> bool:
+        """Whether any query's score is another one: on one processor it is, on another it may not be."""
+        a, b = ((folder / "per_query.parquet").read_bytes() for folder in self.evaluated)
+        return a != b
+
 
 @pytest.fixture(scope="module")
 def two(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Two:
@@ -81,7 +87,8 @@ def pairs(text: str) -> set[tuple[str, str, int, float]]:
 def test_it_names_mine_and_lists_the_changed_negatives(two: Two, ask: Any) -> None:
     found = answer(ask, two.a, two.b)
     assert found["parts"] == ["mine"] and found["same_result"] == []
-    assert found["headline"].startswith(f"they part at mine: mine.relative_margin null -> {MARGIN}; tuned nDCG@10 ")
+    scores = "tuned nDCG@10 " if two.moved else "every query scores the same nDCG@10"
+    assert found["headline"].startswith(f"they part at mine: mine.relative_margin null -> {MARGIN}; {scores}")
     kinds = {one["stage"]: one["kind"] for one in found["stages"]}
     assert kinds == {
         **dict.fromkeys(("corpus", "extract", "transcribe", "base"), "same"),
@@ -119,6 +126,10 @@ def test_scores_are_those_of_the_tables(two: Two, ask: Any) -> None:
         sides.append(({row["query_id"]: row["nDCG@10"] for row in rows if row["system"] == "tuned"}, ranks))
     (of_a, ranks_a), (of_b, ranks_b) = sides
     moved = {query: of_b[query] - of_a[query] for query in of_a if abs(of_b[query] - of_a[query]) > 1e-9}
+    assert (found["effect"] is not None) == two.moved
+    if not two.moved:
+        assert moved == {}
+        return
     assert {one["query_id"]: one["difference"] for one in found["effect"]["moves"]} == pytest.approx(moved)
     for one in found["effect"]["moves"]:
         assert (one["rank_a"], one["rank_b"]) == (ranks_a.get(one["query_id"]), ranks_b.get(one["query_id"]))
@@ -138,7 +149,8 @@ def test_run_ids_and_revisions_tell_the_same(two: Two, ask: Any) -> None:
 def test_people_read_tables(two: Two, ask: Any) -> None:
     code, out, _ = ask(two.a, "--top", "3")
     assert code == 0 and out.startswith("they part at mine: mine.relative_margin null -> 0.05;")
-    for word in ("PARTS", "inherits", "dropped by margin", "Exposures", "Checkpoint", "paired", "by query language"):
+    words = ["PARTS", "inherits", "dropped by margin", "Exposures", "Checkpoint"]
+    for word in words + ["paired", "by query language"] * two.moved:
         assert word in out
     assert all(len(line) <= 140 for line in out.splitlines())
 

@@ -16,7 +16,7 @@ from tests.audit.states import published
 
 VIDEO = Video("v", "v.mp4", "1", 1, 2.0, "title", None, None, "en", None, "test", None)
 QUERY = Query("q", "words", "en", None, "test", None)
-MEDIUM = Media("v", "v.png", "1", [0.0], 1, 4, 4, "v.flac", "1", 1.0)
+MEDIUM = Media("v", "1", "v.png", "1", [0.0], 1, 4, 4, "v.flac", "1", 1.0)
 SAID = Transcript("v", "heard", "en", 1.0, [])
 
 

@@ -19,7 +19,7 @@ from tasks.shared.artifacts.publish import publishing, write_manifest
 from tasks.shared.artifacts.transcripts import Transcript
 from tasks.shared.execution.params_file import change_params
 from tasks.shared.runtime.files import write_text
-from tests.audit.mined import lay, media, mined, query, video
+from tests.negatives.small_results import lay, media, mined, query, video
 
 SIGN = "TO LET\nNO ENTRY"
 VIDEOS = [video("sign", split="test"), video("silent", split="test"), video("taught")]
@@ -36,7 +36,7 @@ def state(folder: Path, **params: Any) -> State:
     with publishing("encode") as out:
         write_text(out / "failures.jsonl", "")
         counts = {"indexed": 1}
-        write_manifest(out, "encode", params={}, code=[], components=[], inputs=[], counts=counts)
+        write_manifest(out, "encode", params={}, code={}, components=[], inputs=[], counts=counts)
     change_params(
         {
             "document.train_text": ["transcript", "ocr"],

@@ -60,7 +60,7 @@ def test_a_forged_result_differs_and_is_told_where_and_how_much(finished: Projec
     vectors = read_vectors("tuned", "videos", results / "encode" / "vectors")
     values = np.array(vectors.values)
     values[2] *= -1
-    write_vectors(results / "encode" / "vectors", "tuned", "videos", Vectors(vectors.ids, values))
+    write_vectors(results / "encode" / "vectors", "tuned", "videos", Vectors(vectors.ids, values, vectors.sources))
     scores = read_per_query(results / "evaluate")
     raised = next(one for one in scores if one.system == "tuned" and one.values[HEADLINE] < 0.9)
     true = raised.values[HEADLINE]

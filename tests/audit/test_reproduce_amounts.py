@@ -43,13 +43,13 @@ def test_vectors(tmp_path: Path) -> None:
     after = before.copy()
     after[1] = [0.0, 0.8, 0.6]
     for folder, values in (("before", before), ("after", after)):
-        write_vectors(tmp_path / folder, "tuned", "videos", Vectors(["v1", "v2", "v3"], values))
+        write_vectors(tmp_path / folder, "tuned", "videos", Vectors(["v1", "v2", "v3"], values, ["1", "2", "3"]))
     name = "tuned.videos.parquet"
     found = amount(tmp_path / "before" / name, tmp_path / "after" / name)
     assert (found.of, found.differing, found.total, found.where) == ("vectors", 1, 3, "v2")
     assert found.largest == pytest.approx(0.6)
     assert found.lowest_cosine == pytest.approx(0.8)
-    write_vectors(tmp_path / "fewer", "tuned", "videos", Vectors(["v1", "v3"], before[:2]))
+    write_vectors(tmp_path / "fewer", "tuned", "videos", Vectors(["v1", "v3"], before[:2], ["1", "3"]))
     assert amount(tmp_path / "before" / name, tmp_path / "fewer" / name).differing == 3
 
 

@@ -12,7 +12,7 @@ from tasks.lineage import open as lineage
 from tasks.lineage.lineage import Lineage
 from tasks.shared.artifacts.corpus import Video, write_videos
 from tasks.shared.artifacts.publish import write_manifest
-from tasks.shared.execution.outside import climbs, link, named_paths
+from tasks.shared.execution.worktree import climbs, link, named_paths
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import sha256_file
 from tests.conftest import Workspace
@@ -77,7 +77,7 @@ def of_a_folder(workspace: Workspace) -> Lineage:
         out,
         "corpus",
         params={"corpus": {"source": "folder", "path": "videos"}},
-        code=[],
+        code={},
         components=[],
         inputs=[Path("videos/metadata.jsonl")],
         counts={},

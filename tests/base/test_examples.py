@@ -1,15 +1,21 @@
 """Generated examples: one modality each, of events that the demo does not have, the same for a seed."""
 
-from itertools import islice
-
 import numpy as np
 
-from tasks.base.examples import PARTS, base_events, batches, captions, speech_example, text_example, video_example
-from tasks.synthetic.cast import cast_events
-from tasks.synthetic.chance import rng_for
-from tasks.synthetic.events import taken_by
+from tasks.base.examples import (
+    PARTS,
+    base_events,
+    batch_of,
+    batches,
+    captions,
+    speech_example,
+    text_example,
+    video_example,
+)
+from tasks.synthetic.events import demo_events, taken_by
+from tasks.synthetic.seeding import rng_for
 
-TAKEN = taken_by(cast_events(7, 32, 32).all())
+TAKEN = taken_by(demo_events(7, 32, 32).all())
 EVENTS = base_events(7, 50, TAKEN)
 
 
@@ -19,8 +25,8 @@ def test_no_event_shares_a_combination_with_the_demo():
 
 def test_every_batch_is_of_one_modality_and_all_come():
     seen = set()
-    for batch in islice(batches(EVENTS, 7, 4, 84), 8):
-        modalities = {example.item.modalities for example in batch}
+    for step in range(8):
+        modalities = {example.item.modalities for example in batch_of(step, EVENTS, 7, 4, 84)}
         assert len(modalities) == 1
         assert len(modalities & {frozenset({"text"}), frozenset({"video"}), frozenset({"audio"})}) == 1
         seen |= modalities
@@ -29,8 +35,8 @@ def test_every_batch_is_of_one_modality_and_all_come():
 
 def test_captions_and_parts_can_be_looked_up():
     known = {caption for event in EVENTS for caption in captions(event).values()}
-    for batch in islice(batches(EVENTS, 7, 4, 84), 8):
-        for example in batch:
+    for step in range(8):
+        for example in batch_of(step, EVENTS, 7, 4, 84):
             assert example.caption in known
             assert example.parts
             assert all(name in PARTS[field] for field, names in example.parts.items() for name in names)
@@ -44,3 +50,15 @@ def test_a_seed_gives_the_same_examples():
     first, second = draw(lambda *given: video_example(*given, 84)), draw(lambda *given: video_example(*given, 84))
     assert np.array_equal(first.item.frames, second.item.frames)
     assert np.array_equal(draw(speech_example).item.audio, draw(speech_example).item.audio)
+
+
+def test_another_process_makes_the_same_batches():
+    steps = range(3, 6)
+    made = list(batches(steps, EVENTS, 7, 2, 28))
+    for step, batch in zip(steps, made, strict=True):
+        expected = batch_of(step, EVENTS, 7, 2, 28)
+        assert [one.caption for one in batch] == [one.caption for one in expected]
+        for one, other in zip(batch, expected, strict=True):
+            assert one.item.text == other.item.text
+            assert np.array_equal(one.item.frames, other.item.frames)
+            assert np.array_equal(one.item.audio, other.item.audio)

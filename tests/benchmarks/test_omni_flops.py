@@ -13,7 +13,8 @@ from benchmarks.omni_flops import encoding, training
 from benchmarks.omni_gpu import contrast, prepare_training
 from benchmarks.omni_shapes import TINY, build, sizes
 from tasks.omni.encoding import embed
-from tasks.omni.item import SAMPLING_RATE, Item
+from tasks.omni.inputs import Item
+from tasks.shared.artifacts.sound import SAMPLE_RATE
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def model() -> SentenceTransformer:
 def item(text: str | None = None, frames: tuple[int, int, int] | None = None, seconds: float = 0.0) -> Item:
     rng = np.random.default_rng(1)
     picture = None if frames is None else rng.integers(0, 256, (*frames, 3), np.uint8)
-    sound = rng.normal(0, 0.1, round(seconds * SAMPLING_RATE)).astype(np.float32) if seconds else None
+    sound = rng.normal(0, 0.1, round(seconds * SAMPLE_RATE)).astype(np.float32) if seconds else None
     return Item(text, picture, sound)
 
 

@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from tasks.corpus.demo import write_demo
 from tasks.corpus.demo_plan import Plan, plan_videos
 from tasks.shared.artifacts.corpus import SPLITS, Judgment, Query, Split
-from tasks.synthetic.cast import cast_events
+from tasks.synthetic.events import demo_events
 from tasks.synthetic.lexicon import LANGUAGE_NAMES
 
 ASR = {
@@ -56,7 +56,7 @@ def write_imitation(
         _, queries, judgments = write_demo(
             demo, seed=seed, train_events=train_events, test_events=test_events, workers=workers
         )
-        plans = {_id(one.video_id): one for one in plan_videos(seed, cast_events(seed, train_events, test_events))}
+        plans = {_id(one.video_id): one for one in plan_videos(seed, demo_events(seed, train_events, test_events))}
         for split in SPLITS:
             own = {video_id: one for video_id, one in plans.items() if one.split == split}
             for number, start in enumerate(range(0, len(own), per_tar)):

@@ -19,8 +19,7 @@ from tasks.corpus.demo_plan import Plan, plan_videos
 from tasks.shared.artifacts.corpus import Judgment, Query, Video
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import sha256_file
-from tasks.synthetic.cast import cast_events
-from tasks.synthetic.events import taken_by
+from tasks.synthetic.events import demo_events, taken_by
 from tasks.synthetic.lexicon import KINDS, LANGUAGES, ROLES, THINGS
 from tasks.synthetic.sentences import QUERY_TYPES
 
@@ -38,7 +37,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
 @pytest.fixture(scope="module")
 def plans() -> list[Plan]:
     """The plans of the whole demo."""
-    return plan_videos(7, cast_events(7, 32, 32))
+    return plan_videos(7, demo_events(7, 32, 32))
 
 
 def is_broken(path: Path) -> bool:
@@ -59,7 +58,7 @@ def test_tables_tell_of_the_files(demo: Demo) -> None:
 
 def test_all_but_one_file_decode_with_the_streams_that_were_planned(demo: Demo) -> None:
     out, videos, _, _ = demo
-    plans = {plan.video_id: plan for plan in plan_videos(7, cast_events(7, 2, 2))}
+    plans = {plan.video_id: plan for plan in plan_videos(7, demo_events(7, 2, 2))}
     names = {"h264": "h264", "vp9": "vp9", "av1": "libdav1d"}
     broken = [video for video in videos if is_broken(out / video.path)]
     assert [(video.split, plans[video.video_id].broken, video.duration) for video in broken] == [("test", True, None)]
@@ -105,14 +104,14 @@ def test_sound_and_picture_start_together_and_last_as_long(demo: Demo) -> None:
 
 
 def test_a_plan_makes_the_same_file_alone(demo: Demo, tmp_path: Path) -> None:
-    plan = plan_videos(7, cast_events(7, 2, 2))[4]
+    plan = plan_videos(7, demo_events(7, 2, 2))[4]
     make_file(plan, tmp_path / "alone.mp4")
     assert sha256_file(tmp_path / "alone.mp4") == sha256_file(demo[0] / plan.path)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only there the encoder asks for it")
 def test_encoding_leaves_nobody_at_real_time_priority(tmp_path: Path) -> None:
-    plan = next(one for one in plan_videos(7, cast_events(7, 2, 2)) if one.codec == "av1")
+    plan = next(one for one in plan_videos(7, demo_events(7, 2, 2)) if one.codec == "av1")
     make_file(plan, tmp_path / "av1.mp4")
     told = subprocess.run(
         [sys.executable, "-c", "import os; print(os.sched_getscheduler(0))"], capture_output=True, check=True
@@ -138,17 +137,17 @@ def test_the_whole_demo_has_the_promised_mixture(plans: list[Plan]) -> None:
 
 
 def test_train_test_and_distractors_share_no_combination() -> None:
-    cast = cast_events(7, 32, 32)
-    groups = [taken_by(events) for part in (cast.queried, cast.distractors) for events in part.values()]
-    assert len(frozenset.union(*groups)) == sum(map(len, groups)) == 4 * len(cast.all()) == 4 * 80
+    demo = demo_events(7, 32, 32)
+    groups = [taken_by(events) for part in (demo.queried, demo.distractors) for events in part.values()]
+    assert len(frozenset.union(*groups)) == sum(map(len, groups)) == 4 * len(demo.all()) == 4 * 80
     for split in ("train", "test"):
-        kinds = Counter(event.kind for event in cast.queried[split])  # type: ignore[index]
+        kinds = Counter(event.kind for event in demo.queried[split])  # type: ignore[index]
         assert min(kinds.values()) >= 2  # so the kind alone never tells the event
 
 
 def test_every_kind_of_event_is_of_one_category_and_each_has_enough_test_queries() -> None:
     assert sorted(kind for kinds in CATEGORIES.values() for kind in kinds) == sorted(KINDS)
-    events = Counter(CATEGORY_OF[event.kind] for event in cast_events(7, 32, 32).queried["test"])
+    events = Counter(CATEGORY_OF[event.kind] for event in demo_events(7, 32, 32).queried["test"])
     assert set(events) == set(CATEGORIES) and min(events.values()) * len(QUERY_TYPES) >= 16
 
 
@@ -178,7 +177,7 @@ def judged(demo_judgments: Iterable[Judgment]) -> dict[str, set[str]]:
 
 def test_judgments_follow_what_is_really_there(demo: Demo) -> None:
     _, _, queries, judgments = demo
-    plans = plan_videos(7, cast_events(7, 2, 2))
+    plans = plan_videos(7, demo_events(7, 2, 2))
     positives = judged(judgments)
     assert set(positives) == {query.query_id for query in queries}
     assert len(queries) == 4 * len(QUERY_TYPES)
@@ -200,7 +199,7 @@ def test_no_query_rests_on_the_broken_file(plans: list[Plan]) -> None:
     by_event: dict[str, list[Plan]] = {}
     for plan in plans:
         by_event.setdefault(plan.event.event_id, []).append(plan)
-    for event in (event for events in cast_events(7, 32, 32).queried.values() for event in events):
+    for event in (event for events in demo_events(7, 32, 32).queried.values() for event in events):
         whole = [plan for plan in by_event[event.event_id] if not plan.broken]
         assert any(plan.payload for plan in whole)
         assert any(plan.sign for plan in whole)
@@ -215,7 +214,7 @@ def test_queries_ask_in_all_languages_and_differ(demo: Demo) -> None:
 
 
 def test_another_seed_is_another_corpus() -> None:
-    first, second = (plan_videos(seed, cast_events(seed, 2, 2)) for seed in (7, 8))
+    first, second = (plan_videos(seed, demo_events(seed, 2, 2)) for seed in (7, 8))
     assert not {plan.video_id for plan in first} & {plan.video_id for plan in second}
 
 

@@ -16,11 +16,10 @@ from tasks.shared.artifacts.corpus import read_qrels, read_queries, read_videos
 from tasks.shared.artifacts.scores import read_run, read_scores
 from tasks.shared.artifacts.shipped import read_shipped
 from tasks.shared.artifacts.transcripts import read_transcripts
-from tasks.shared.artifacts.vectors import Vectors, write_vectors
+from tasks.shared.artifacts.vectors import Kind, Vectors, write_vectors
 from tasks.shared.runtime.errors import UserError
-from tasks.submission.layouts import read_layout
+from tasks.submission.layouts import read_layout, submit
 from tasks.submission.score import score
-from tasks.submission.submit import submit
 from tasks.transcribe.run import run as transcribe
 from tests.conftest import Workspace
 from tests.corpus.imitation import write_imitation
@@ -93,14 +92,16 @@ def test_rankings_of_it_can_be_handed_in(workspace: Workspace, plans: dict[str, 
     workspace.set_params({"transcribe.source": "shipped", "transcribe.ocr": "shipped", **texts})
     workspace.run("transcribe", transcribe)
     rng = np.random.default_rng(5)
-    ids = {
-        "videos": [one for one, plan in sorted(plans.items()) if plan.split == "test" and not plan.broken],
-        "queries": [one.query_id for one in read_queries(OUT / "queries.parquet", "test")],
+    videos = [one for one, plan in sorted(plans.items()) if plan.split == "test" and not plan.broken]
+    sources: dict[Kind, dict[str, str]] = {
+        "videos": dict.fromkeys(videos, ""),
+        "queries": {one.query_id: one.digest() for one in read_queries(OUT / "queries.parquet", "test")},
     }
-    for kind, names in ids.items():
+    for kind, source in sources.items():
+        names, digests = list(source), list(source.values())
         values = rng.standard_normal((len(names), 8)).astype(np.float32)
-        write_vectors(Path("results/encode/vectors"), "tuned", kind, Vectors(names, values))
-        write_vectors(Path("results/encode/vectors"), "base", kind, Vectors(names, values[:, ::-1].copy()))
+        write_vectors(Path("results/encode/vectors"), "tuned", kind, Vectors(names, values, digests))
+        write_vectors(Path("results/encode/vectors"), "base", kind, Vectors(names, values[:, ::-1].copy(), digests))
     Path("results/encode/index.manifest.json").write_text("{}")
     workspace.run("evaluate", evaluate)
     for layout in ("2025", "2026"):

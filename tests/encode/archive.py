@@ -29,6 +29,7 @@ SMALL = TinyConfig(
     vocab_size=400, hidden=64, layers=2, heads=4, kv_heads=2, mlp=128, vision_hidden=32, vision_depth=2,
     vision_heads=2, vision_mlp=64, audio_hidden=32, audio_layers=2, audio_heads=2, audio_mlp=64,
 )  # fmt: skip
+VIDEO_SHA256 = "0" * 64
 TEXTS = ["flood in the old harbour", "a volcano wakes at night", "rescue on the river", "подводный вулкан", "港口洪水"]
 EVERYTHING = frozenset({"frames", "audio"})
 MEDIA = {  # of every test video that was extracted
@@ -42,7 +43,7 @@ MEDIA = {  # of every test video that was extracted
 
 def _video(video_id: str, **known: Any) -> Video:
     nothing = dict.fromkeys(("duration", "title", "description", "caption", "language", "video_type", "event"))
-    fixed = {"path": f"videos/{video_id}.mp4", "sha256": "0" * 64, "bytes": 1, "split": "test"}
+    fixed = {"path": f"videos/{video_id}.mp4", "sha256": VIDEO_SHA256, "bytes": 1, "split": "test"}
     return Video(video_id=video_id, **nothing | fixed | known)
 
 
@@ -103,14 +104,16 @@ def publish_media(name: str, parts: set[str]) -> Media:
         (folder / "audio").mkdir(parents=True, exist_ok=True)
         write_flac(folder / audio, rng.integers(-3000, 3000, 16_000 + 160 * len(name)).astype(np.int16))
         audio_sha = sha256_file(folder / audio)
-    return Media(name, frames, frames_sha, times, len(times), 56, 56, audio, audio_sha, 1.0 if audio else 0.0)
+    return Media(
+        name, VIDEO_SHA256, frames, frames_sha, times, len(times), 56, 56, audio, audio_sha, 1.0 if audio else 0.0
+    )
 
 
 def sign(stage: str) -> None:
     """Write the stage's manifest, over what its folder holds."""
     folder = RESULTS / stage
     (folder / "manifest.json").unlink(missing_ok=True)
-    write_manifest(folder, stage, params={}, code=[], components=[], inputs=[], counts={})
+    write_manifest(folder, stage, params={}, code={}, components=[], inputs=[], counts={})
 
 
 @cache

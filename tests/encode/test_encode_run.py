@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -10,20 +14,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.encode.run import run
+from tasks.encode.run import plan, run
 from tasks.extract.sound import write_flac
 from tasks.omni import work
 from tasks.omni.encoding import embed, encode_items
-from tasks.omni.item import SHORTEST_AUDIO, Item
+from tasks.omni.inputs import SHORTEST_AUDIO, Item
 from tasks.omni.loading import load_embedder
 from tasks.omni.lora import load_adapter
 from tasks.shared.artifacts.document import document_text
 from tasks.shared.artifacts.index import Index, read_index_manifest
 from tasks.shared.artifacts.indexed import read_indexed
-from tasks.shared.artifacts.media import SAMPLE_RATE, read_audio, read_frames, read_media, write_media
+from tasks.shared.artifacts.media import read_audio, read_frames, read_media, write_media
+from tasks.shared.artifacts.sound import SAMPLE_RATE
 from tasks.shared.artifacts.transcripts import read_transcripts
 from tasks.shared.artifacts.vectors import read_vectors
 from tasks.shared.execution.failures import read_failures
+from tasks.shared.execution.params import load_params
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import sha256_file
 from tests.conftest import Workspace
@@ -85,7 +91,9 @@ def expected(system: str) -> tuple[np.ndarray, np.ndarray]:
 def test_vectors_are_the_models_and_the_same_bytes_from_a_clean_store_and_from_a_full_one(
     archive: Workspace, calls: Calls, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    assert [(one.size, len(one.missing())) for one in plan(load_params())] == [(7, 7), (7, 7)]
     manifest = archive.run("encode", run)
+    assert [one.missing() for one in plan(load_params())] == [[], []]
     assert manifest["counts"] == {
         "videos": 6, "not_extracted": 1, "without_chosen_modalities": 0, "indexed": 5, "queries": 2, "systems": 2,
         "views": 0, "failed": 0,
@@ -113,6 +121,29 @@ def test_vectors_are_the_models_and_the_same_bytes_from_a_clean_store_and_from_a
     archive.run("encode", run)
     assert len(calls) == 2 * made
     assert reproducible() == first
+
+
+def test_code_that_reads_frames_otherwise_makes_other_vectors(archive: Workspace) -> None:
+    """Frames upside down, by a change of the module that reads them: nothing comes from the store."""
+    archive.run("encode", run)
+    before = read_vectors("base", "videos")
+    code = archive.root / "tasks"
+    source = code.resolve()
+    code.unlink()
+    shutil.copytree(source, code, ignore=shutil.ignore_patterns("__pycache__"))
+    reader = code / "shared/artifacts/media.py"
+    text = reader.read_text(encoding="utf-8")
+    changed = text.replace('np.asarray(image.convert("RGB"))', 'np.asarray(image.convert("RGB"))[::-1]')
+    assert changed != text
+    reader.write_text(changed, encoding="utf-8")
+    again = subprocess.run(
+        [sys.executable, "-m", "tasks.encode"], capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(archive.root)},
+    )  # fmt: skip
+    assert again.returncode == 0, again.stderr
+    assert "0 of 14 vectors reused" in again.stdout
+    moved = np.abs(read_vectors("base", "videos").values - before.values).max(axis=1) > 1e-3
+    assert [name for name, one in zip(before.ids, moved, strict=True) if one] == ["both", "mute", "unnamed"]
 
 
 def test_a_changed_caption_costs_one_video_and_damaged_items_are_made_again(archive: Workspace, calls: Calls) -> None:

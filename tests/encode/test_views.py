@@ -9,7 +9,7 @@ import pytest
 
 from tasks.encode.run import run
 from tasks.omni.encoding import encode_items
-from tasks.omni.item import Item
+from tasks.omni.inputs import Item
 from tasks.omni.loading import load_embedder
 from tasks.shared.artifacts.document import document_text
 from tasks.shared.artifacts.media import read_audio, read_frames, read_media

@@ -27,7 +27,7 @@ FOLDER = Path("results/encode/vectors")
 def unit(rng: np.random.Generator, ids: list[str], noise: float) -> Vectors:
     of_topic = np.eye(6)[[int(one[1:]) % 6 for one in ids]]
     values = of_topic + noise * rng.standard_normal(of_topic.shape)
-    return Vectors(ids, (values / np.linalg.norm(values, axis=1, keepdims=True)).astype(np.float32))
+    return Vectors(ids, (values / np.linalg.norm(values, axis=1, keepdims=True)).astype(np.float32), ids)
 
 
 def publish_parts() -> None:

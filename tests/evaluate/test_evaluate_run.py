@@ -15,8 +15,9 @@ import pytrec_eval
 from tasks.evaluate.run import run
 from tasks.shared.artifacts.corpus import read_qrels
 from tasks.shared.artifacts.scores import MEASURES, SYSTEMS, read_per_query, read_run, read_scores
-from tasks.shared.artifacts.vectors import Vectors, write_vectors
+from tasks.shared.artifacts.vectors import Kind, Vectors, read_vectors, write_vectors
 from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import sha256_text
 from tests.conftest import Workspace
 from tests.mine.small_corpus import publish, query, video
 
@@ -57,11 +58,13 @@ def publish_vectors(*systems: str) -> None:
     for system, noise in (("tuned", 0.3), ("base", 1.5)):
         if system in systems:
             rng = np.random.default_rng(5)
-            for kind, ids in (("videos", VIDEOS[:17]), ("queries", QUERIES)):
+            kinds: dict[Kind, list[str]] = {"videos": VIDEOS[:17], "queries": QUERIES}
+            for kind, ids in kinds.items():
                 of_topic = np.eye(6)[[number % 6 for number in range(len(ids))]]
                 values = of_topic + noise * rng.standard_normal(of_topic.shape)
                 values /= np.linalg.norm(values, axis=1, keepdims=True)
-                write_vectors(folder, system, kind, Vectors(ids, values.astype(np.float32)))  # type: ignore[arg-type]
+                digests = [sha256_text(TOPICS[number % 6]) for number in range(len(ids))]
+                write_vectors(folder, system, kind, Vectors(ids, values.astype(np.float32), digests))
 
 
 def logged(prefix: str) -> dict[str, float]:
@@ -175,11 +178,22 @@ def test_no_queries_needs_no_model_and_no_vectors(small: Workspace) -> None:
 def test_vectors_of_another_corpus(small: Workspace) -> None:
     publish_corpus()
     publish_vectors("tuned", "base")
-    write_vectors(Path("results/encode/vectors"), "base", "videos", Vectors(["stranger"], np.ones((1, 6), np.float32)))
+    one, folder = np.ones((1, 6), np.float32), Path("results/encode/vectors")
+    write_vectors(folder, "base", "videos", Vectors(["stranger"], one, [""]))
     with pytest.raises(UserError, match="the vectors of base have the video stranger"):
         small.run("evaluate", run)
     assert not EVALUATE.exists()
     publish_vectors("base")
-    write_vectors(Path("results/encode/vectors"), "tuned", "queries", Vectors(["q00"], np.ones((1, 6), np.float32)))
+    write_vectors(folder, "tuned", "queries", Vectors(["q00"], one, [sha256_text(TOPICS[0])]))
     with pytest.raises(UserError, match="query q01 has no vector of tuned"):
+        small.run("evaluate", run)
+
+
+def test_a_vector_of_another_query_text(small: Workspace) -> None:
+    publish_corpus()
+    publish_vectors("tuned", "base")
+    asked = read_vectors("base", "queries")
+    swapped = [asked.sources[1], asked.sources[0], *asked.sources[2:]]
+    write_vectors(Path("results/encode/vectors"), "base", "queries", Vectors(asked.ids, asked.values, swapped))
+    with pytest.raises(UserError, match=r"base.queries.parquet: the row of q00 was made from another query text"):
         small.run("evaluate", run)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from tasks.evaluate.measures import means, per_query
 from tasks.shared.artifacts.corpus import Judgment, Qrels, read_qrels, write_qrels
-from tasks.shared.artifacts.scores import MEASURES, Run, read_run, write_run
+from tasks.shared.artifacts.scores import MEASURES, read_run, write_run
+from tasks.shared.artifacts.types import Run
 from tasks.shared.retrieval.search import ranked
 
 TREC_NAMES = dict(zip(MEASURES, ["ndcg_cut_10", "ndcg", "map", "recip_rank", "recall_10", "recall_100"], strict=True))

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tasks.extract.run import run
+from tasks.extract.run import plan, run
 from tasks.shared.artifacts.corpus import Video, write_videos
 from tasks.shared.artifacts.media import read_audio, read_frames, read_media
 from tasks.shared.execution.failures import read_failures
+from tasks.shared.execution.params import load_params
 from tasks.shared.execution.reused import Reused, read_reused
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.progress import Progress
@@ -64,8 +65,13 @@ def published() -> dict[str, bytes]:
 
 
 def test_every_video_gives_what_it_has(workspace: Workspace, corpus: dict[str, Path], told: list[Progress]) -> None:
+    assert [(one.size, len(one.missing())) for one in plan(load_params())] == [(6, 6)]
     manifest = workspace.run("extract", run, COMPONENTS)
     assert Progress("extract", 6, 6, "video") in told
+    (planned,) = plan(load_params())
+    assert [item.id for item in planned.missing()] == ["broken"], "the others are in the store"
+    workspace.set_params({"extract.size": 56})
+    assert [len(one.missing()) for one in plan(load_params())] == [6], "what another size would cost"
     media = read_media()
     assert list(media) == ["both", "one", "pictures", "sound", "twin"]
     assert set(published()) == {

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.flows import small as small_project
+from tests.flows.fake_dvc import FakeDvc
 from tests.flows.prefect_server import Server
 from tests.flows.runs import Runs
 from tests.flows.serving import Serving, small_workspace
@@ -92,3 +93,24 @@ def small(made_small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     (tmp_path / "ran").mkdir()
     monkeypatch.setenv("RAN", str(tmp_path / "ran"))
     return Small(tmp_path / "project", tmp_path / "ran")
+
+
+@pytest.fixture
+def here(small: Small, prefect_server: Server, mlflow_database: Path, monkeypatch: pytest.MonkeyPatch) -> Small:
+    """That project as the working directory, for flows that run in this process."""
+    monkeypatch.chdir(small.root)
+    monkeypatch.delenv("REELTRACE_STORE", raising=False)
+    shutil.copy(mlflow_database, small.root / "mlflow.db")
+    # absolute: MLflow keeps one store for an address, whatever the working directory is
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{small.root / 'mlflow.db'}")
+    return small
+
+
+@pytest.fixture
+def dvc(here: Small, monkeypatch: pytest.MonkeyPatch) -> FakeDvc:
+    """Answers in DVC's place in that project."""
+    fake = FakeDvc()
+    monkeypatch.setattr("flows.stage.repro", fake.repro)
+    monkeypatch.setattr("flows.pipeline.stale", fake.is_stale)
+    monkeypatch.setattr("flows.pipeline.require", lambda params: None)
+    return fake

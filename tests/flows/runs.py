@@ -1,4 +1,4 @@
-"""Flow runs on a real Prefect server: started as programs, and what the server knows of them afterwards."""
+"""Flow runs on a real Prefect server: in this process or as programs, and what the server knows of them afterwards."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from prefect import Flow
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import ArtifactFilter, FlowRunFilter, LogFilter
-from prefect.client.schemas.objects import Artifact, FlowRun, TaskRun
+from prefect.client.schemas.objects import Artifact, FlowRun, State, TaskRun
+from prefect.settings import PREFECT_API_URL
 
-from tests.flows.prefect_server import Server
+from tests.flows.prefect_server import PATIENCE, Server
 from tests.project import ROOT
 
 RUN = re.compile(r"/runs/flow-run/([0-9a-f-]{36})")
@@ -35,21 +37,16 @@ class Started:
         """All of it."""
         return "".join(self.lines)
 
-    def wait(self, seconds: float = 240) -> int:
+    def wait(self, seconds: float = PATIENCE) -> int:
         """Its exit code."""
         code = self.process.wait(seconds)
         self.reader.join(10)
         return code
 
-    def until(self, text: str, seconds: float = 90) -> None:
-        """Wait until it has printed something."""
-        until(lambda: text in self.printed or self.process.poll() is not None, seconds)
-        assert text in self.printed, self.printed[-3000:]
-
     @property
     def run_id(self) -> UUID:
         """Of its flow run."""
-        until(lambda: RUN.search(self.printed) is not None or self.process.poll() is not None, 240)
+        until(lambda: RUN.search(self.printed) is not None or self.process.poll() is not None)
         found = RUN.search(self.printed)
         assert found, self.printed[-3000:]
         return UUID(found[1])
@@ -89,7 +86,7 @@ class Runs:
         """A flow's program, run to its end."""
         started = self.start(module, *arguments, root=root, more=more)
         code = started.wait()
-        return Ran(code, started.printed, self.client(), started.run_id)
+        return Ran(self.client(), started.run_id, code, started.printed)
 
     def client(self) -> SyncPrefectClient:
         """A client of the server."""
@@ -100,14 +97,28 @@ class Runs:
 class Ran:
     """A flow run that is over."""
 
-    code: int
-    printed: str
     client: SyncPrefectClient
     run_id: UUID
+    code: int
+    printed: str = ""
 
     @property
     def run(self) -> FlowRun:
         return self.client.read_flow_run(self.run_id)
+
+    @property
+    def message(self) -> str:
+        """Of its last state."""
+        state = self.run.state
+        assert state is not None and state.message is not None
+        return state.message
+
+    def ends_with(self, states: Mapping[str, str]) -> None:
+        """Wait until the server has these task runs, in this order, in these states; it is told of them by events."""
+        end = time.monotonic() + PATIENCE
+        while list(self.states.items()) != list(states.items()) and time.monotonic() < end:
+            time.sleep(0.1)
+        assert list(self.states.items()) == list(states.items())
 
     @property
     def tasks(self) -> dict[str, TaskRun]:
@@ -132,7 +143,15 @@ class Ran:
         return "\n".join(one.message for one in found)
 
 
-def until(holds: Callable[[], Any], seconds: float = 120) -> None:
+def run_here(flow: Flow[..., State[Any]], **parameters: Any) -> Ran:
+    """A flow run in this process, to its end."""
+    state = flow(**parameters, return_state=True)
+    run_id = state.state_details.flow_run_id
+    assert run_id is not None
+    return Ran(SyncPrefectClient(PREFECT_API_URL.value()), run_id, 0 if state.is_completed() else 1)
+
+
+def until(holds: Callable[[], Any], seconds: float = PATIENCE) -> None:
     """Wait for something to hold."""
     end = time.monotonic() + seconds
     while not holds():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import StateType
 
-from flows.deployments import environment, read_prefect_file
-from tasks.shared.execution.params import load_params
+from flows import serve
+from flows.deploy import main
+from flows.deployments import environment, read_prefect_file, runner_deployment
+from flows.params import load_flow_params
 from tests.flows.prefect_server import Server, wait_until
 from tests.flows.serving import ROOT, Serving
 
@@ -46,6 +49,24 @@ def program(serving: Serving, *command: str, **settings: str) -> subprocess.Comp
     )  # fmt: skip
 
 
+@pytest.fixture
+def deploy(serving: Serving, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Callable[[str], str]:
+    """`python -m flows.deploy POOL` in the workspace, in this process; what it complains of."""
+    monkeypatch.chdir(serving.root)
+    monkeypatch.setenv("PREFECT_API_URL", serving.server.api)
+
+    def run(pool: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["flows.deploy", pool])
+        capsys.readouterr()
+        try:
+            main()
+        except SystemExit as ended:
+            assert ended.code == 2
+        return str(capsys.readouterr().err)
+
+    return run
+
+
 def told(client: SyncPrefectClient) -> dict[str, Any]:
     """All that a deployment says to who runs it, by name."""
     found: dict[str, Any] = {}
@@ -60,9 +81,11 @@ def told(client: SyncPrefectClient) -> dict[str, Any]:
     return found
 
 
-def test_prefect_reads_its_file_as_we_do(serving: Serving, client: SyncPrefectClient, pool: str) -> None:
-    stated = read_prefect_file(load_params(serving.root / "params.yaml").flows, serving.root / "prefect.yaml")
-    values = environment(load_params(serving.root / "params.yaml").flows)
+def test_prefect_reads_its_file_as_we_do(
+    serving: Serving, client: SyncPrefectClient, pool: str, deploy: Callable[[str], str]
+) -> None:
+    stated = read_prefect_file(load_flow_params(serving.root / "params.yaml"), serving.root / "prefect.yaml")
+    values = environment(load_flow_params(serving.root / "params.yaml"))
     done = program(serving, "prefect", "--no-prompt", "deploy", "--all", **values, REELTRACE_POOL=pool)
     assert done.returncode == 0, done.stdout + done.stderr
     by_prefect = told(client)
@@ -71,10 +94,9 @@ def test_prefect_reads_its_file_as_we_do(serving: Serving, client: SyncPrefectCl
     assert by_prefect["pipeline/nightly"]["schedules"]["nightly"][0]["cron"] == "0 2 * * *"
     for one in client.read_deployments():
         client.delete_deployment(one.id)
-    done = program(serving, "flows.deploy", pool)
-    assert done.returncode == 0, done.stderr
+    assert deploy(pool) == ""
     assert told(client) == by_prefect
-    serving.start()
+    asyncio.run(serve.register(stated.deployments))
     served = told(client)
     assert {one["where"] for one in map(dict, served.values())} == {(None, None)}
     for one in (*served.values(), *by_prefect.values()):
@@ -83,23 +105,20 @@ def test_prefect_reads_its_file_as_we_do(serving: Serving, client: SyncPrefectCl
 
 
 def test_every_deployment_fits_its_flow(monkeypatch: pytest.MonkeyPatch) -> None:
-    from flows.register import prepared
-
     monkeypatch.chdir(ROOT)
-    sections = load_params()
-    for one in read_prefect_file(sections.flows).deployments:
-        deployment = prepared(one)
+    for one in read_prefect_file(load_flow_params()).deployments:
+        deployment = runner_deployment(one)
         assert f"{deployment.flow_name}/{deployment.name}" == one.full_name
         assert set(one.parameters) <= set(deployment._parameter_openapi_schema.properties)
 
 
 def test_runs_take_place_where_the_worker_is_and_come_back_with_serve(
-    serving: Serving, client: SyncPrefectClient, pool: str, tmp_path: Path
+    serving: Serving, client: SyncPrefectClient, pool: str, tmp_path: Path, deploy: Callable[[str], str]
 ) -> None:
-    assert program(serving, "flows.deploy", pool).returncode == 0
+    assert deploy(pool) == ""
     nightly = client.read_deployment_by_name("pipeline/nightly")
     client.pause_deployment(nightly.id)
-    assert program(serving, "flows.deploy", pool).returncode == 0
+    assert deploy(pool) == ""
     assert client.read_deployment(nightly.id).paused, "it stays paused"
     elsewhere = Serving(tmp_path / "elsewhere", serving.server)
     shutil.copytree(serving.root, elsewhere.root)
@@ -127,21 +146,18 @@ def test_runs_take_place_where_the_worker_is_and_come_back_with_serve(
         worker.wait()
 
 
-def test_mistakes_are_one_line(serving: Serving, client: SyncPrefectClient, pool: str) -> None:
-    done = program(serving, "flows.deploy", "no pool")
-    assert (done.returncode, done.stderr) == (
-        2,
-        "deploy: there is no work pool 'no pool'; `make worker POOL='no pool'` in a worker's clone makes it\n",
+def test_mistakes_are_one_line(
+    serving: Serving, client: SyncPrefectClient, pool: str, deploy: Callable[[str], str]
+) -> None:
+    assert deploy("no pool") == (
+        "deploy: there is no work pool 'no pool'; `make worker POOL='no pool'` in a worker's clone makes it\n"
     )
     assert client.read_deployments() == []
     (serving.root / "flows" / "verify.py").write_text("import no_such_package\n")
-    assert program(serving, "flows.deploy", pool).stderr == (
-        "deploy: flows/verify.py:verify cannot be loaded: No module named 'no_such_package'\n"
-    )
+    assert deploy(pool) == "deploy: flows/verify.py:verify cannot be loaded: No module named 'no_such_package'\n"
     (serving.root / "prefect.yaml").write_text("deployments: {}\n")
-    assert program(serving, "flows.deploy", "x").stderr.startswith("deploy: prefect.yaml")
+    assert deploy("x").startswith("deploy: prefect.yaml")
     (serving.root / "prefect.yaml").write_text("deployments: [\n")
-    assert program(serving, "flows.deploy", "x").stderr.startswith("deploy: prefect.yaml states no deployments")
+    assert deploy("x").startswith("deploy: prefect.yaml states no deployments")
     (serving.root / "prefect.yaml").unlink()
-    done = program(serving, "flows.deploy", "x")
-    assert done.stderr == "deploy: prefect.yaml is missing; run from the project's root\n"
+    assert deploy("x") == "deploy: prefect.yaml is missing; run from the project's root\n"

@@ -1,121 +1,141 @@
-"""A grid of experiments on a real Prefect server, with stages that do little."""
+"""The flow of a grid in this process, with DVC's answers given: what a failure costs, what is compared."""
 
 from __future__ import annotations
 
-import base64
 import json
-import re
-import signal
-import sqlite3
-import subprocess
+import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
-import yaml
+from prefect.client.schemas.objects import StateType
+from prefect.states import Cancelling
 
-from tests.flows.runs import Runs, alive, until
-from tests.flows.small import STAGES, Small
+from flows import cancellation, cells
+from flows import experiments as module
+from flows.cells import Cell
+from flows.checkout import Checkout
+from flows.comparison import plot, table
+from flows.experiments import experiments
+from tasks.shared.artifacts.scores import read_scores
+from tasks.shared.execution.params_file import change_params
+from tasks.shared.execution.repro import StageFailedError
+from tests.flows.fake_dvc import FakeDvc, Tick, write_score
+from tests.flows.runs import run_here
+from tests.flows.small import Small
 
-EXPERIMENTS = "flows.experiments"
 GRID = {"mine.keep": [5, 6], "evaluate.depth": [300, 400]}
-PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def dvc(small: Small, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments], cwd=small.root, capture_output=True, text=True, check=True
-    )
-    return done.stdout
+@pytest.fixture
+def checkouts(dvc: FakeDvc, here: Small, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Path]:
+    """Cells run in copies of the project instead of worktrees; the copies that are there now."""
+    present: list[Path] = []
+
+    @contextmanager
+    def copied(commit: str, overrides: dict[str, Any], what: str, root: Path) -> Iterator[Checkout]:
+        place = tmp_path / f"cell-{overrides['mine.keep']}-{overrides.get('evaluate.depth')}"
+        shutil.copytree(here.root, place, symlinks=True, ignore=shutil.ignore_patterns(".git", ".dvc"))
+        change_params(overrides, place / "params.yaml")
+        present.append(place)
+        yield Checkout(place, {}, lock=1)
+        present.remove(place)
+
+    monkeypatch.setattr(cells, "worktree_checkout", copied)
+    monkeypatch.setattr(cells, "save_experiment", lambda checkout, name, message: None)
+    return present
 
 
-def test_four_cells_compute_what_they_share_once(runs: Runs, small: Small) -> None:
-    small.change({"extract.frames": 30})  # so that extract is not there yet either
-    commit = small.commit()
-    ran = runs.run(EXPERIMENTS, json.dumps(GRID), "--parallel", "2", root=small.root)
-    assert ran.code == 0, ran.printed
-    assert small.executions() == {"extract": 1, "mine": 2, "train": 2, "evaluate": 4}
-    assert ran.run.name == f"demo@{commit[:8]} mine.keep x 2 evaluate.depth x 2"
-    assert ran.states["keep=6 depth=400: extract to train"] == "Restored"
-
-    names = [f"demo-{commit[:8]}-mine.keep-{keep}-evaluate.depth-{depth}" for keep in (5, 6) for depth in (300, 400)]
-    rows = json.loads(ran.artifacts["comparison"].data)  # type: ignore[arg-type]
-    assert [(row["mine.keep"], row["evaluate.depth"], row["nDCG@10"]) for row in rows] == [
-        ("5", "300", "0.3500"), ("5", "400", "0.3500"), ("6", "300", "0.3600"), ("6", "400", "0.3600")
-    ]  # fmt: skip
-    assert [row["dvc exp apply"] for row in rows] == names
-    page = str(ran.artifacts["comparison-plot"].data)
-    assert "best: keep=6 depth=300 with nDCG@10 0.360" in page
-    picture = re.search(r"data:image/png;base64,([A-Za-z0-9+/=]+)\)", page)
-    assert picture and base64.b64decode(picture[1]).startswith(PNG)
-
-    shown = json.loads(dvc(small, "exp", "show", "--json"))
-    (baseline,) = [one for one in shown if one["rev"] == commit]
-    found = {one["name"]: one["revs"][0]["data"] for one in baseline["experiments"]}
-    assert sorted(found) == sorted(names)
-    params = found[names[1]]["params"]["params.yaml"]["data"]
-    assert (params["mine"]["keep"], params["evaluate"]["depth"]) == (5, 400)
-    dvc(small, "exp", "apply", names[3])
-    assert yaml.safe_load((small.root / "params.yaml").read_text())["mine"]["keep"] == 6
-    assert "# dense, bm25, random" in (small.root / "params.yaml").read_text(), "comments stay"
-    assert json.loads((small.root / "results/evaluate/metrics.json").read_text())["systems"]["tuned"]["nDCG@10"] == 0.36
-    assert json.loads(dvc(small, "status", "--json")) == {}
-
-    with sqlite3.connect(small.root / "mlflow.db") as database:
-        parents = database.execute(
-            "SELECT value, count(*) FROM tags WHERE key = 'mlflow.parentRunId' GROUP BY value"
-        ).fetchall()
-        assert [count for _, count in parents] == [4] and parents[0][0] in str(ran.artifacts["mlflow-grid"].data)
-        children = "SELECT run_uuid FROM tags WHERE key = 'mlflow.parentRunId'"
-        values = database.execute(
-            f"SELECT value FROM metrics WHERE key = 'tuned/nDCG_at_10' AND run_uuid IN ({children})"
-        ).fetchall()
-        assert sorted(value for (value,) in values) == [0.35, 0.35, 0.36, 0.36]
-    assert small.git("worktree", "list", "--porcelain").count("worktree ") == 1
+def keep(root: Path) -> int:
+    """The cell's value of mine.keep."""
+    return int(root.name.split("-")[1])
 
 
-def test_a_cell_that_fails_costs_only_those_that_need_it(runs: Runs, small: Small) -> None:
-    trouble = "sys.exit(2) if params['mine']['keep'] == 5 else 0"
-    ran = runs.run(EXPERIMENTS, json.dumps(GRID), root=small.root, more={"BEFORE_train": trouble})
+def test_a_cell_that_fails_costs_only_those_that_need_it(here: Small, dvc: FakeDvc, checkouts: list[Path]) -> None:
+    def train(root: Path, tick: Tick) -> None:
+        if keep(root) == 5:
+            raise StageFailedError("train", "no more memory", retryable=False)
+
+    dvc.during = {"train": train, "evaluate": lambda root, tick: write_score(root, 0.3)}
+    ran = run_here(experiments, grid=GRID)
     assert ran.code == 1
-    assert small.executions() == {"extract": 0, "mine": 2, "train": 2, "evaluate": 2}
+    assert {stage: dvc.asked.count(stage) for stage in ("mine", "train", "evaluate")} == {
+        "mine": 3, "train": 3, "evaluate": 2
+    }  # fmt: skip
     rows = json.loads(ran.artifacts["comparison"].data)  # type: ignore[arg-type]
     assert [row["nDCG@10"] for row in rows] == ["", "", "0.3000", "0.3000"]
     assert rows[1]["failed"] == "it needs train of keep=5 depth=300, which failed"
-    assert ran.run.state and str(ran.run.state.message).startswith("2 of 4 cells failed, the first: train: ")
-    assert small.git("worktree", "list", "--porcelain").count("worktree ") == 1
+    assert ran.message == "2 of 4 cells failed, the first: train: no more memory"
+    assert checkouts == []
 
 
-def test_cancelling_ends_every_cell(runs: Runs, small: Small) -> None:
-    grid = {"mine.keep": [5, 6]}
-    started = runs.start(EXPERIMENTS, json.dumps(grid), root=small.root, more={"BEFORE_mine": "time.sleep(300)"})
-    until(lambda: len(small.processes("mine")) == 2, 240)
-    started.process.send_signal(signal.SIGINT)
-    until(lambda: not any(alive(pid) for pid in small.processes("mine")), 60)
-    assert started.wait() == 1, started.printed
-    run = runs.client().read_flow_run(started.run_id)
-    assert run.state and run.state.name == "Cancelled", started.printed
-    assert small.git("worktree", "list", "--porcelain").count("worktree ") == 1
-    assert small.executions()["train"] == 0
+def test_cancelling_ends_every_cell(
+    here: Small, dvc: FakeDvc, checkouts: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cancellation, "ASK_SECONDS", 0.0)
+
+    def mine(root: Path, tick: Tick) -> None:
+        from prefect.client.orchestration import get_client
+        from prefect.runtime import flow_run
+
+        if keep(root) == 5:
+            with get_client(sync_client=True) as client:
+                client.set_flow_run_state(flow_run.id, Cancelling())
+        while True:
+            tick()
+
+    dvc.during = {"mine": mine}
+    ran = run_here(experiments, grid={"mine.keep": [5, 6]}, parallel=2)
+    assert ran.run.state and ran.run.state.type == StateType.CANCELLED
+    assert "train" not in dvc.asked and checkouts == []
 
 
 @pytest.mark.parametrize(
     ("grid", "line"),
     [
-        ("{}", 'grid: no key to vary; name one, as {"train.epochs": [1, 2]}'),
-        ('{"mine.keep": []}', "grid: mine.keep needs a list of values, as mine.keep: [1, 2]; it has []"),
-        ('{"mine.keep": [1, 1]}', "grid: mine.keep names a value twice; take one of them out"),
-        ('{"mine.kep": [1, 2]}', "a cell of the grid: unknown key mine.kep; did you mean keep?"),
-        ('{"mine.keep": [1, -2]}', "a cell of the grid: mine.keep = -2: input should be greater than or equal to 0"),
+        ({}, 'grid: no key to vary; name one, as {"train.epochs": [1, 2]}'),
+        ({"mine.keep": []}, "grid: mine.keep needs a list of values, as mine.keep: [1, 2]; it has []"),
+        ({"mine.keep": [1, 1]}, "grid: mine.keep names a value twice; take one of them out"),
+        ({"mine.kep": [1, 2]}, "a cell of the grid: unknown key mine.kep; did you mean keep?"),
+        ({"mine.keep": [1, -2]}, "a cell of the grid: mine.keep = -2: input should be greater than or equal to 0"),
+        ({"flows.retries": [1, -2]}, "a cell of the grid: flows.retries = -2: input should be greater than or equal"),
     ],
 )
-def test_a_wrong_grid_is_one_line_before_anything_runs(runs: Runs, small: Small, grid: str, line: str) -> None:
-    ran = runs.run(EXPERIMENTS, grid, root=small.root)
-    assert ran.code == 1 and ran.states == {} and small.executions() == dict.fromkeys(STAGES, 0)
-    assert ran.run.state and ran.run.state.message == line
-    assert "Traceback" not in ran.printed
+def test_a_wrong_grid_is_one_line_before_anything_runs(
+    here: Small, dvc: FakeDvc, grid: dict[str, list[Any]], line: str
+) -> None:
+    ran = run_here(experiments, grid=grid)
+    assert ran.code == 1 and ran.states == {} and dvc.asked == []
+    assert ran.message.startswith(line)
 
 
-def test_no_stage_at_a_time_is_one_line(runs: Runs, small: Small) -> None:
-    ran = runs.run(EXPERIMENTS, '{"mine.keep": [1, 2]}', "--parallel", "-1", root=small.root)
-    assert ran.code == 1 and ran.states == {}
-    assert ran.run.state and str(ran.run.state.message).startswith("parallel: -1: at least one stage at a time")
+def test_no_stage_at_a_time_is_one_line(here: Small, dvc: FakeDvc) -> None:
+    ran = run_here(experiments, grid={"mine.keep": [1, 2]}, parallel=-1)
+    assert ran.code == 1 and ran.message.startswith("parallel: -1: at least one stage at a time")
+
+
+def test_what_is_not_json_on_the_command_line(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setattr(sys, "argv", ["experiments", "{mine.keep: 1}"])
+    with pytest.raises(SystemExit) as ended:
+        module.main()
+    assert ended.value.code == 2 and "GRID is not JSON" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("keys", [["mine.keep"], ["mine.keep", "evaluate.depth"]])
+def test_a_plot_of_cells_with_and_without_a_score(here: Small, keys: list[str]) -> None:
+    from io import BytesIO
+
+    from PIL import Image
+
+    scores = read_scores(here.root / "results" / "evaluate")
+    values = [(keep, depth) for keep in (5, 6) for depth in ((300, 400) if len(keys) == 2 else (300,))]
+    drawn = [
+        Cell(f"keep={value[0]}", dict(zip(keys, value, strict=False)), "a name", scores=scores) for value in values
+    ]
+    drawn[0].scores, drawn[0].failed = None, "it failed"
+    assert [row["nDCG@10"] for row in table(drawn)] == ["", *["0.2700"] * (len(drawn) - 1)]
+    with Image.open(BytesIO(plot(drawn))) as picture:
+        assert picture.format == "PNG" and len(picture.convert("RGB").getcolors(1 << 24) or []) > 20

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from flows.names import LONGEST, experiment_name, name_of, said
+from flows.names import LONGEST, experiment_name, name_of, value_text
 from tests.project import ROOT
 
 
 def test_values_as_people_write_them() -> None:
-    assert [said(one) for one in (["text", "video"], None, True, 0.05, "bm25")] == [
+    assert [value_text(one) for one in (["text", "video"], None, True, 0.05, "bm25")] == [
         "text+video", "null", "true", "0.05", "bm25"
     ]  # fmt: skip
 

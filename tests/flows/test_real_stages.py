@@ -39,16 +39,17 @@ def test_killed_in_the_middle_of_training_the_next_run_ends_in_the_same_bytes(
     (disturbed.root / "sitecustomize.py").write_text(TELLS)
     started = runs.start("flows.pipeline", "--stages", "train", root=disturbed.root)
     begun = disturbed.root / ".reeltrace" / "training"
-    until(lambda: list(begun.rglob("checkpoint-*/trainer_state.json")) or started.process.poll() is not None, 240)
+    until(lambda: list(begun.rglob("checkpoint-*/trainer_state.json")) or started.process.poll() is not None)
     assert started.process.poll() is None, started.printed
     programs = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit() and _runs(path, disturbed)]
     assert programs
     started.process.kill()
-    until(lambda: not any(alive(pid) for pid in programs), 60)
+    until(lambda: not any(alive(pid) for pid in programs))
     assert not (disturbed.root / "results" / "train").exists()
 
     ran = runs.run("flows.pipeline", "--stages", "train", root=disturbed.root)
-    assert ran.code == 0 and ran.states == {"train": "Completed"}, ran.printed
+    assert ran.code == 0, ran.printed
+    ran.ends_with({"train": "Completed"})
     assert digests(disturbed) == expected
     assert "progress-train" in ran.artifacts or "progress-train" in {one.key for one in ran.client.read_artifacts()}
 

@@ -8,15 +8,20 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from flows.pages import mlflow_page, prefect_page
+from flows.pages import Page, mlflow_page, prefect_page
+from flows.ui import show
+from tasks.shared.runtime.errors import UserError
 from tests.flows.prefect_server import QUICK, answers, free_port, wait_until
+from tests.flows.runs import alive
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -96,8 +101,7 @@ def ui(tmp_path: Path, prefect_database: Path, mlflow_database: Path) -> Iterato
         os.kill(pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_both_pages_come_and_go(ui: Ui, number: signal.Signals) -> None:
+def test_both_pages_come_and_go(ui: Ui) -> None:
     ui.start()
     ui.until_shown()
     assert answers(f"http://127.0.0.1:{ui.prefect}/api/health") and answers(f"http://127.0.0.1:{ui.prefect}/")
@@ -106,24 +110,14 @@ def test_both_pages_come_and_go(ui: Ui, number: signal.Signals) -> None:
     assert f"MLflow   http://127.0.0.1:{ui.mlflow} " in ui.output
     assert "`make serve`" in ui.output
     assert ui.process is not None and len(ui.alive()) >= 3
-    ui.process.send_signal(number)
+    ui.process.send_signal(signal.SIGTERM)
     assert ui.ended() == 0
     assert ui.alive() == []
     assert "Traceback" not in ui.output
     prefect_page(f"http://127.0.0.1:{ui.prefect}/api").require_port()  # it can be started again at once
 
 
-def test_a_page_that_ends_is_told_and_the_other_goes_too(ui: Ui) -> None:
-    ui.start()
-    ui.until_shown()
-    (server,) = (pid for pid in ui.alive() if _is(pid, b"mlflow\0server") and not _is(pid, b"supervise.py"))
-    os.kill(server, signal.SIGKILL)
-    assert ui.ended() == 1
-    assert "ui: MLflow ended (exit code 137); its last lines:\n" in ui.output
-    assert ui.alive() == []
-
-
-def test_nothing_outlives_it_when_it_is_killed(ui: Ui) -> None:
+def test_nothing_outlives_it_when_it_is_killed_while_it_starts(ui: Ui) -> None:
     ui.start()
     wait_until(lambda: sum(_is(pid, b"server\0") for pid in ui.alive()) >= 4, "both programs and their supervisors")
     assert ui.process is not None
@@ -132,13 +126,60 @@ def test_nothing_outlives_it_when_it_is_killed(ui: Ui) -> None:
     wait_until(lambda: ui.alive() == [], "the end of all")
 
 
-def test_it_can_be_stopped_while_it_starts(ui: Ui) -> None:
-    ui.start()
-    wait_until(lambda: sum(_is(pid, b"server\0") for pid in ui.alive()) >= 4, "both programs and their supervisors")
-    assert ui.process is not None
-    os.killpg(ui.process.pid, signal.SIGINT)
-    assert ui.ended() == 0
-    assert ui.alive() == [] and "Traceback" not in ui.output
+class Shown:
+    """`show` in a thread, over pages whose programs do little."""
+
+    def __init__(self, pages: list[Page]) -> None:
+        self.stop = threading.Event()
+        self.codes: list[int] = []
+        self.thread = threading.Thread(target=lambda: self.codes.append(show(pages, self.stop)))
+        self.thread.start()
+
+    def ended(self) -> int:
+        """Its exit code, after waiting for it."""
+        self.thread.join()
+        return self.codes[0]
+
+
+@pytest.fixture
+def pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Page]:
+    """Two pages, each a small web server that notes its process."""
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+    def page(name: str) -> Page:
+        port = free_port()
+        program = (
+            f"import os, http.server as h; open('{name}.pid', 'w').write(str(os.getpid())); print('{name} starts');"
+            f"h.test(h.SimpleHTTPRequestHandler, port={port}, bind='127.0.0.1')"
+        )
+        return Page(name, "nothing", f"http://127.0.0.1:{port}", "PORT", "/", [sys.executable, "-u", "-c", program])
+
+    return [page("one"), page("two")]
+
+
+def pid_of(page: Page) -> int:
+    wait_until(lambda: Path(f"{page.name}.pid").exists() and Path(f"{page.name}.pid").read_text(), page.name)
+    return int(Path(f"{page.name}.pid").read_text())
+
+
+def test_a_page_that_ends_is_told_and_the_other_goes_too(pages: list[Page], capfd: Any) -> None:
+    shown = Shown(pages)
+    wait_until(lambda: all(page.healthy() for page in pages), "both pages")
+    pids = [pid_of(page) for page in pages]
+    os.kill(pids[1], signal.SIGKILL)
+    assert shown.ended() == 1
+    assert "ui: two ended (exit code 137); its last lines:\n  two starts\n" in capfd.readouterr().err
+    assert not any(alive(pid) for pid in pids)
+
+
+def test_it_can_be_stopped_while_it_starts(pages: list[Page], capfd: Any) -> None:
+    silent = replace(pages[0], health="/not-there")  # never healthy
+    shown = Shown([silent, pages[1]])
+    pids = [pid_of(page) for page in pages]
+    shown.stop.set()
+    assert shown.ended() == 0
+    assert not any(alive(pid) for pid in pids) and "ended" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(("page", "setting"), [("Prefect", "PREFECT_PORT"), ("MLflow", "PORT")])
@@ -156,14 +197,13 @@ def test_a_port_that_is_taken_is_one_line_before_anything_starts(ui: Ui, page: s
     assert not (ui.root / ".prefect" / "ui.lock").exists()
 
 
-def test_one_set_of_pages_for_a_folder(ui: Ui) -> None:
-    ui.start()
-    note = ui.root / ".prefect" / "ui.lock"
-    wait_until(lambda: note.exists() and note.read_text(), "the first")
-    other = Ui(ui.root, mark=ui.mark)
-    other.start()
-    assert other.ended() == 2
-    assert f"{ui.root}/.prefect belongs to the pages (process {ui.process.pid}," in other.output  # type: ignore[union-attr]
+def test_one_set_of_pages_for_a_folder(pages: list[Page], tmp_path: Path) -> None:
+    shown = Shown(pages[:1])
+    pid_of(pages[0])
+    with pytest.raises(UserError, match=rf"{tmp_path} belongs to the pages \(process {os.getpid()},"):
+        show(pages[1:], threading.Event())
+    shown.stop.set()
+    assert shown.ended() == 0
 
 
 def test_pages_that_are_elsewhere_are_named_and_not_started(ui: Ui) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from flows.checkout import cell, save_experiment
+from flows.checkout import save_experiment, worktree_checkout
 from tasks.cli import main
-from tasks.matrix.cells import cells_of
+from tasks.matrix.matrix import cells_of
 from tasks.shared.execution.params_file import change_params
 from tasks.shared.execution.repro import repro
 from tasks.shared.runtime.errors import UserError
@@ -45,7 +45,7 @@ def git(root: Path, *arguments: str) -> str:
 
 
 def experiment(root: Path, commit: str, overrides: dict[str, Any], name: str) -> None:
-    with cell(commit, overrides, name, root) as checkout:
+    with worktree_checkout(commit, overrides, name, root) as checkout:
         repro(checkout.root, ["evaluate"], checkout.environment, line=lambda text: None)
         save_experiment(checkout, name, name, root)
 

@@ -10,14 +10,11 @@ import numpy as np
 import pytest
 
 from tasks.evaluate.significance import interval
-from tasks.matrix.cells import Cell, Subset
-from tasks.matrix.claims import claims
-from tasks.matrix.decomposition import shares
-from tasks.matrix.heat_map import heat_map
-from tasks.matrix.matrix import Matrix, matrix_of
-from tasks.matrix.pages import as_csv, as_markdown
+from tasks.matrix.claims import claims, shares
+from tasks.matrix.matrix import Cell, Matrix, Subset, matrix_of
+from tasks.matrix.pages import as_csv, as_markdown, heat_map
 from tasks.shared.artifacts.scores import MEASURES, QueryScores
-from tasks.shared.execution.params import MODALITIES
+from tasks.shared.artifacts.types import MODALITIES
 from tasks.shared.runtime.errors import UserError
 
 SUBSETS: list[Subset] = [one for size in (1, 2, 3) for one in combinations(MODALITIES, size)]

@@ -58,4 +58,4 @@ def publish(
     write_media(extract, [])
     write_base(base, BaseModel("./nothing"))
     for folder in (corpus, transcribe, extract, base):
-        write_manifest(folder, folder.name, params={}, code=[], components=[], inputs=[], counts={})
+        write_manifest(folder, folder.name, params={}, code={}, components=[], inputs=[], counts={})

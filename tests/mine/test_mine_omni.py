@@ -11,7 +11,7 @@ import pytest
 
 from tasks.mine.run import run
 from tasks.omni.encoding import encode_items
-from tasks.omni.item import Item
+from tasks.omni.inputs import Item
 from tasks.omni.loading import load_embedder
 from tasks.omni.lora import load_adapter
 from tasks.omni.prompt import QUERY_PREFIX

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +26,11 @@ SMALL = TinyConfig(
 
 def small(seed: int = 3) -> SentenceTransformer:
     """A fresh tiny embedder on the CPU, in evaluation mode."""
+    return deepcopy(_built(seed))
+
+
+@cache
+def _built(seed: int) -> SentenceTransformer:
     model = build_tiny(TEXTS * 3, seed=seed, config=SMALL, device="cpu", max_text_tokens=MAX_TEXT_TOKENS)
     model[0].max_query_tokens = MAX_TEXT_TOKENS
     return model

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.omni.item import SAMPLING_RATE, Item
+from tasks.omni.inputs import Item
+from tasks.shared.artifacts.sound import SAMPLE_RATE
 
 TEXTS = [
     "A volcano erupts on the coast while rescue teams evacuate two villages.",
@@ -27,8 +28,8 @@ def frames(count: int, height: int = 56, width: int = 56) -> np.ndarray:
 
 def sound(seconds: float, pitch: float = 440.0) -> np.ndarray:
     """A swelling tone over a faint hiss, float32 at 16 kHz."""
-    n = round(seconds * SAMPLING_RATE)
-    t = np.arange(n) / SAMPLING_RATE
+    n = round(seconds * SAMPLE_RATE)
+    t = np.arange(n) / SAMPLE_RATE
     hiss = (np.arange(n) * 7919 % 1009) / 1009 - 0.5
     return (0.4 * np.sin(2 * np.pi * pitch * t) * (0.2 + t / (seconds + 1)) + 0.01 * hiss).astype(np.float32)
 

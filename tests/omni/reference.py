@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn.functional import normalize
 
-from tasks.omni.item import Item
+from tasks.omni.inputs import Item
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

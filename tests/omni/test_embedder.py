@@ -13,7 +13,8 @@ from sentence_transformers.base.losses.gradcache import _create_minibatch
 from tasks.omni.encoding import encode_items
 from tasks.omni.loading import load_embedder
 from tasks.omni.lora import attach_lora
-from tasks.omni.perceive import perceive
+from tasks.omni.tower_outputs import run_towers
+from tasks.omni.towers import embed_clips
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import files_under, sha256_file
 from tests.omni import reference
@@ -122,17 +123,17 @@ def test_no_graph_through_frozen_towers() -> None:
     learner[0].model.audio_tower.requires_grad_(False)
     features = learner.preprocess([kinds()["all"]])
     features["pixel_values_videos"].requires_grad_()
-    assert not learner[0].embed_clips(features).requires_grad
+    assert not embed_clips(learner[0].model, features).requires_grad
     assert learner(features)["sentence_embedding"].requires_grad
 
 
-def test_perceived_items_embed_the_same() -> None:
+def test_tower_outputs_embed_as_their_items() -> None:
     learner = small()
     with pytest.raises(UserError, match="towers are being trained"):
-        perceive(learner, ITEMS, batch_size=4)
+        run_towers(learner, ITEMS, batch_size=4)
     attach_lora(learner, r=2, alpha=4, dropout=0.0, seed=0)
     learner.eval()
-    seen = perceive(learner, ITEMS, batch_size=4)
+    seen = run_towers(learner, ITEMS, batch_size=4)
     assert [item.text for item in seen] == [item.text for item in ITEMS]
     with torch.no_grad():
         for some in (slice(0, 5), slice(3, 12), slice(None)):
@@ -143,7 +144,7 @@ def test_perceived_items_embed_the_same() -> None:
             torch.testing.assert_close(got, want, atol=1e-5, rtol=0)
         mixed = learner.preprocess([TEXTS[0], seen[-1]])
         assert learner(mixed)["sentence_embedding"].shape == (2, 64)
-    with pytest.raises(UserError, match="before and after the towers"):
+    with pytest.raises(UserError, match="mixes items and tower outputs"):
         learner.preprocess([ITEMS[-1], seen[-1]])
 
 

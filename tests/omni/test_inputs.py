@@ -9,10 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from tasks.omni.frames import MEAN, STD, to_patches, video_tokens
-from tasks.omni.item import SHORTEST_AUDIO, Item
-from tasks.omni.mel import audio_tokens, to_mel
-from tasks.omni.positions import position_ids
+from tasks.omni.features import MEAN, STD, audio_tokens, position_ids, to_mel, to_patches, video_tokens
+from tasks.omni.inputs import SHORTEST_AUDIO, Item
 from tasks.omni.prompt import AUDIO, QUERY_PREFIX, VIDEO, Prompt, TextLimit, shares
 from tasks.shared.runtime.errors import UserError
 from tests.omni import reference

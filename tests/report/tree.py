@@ -38,7 +38,7 @@ from tasks.shared.artifacts.vectors import SYSTEMS as ENCODERS
 from tasks.shared.execution.failures import Failure, write_failures
 from tasks.shared.execution.params import load_params
 from tasks.shared.execution.pipeline import read_stages
-from tasks.shared.runtime.files import sha256_json, write_json, write_text
+from tasks.shared.runtime.files import sha256_file, sha256_json, write_json, write_text
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RESULTS = Path("results")
@@ -135,7 +135,7 @@ def _publish(stage: str, write: Callable[[Path], None], counts: dict[str, int], 
         out,
         stage,
         params={key: params.section(key) for key in spec.params},
-        code=spec.code,
+        code={path.as_posix(): sha256_file(path) for path in spec.code},
         components=("numpy", "pillow"),
         inputs=[file for path in spec.inputs for file in input_files(path)],
         counts=counts,
@@ -171,6 +171,7 @@ def _extract(videos: list[Video]) -> None:
             rows.append(
                 Media(
                     video_id=video.video_id,
+                    video_sha256=video.sha256,
                     frames=None if dark else f"frames/{video.video_id}.png",
                     frames_sha256=None if dark else "cd" * 32,
                     times=[] if dark else [place / 4 for place in range(count)],
@@ -267,6 +268,8 @@ def _encode(videos: list[Video], without: int) -> None:
             modalities=["text", "audio"] if video.video_id == "test02_2" else ["text", "video", "audio"],
             text=video.title,
             text_tokens=12,
+            text_sha256="3f" * 32,
+            transcript_sha256=None,
             frames=0 if video.video_id == "test02_2" else 24,
             frames_sha256="cd" * 32,
             audio_sha256="ef" * 32,

@@ -6,9 +6,9 @@ from itertools import chain
 import pytest
 
 from tasks.shared.runtime.errors import UserError
-from tasks.synthetic.chance import rng_for
 from tasks.synthetic.events import MAX_EVENTS, Event, make_events, random_event, taken_by
 from tasks.synthetic.lexicon import COLOURS, KINDS, OBJECTS, PLACES, ROLES, SIGN_WORDS, THINGS
+from tasks.synthetic.seeding import rng_for
 
 COMPONENTS = ("kind", "place", "colour", "object", "landmark", "sound", "role", "thing", "language")
 

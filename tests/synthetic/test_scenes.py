@@ -10,11 +10,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from tasks.synthetic.chance import rng_for
 from tasks.synthetic.events import Event, make_events
-from tasks.synthetic.icons import PAINTS
 from tasks.synthetic.lexicon import COLOURS, KINDS, LANDMARKS, OBJECTS
+from tasks.synthetic.objects import PAINTS
 from tasks.synthetic.scenes import STYLES, draw_clip, draw_frame, make_shot
+from tasks.synthetic.seeding import rng_for
 
 EVENTS = make_events(7, 24)
 SIZES = ((252, 189), (320, 180), (180, 240))

@@ -5,9 +5,9 @@ import re
 import pytest
 
 from tasks.synthetic import templates
-from tasks.synthetic.chance import rng_for
 from tasks.synthetic.events import Event, make_events
 from tasks.synthetic.lexicon import COLOURS, KINDS, LANDMARKS, LANGUAGES, OBJECTS, PLACES, ROLES, SOUNDS, THINGS, Table
+from tasks.synthetic.seeding import rng_for
 from tasks.synthetic.sentences import (
     QUERY_TYPES,
     caption,

@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.synthetic.chance import rng_for
+from tasks.shared.artifacts.sound import SAMPLE_RATE
 from tasks.synthetic.lexicon import SOUNDS
-from tasks.synthetic.sounds import SAMPLE_RATE, synthesise
+from tasks.synthetic.seeding import rng_for
+from tasks.synthetic.sounds import synthesise
 
 
 def profile(wave: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.synthetic.chance import rng_for
+from tasks.shared.artifacts.sound import SAMPLE_RATE
 from tasks.synthetic.events import make_events
 from tasks.synthetic.lexicon import LANGUAGES
+from tasks.synthetic.seeding import rng_for
 from tasks.synthetic.sentences import narration
-from tasks.synthetic.speech import SAMPLE_RATE, VOICES, speak
+from tasks.synthetic.speech import VOICES, speak
 
 EVENTS = make_events(7, 12)
 SPOKEN = [(narration(EVENTS[index], language, rng_for(1, index)), language) for index, language in enumerate(LANGUAGES)]

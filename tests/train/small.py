@@ -9,8 +9,10 @@ import torch
 from safetensors.torch import load_file
 
 from tasks.omni.lora import attach_lora, save_adapter
-from tasks.omni.perceive import perceive
-from tasks.shared.execution.params import Modality, Train, load_params
+from tasks.omni.tower_outputs import run_towers
+from tasks.shared.artifacts.types import Modality
+from tasks.shared.execution.params import load_params
+from tasks.shared.execution.params_train import Train
 from tasks.shared.runtime.files import read_json, write_json
 from tasks.train.inputs import Batch, Inputs, shares
 from tasks.train.ranks import Ranks
@@ -70,7 +72,7 @@ def settings(**changes: Any) -> Train:
 def inputs(model: SentenceTransformer, params: Train) -> Inputs:
     """What makes tensors of rows: texts, clips, sounds and mixtures."""
     items = [kinds()[name] for name in ("text_arabic", "video", "audio", "text_video", "video_audio", "all")]
-    seen = dict(zip(HAS, perceive(model, items, batch_size=1), strict=True))
+    seen = dict(zip(HAS, run_towers(model, items, batch_size=1), strict=True))
     views = Views(params, 7, {name: {one: f"{one} of {name}" for one in has} for name, has in HAS.items()})
     return Inputs(cast("Any", model[0]), QUERIES, cast("Any", seen), views)
 

@@ -8,12 +8,10 @@ from typing import Any, cast
 import pytest
 import torch
 
-from tasks.train.contrast import Contrast, alike
+from tasks.train.contrast import Contrast, by_length
 from tasks.train.inputs import Batch, Features
-from tasks.train.losses import Losses
-from tasks.train.losses.infonce import InfoNCE
-from tasks.train.losses.objectives import Objectives
-from tasks.train.losses.teacher import fusion_as_teacher
+from tasks.train.losses import InfoNCE, fusion_as_teacher
+from tasks.train.objectives import Losses, Objectives
 from tasks.train.views import Plan
 from tests.train.small import EVERYTHING, adapter, batch, learner, settings
 
@@ -34,7 +32,7 @@ def at_once(model: Any, given: Batch, pieces: int) -> torch.Tensor:
 
     def embedded(features: Features) -> torch.Tensor:
         rows: dict[int, torch.Tensor] = {}
-        for places in alike(features["attention_mask"].sum(dim=1), pieces):
+        for places in by_length(features["attention_mask"].sum(dim=1), pieces):
             part = model({name: tensor[places] for name, tensor in features.items()})["sentence_embedding"]
             rows |= dict(zip(places.tolist(), part, strict=True))
         return torch.stack([rows[place] for place in sorted(rows)])
@@ -69,7 +67,7 @@ def test_cached_equals_uncached(size: int, dropout: float) -> None:
 @pytest.mark.parametrize("size", [1, 3, 50])
 def test_a_mini_batch_is_of_about_one_length(size: int) -> None:
     lengths = torch.tensor([7, 400, 90, 7, 310, 100, 99, 98, 305, 5, 9000, 900, 900, 900])
-    pieces = [places.tolist() for places in alike(lengths, size)]
+    pieces = [places.tolist() for places in by_length(lengths, size)]
     assert sorted(place for piece in pieces for place in piece) == list(range(14))
     for piece in pieces:
         assert len(piece) <= size

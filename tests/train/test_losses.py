@@ -8,8 +8,7 @@ import torch
 from sentence_transformers.losses import MultipleNegativesRankingLoss
 from torch.nn.functional import normalize
 
-from tasks.train.losses.hardness import hardened
-from tasks.train.losses.infonce import InfoNCE
+from tasks.train.losses import InfoNCE, hardened
 
 RIGHT, UP, LEFT = (1.0, 0.0), (0.0, 1.0), (-1.0, 0.0)
 CASES = {

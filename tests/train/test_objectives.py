@@ -13,10 +13,8 @@ import torch
 from sentence_transformers.losses import MultipleNegativesRankingLoss
 from torch.nn.functional import normalize
 
-from tasks.train.losses.alignment import alignment
-from tasks.train.losses.objectives import Objectives
-from tasks.train.losses.teacher import fusion_as_teacher
-from tasks.train.losses.tuples import tuple_infonce
+from tasks.train.losses import alignment, fusion_as_teacher, tuple_infonce
+from tasks.train.objectives import Objectives
 from tasks.train.views import Plan
 from tests.train.small import settings
 from tests.train.test_losses import LEFT, RIGHT, UP, Known

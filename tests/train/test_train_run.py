@@ -21,14 +21,15 @@ from tasks.shared.artifacts.losses import read_losses
 from tasks.shared.artifacts.media import write_media
 from tasks.shared.artifacts.models import BaseModel, read_training, write_base
 from tasks.shared.artifacts.negatives import MinedQuery, Negative, write_negatives
-from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.transcripts import Transcript, write_transcripts
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.items import store_folder
+from tasks.shared.execution.params import load_params
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.gpu import VISIBLE, lock_of
 from tasks.shared.runtime.locks import take
 from tasks.shared.runtime.progress import Progress
-from tasks.train.run import run
+from tasks.train.run import plan, run
 from tests.conftest import Workspace
 from tests.encode.archive import TEXTS, VIDEOS, publish_media, sign, weights
 
@@ -93,6 +94,7 @@ def test_an_adapter_that_plain_peft_and_plain_sentence_transformers_open(
     publish()
     manifest = small.run("train", run)
     assert "train: 0 of 1 trainings reused from the store\n" in capsys.readouterr().out
+    assert [one.missing() for one in plan(load_params())] == [[]]
     steps = [one for one in told if one.unit == "step"]
     assert (steps[0].done, steps[-1].done) == (0, len(losses()))
     assert {(one.what, one.total) for one in steps} == {("train", len(losses()))}
@@ -204,16 +206,17 @@ SUBSETS = [set(chosen) for size in (1, 2, 3) for chosen in combinations(("text",
 def test_training_shows_the_chosen_modalities_and_leaves_out_who_has_none(
     small: Workspace, monkeypatch: pytest.MonkeyPatch, chosen: set[str]
 ) -> None:
-    from tasks.train.seen import Seen
+
+    from tasks.train.inputs import TowerCache
 
     shown: dict[str, set[str]] = {}
-    real = Seen.__getitem__
+    real = TowerCache.__getitem__
 
-    def watch(self: Seen, video_id: str) -> object:
+    def watch(self: TowerCache, video_id: str) -> object:
         shown[video_id] = {"video" if part == "frames" else part for part in self.documents[video_id].load().modalities}
         return real(self, video_id)
 
-    monkeypatch.setattr(Seen, "__getitem__", watch)
+    monkeypatch.setattr(TowerCache, "__getitem__", watch)
     publish(parts=MIXED)
     small.set_params({"train.modalities": sorted(chosen), "run.max_failed_fraction": 0.0})
     counts = small.run("train", run)["counts"]
@@ -302,7 +305,7 @@ def test_the_first_loss_is_infonce_over_every_passage_of_the_batch(small: Worksp
     """Recomputed with numpy from the base's own embeddings: a fresh adapter changes nothing yet."""
     from tasks.omni.documents import read_documents
     from tasks.omni.encoding import encode_items
-    from tasks.omni.item import Item
+    from tasks.omni.inputs import Item
     from tasks.omni.loading import load_embedder
     from tasks.omni.prompt import QUERY_PREFIX
     from tasks.shared.artifacts.corpus import read_queries, read_videos

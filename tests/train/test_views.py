@@ -11,10 +11,10 @@ from hypothesis import settings as running
 from hypothesis import strategies as st
 
 from tasks.shared.artifacts.exposures import Altered
-from tasks.shared.execution.params import MODALITIES, Dropout, Modality
-from tasks.train.account import altered
+from tasks.shared.artifacts.types import MODALITIES, Modality
+from tasks.shared.execution.params_train import Dropout
 from tasks.train.rows import Row
-from tasks.train.views import Contents, Views, partners
+from tasks.train.views import Contents, Views, altered, partners
 from tests.train.small import settings
 
 CONTENTS = st.dictionaries(st.sampled_from(MODALITIES), st.sampled_from(["a", "b", "c", "d"]), min_size=1)
@@ -95,15 +95,20 @@ def test_who_lacks_one_of_the_pair_is_known() -> None:
 @running(deadline=None)
 @given(st.dictionaries(st.sampled_from(MODALITIES), st.just("a"), min_size=1), st.integers(0, 50))
 def test_never_is_all_dropped_that_there_is(has: Contents, number: int) -> None:
-    kept = Views(BARE, 7, {"v": has}).kept(number, 0, 0, "v")
+    kept = Views(BARE, 7, {"v": has}).shown_modalities(number, 0, 0, "v")
     assert len(kept) == 1 and set(kept) <= set(has)
-    assert views({"v": has}).kept(number, 0, 0, "v") == [one for one in MODALITIES if one in has]
+    assert views({"v": has}).shown_modalities(number, 0, 0, "v") == [one for one in MODALITIES if one in has]
 
 
 def test_modalities_are_dropped_at_their_rates() -> None:
     _, contents = whole(1)
     seen = views(contents, modality_dropout=Dropout(text=0.0, video=0.2, audio=0.5))
-    drawn = [seen.kept(number, place, column, "v0") for number in range(20) for place in range(20) for column in (0, 1)]
+    drawn = [
+        seen.shown_modalities(number, place, column, "v0")
+        for number in range(20)
+        for place in range(20)
+        for column in (0, 1)
+    ]
     shares = {one: sum(one not in kept for kept in drawn) / len(drawn) for one in MODALITIES}
     assert shares == pytest.approx({"text": 0.0, "video": 0.2, "audio": 0.5}, abs=0.06)  # 3 standard deviations
 

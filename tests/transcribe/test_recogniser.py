@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.shared.execution.params import Transcribe
+from tasks.shared.execution.params_sections import Transcribe
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.models import Model, resolve_model
 from tasks.synthetic.speech import speak

@@ -8,6 +8,7 @@ import pytest
 
 from tasks.shared.artifacts.corpus import read_videos
 from tasks.shared.artifacts.document import document_text
+from tasks.shared.artifacts.shipped import read_shipped
 from tasks.shared.artifacts.transcripts import Transcript, read_transcripts
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_json
@@ -22,9 +23,12 @@ def test_shipped_words_become_the_transcript_and_no_model_is_needed(shows: Works
     publish(wide=WIDE, plain={"transcript": " "}, **{"tone.m4a": {"ocr": "nothing to see"}})
     shows.set_params({"transcribe.source": "shipped", "transcribe.ocr": "shipped", "transcribe.model": "./none"})
     manifest = shows.run("transcribe", run)
+    digests = {one.video_id: one.digest() for one in read_shipped()}
     assert read_transcripts() == {
-        "tone.m4a": Transcript("tone.m4a", "", None, 0.0, [], "nothing to see"),
-        "wide": Transcript("wide", "the water rose all night", None, 0.0, [], "FLOOD\nNEWS 24"),
+        "tone.m4a": Transcript("tone.m4a", "", None, 0.0, [], "nothing to see", shipped_sha256=digests["tone.m4a"]),
+        "wide": Transcript(
+            "wide", "the water rose all night", None, 0.0, [], "FLOOD\nNEWS 24", shipped_sha256=digests["wide"]
+        ),
     }
     assert manifest["counts"] == {
         "transcribed": 1, "without_speech": 0, "without_transcript": 2, "read": 2, "without_text": 0, "without_ocr": 1,

@@ -35,14 +35,14 @@ def publish_extract(tracks: dict[str, np.ndarray | None]) -> None:
     media = []
     for name, samples in tracks.items():
         if samples is None:
-            media.append(Media(name, None, None, [], 0, 0, 0, None, None, 0.0))
+            media.append(Media(name, "", None, None, [], 0, 0, 0, None, None, 0.0))
             continue
         path = folder / "audio" / f"{name}.flac"
         write_flac(path, (samples * 32767).astype(np.int16))
         digest = sha256_file(path)
-        media.append(Media(name, None, None, [], 0, 0, 0, f"audio/{name}.flac", digest, len(samples) / 16_000))
+        media.append(Media(name, "", None, None, [], 0, 0, 0, f"audio/{name}.flac", digest, len(samples) / 16_000))
     write_media(folder, media)
-    write_manifest(folder, "extract", params={}, code=[], components=[], inputs=[], counts={})
+    write_manifest(folder, "extract", params={}, code={}, components=[], inputs=[], counts={})
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from tasks.audit.change import Change, changes
 from tasks.audit.diff.pair import Pair
 from tasks.shared.artifacts import media, transcripts
 from tasks.shared.artifacts.corpus import SPLITS, read_qrels, read_queries, read_videos
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 
 CORPUS = RESULTS / "corpus"

@@ -12,7 +12,7 @@ from tasks.shared.artifacts import exposures, index, losses
 from tasks.shared.artifacts.index import Encoding, read_index_manifest
 from tasks.shared.artifacts.losses import read_losses
 from tasks.shared.artifacts.models import ADAPTER, TRAINED, Training
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_json
 

@@ -15,7 +15,8 @@ from typing import Literal
 from tasks.audit.export.names import Name, Names
 from tasks.lineage.model import Artifact, Execution, Holds, Link
 from tasks.shared.artifacts import index, models
-from tasks.shared.artifacts.publish import FILES, RESULTS
+from tasks.shared.artifacts.publish import FILES
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.files import sha256_json
 
 Kind = Literal["FILE", "FOLDER", "MODEL", "TABLE", "STAGE"]

@@ -13,7 +13,7 @@ from tasks.audit.export.records import Records
 from tasks.audit.export.spec import Facets, facet, own
 from tasks.lineage.lineage import Lineage
 from tasks.shared.artifacts import index
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
 
 
 @dataclass

@@ -9,7 +9,8 @@ from typing import Any
 from tasks.audit.export.datasets import Files
 from tasks.lineage.lineage import Lineage
 from tasks.lineage.model import Artifact, Execution
-from tasks.shared.artifacts.publish import FILES, MANIFEST, RESULTS, read_outputs
+from tasks.shared.artifacts.publish import FILES, MANIFEST, read_outputs
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import sha256_file
 

@@ -10,7 +10,8 @@ from typing import Literal
 
 from tasks.lineage.lineage import Lineage
 from tasks.lineage.model import Execution, Run
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime import git
 
 UNKNOWN = uuid.uuid5(uuid.NAMESPACE_URL, "urn:reeltrace:manifest")  # namespace of ids of runs that MLflow lacks

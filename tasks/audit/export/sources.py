@@ -11,7 +11,7 @@ from tasks.audit.export.names import Names
 from tasks.audit.export.records import Records
 from tasks.lineage.model import Execution, Link
 from tasks.shared.artifacts import models, scores, transcripts
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.files import read_parquet
 
 VIDEOS = RESULTS / "corpus" / "manifest.parquet"

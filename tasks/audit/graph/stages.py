@@ -15,8 +15,8 @@ from tasks.lineage.picture.graph import Graph, Mark, Node
 from tasks.lineage.picture.stages import Marked, score_node, short, stage_graph
 from tasks.lineage.score import Score
 from tasks.shared.artifacts import transcripts
-from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.scores import METRICS, read_scores
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 
 BROKEN = "what was read is not, byte for byte, what its maker has here: the two are not of one run"

@@ -10,7 +10,7 @@ from tasks.audit.impact.change import Likely, Range, Unset
 
 if TYPE_CHECKING:
     from tasks.audit.impact.effects import Effects
-    from tasks.omni.documents import Document
+    from tasks.omni.document import Document
 
 DECIDE = ("document.test_text", "encode.modalities")  # params that say what a test document consists of
 

@@ -9,7 +9,8 @@ from tasks.audit.impact.effects import READ, TABLES, Effects
 from tasks.audit.impact.recompute import recompute
 from tasks.audit.impact.replay import restored
 from tasks.audit.impact.state import State
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.pipeline import StageSpec
 from tasks.shared.runtime.errors import UserError
 

@@ -16,7 +16,7 @@ from tasks.shared.artifacts.negatives import Dropped, MinedQuery, Negative
 from tasks.train.rows import training_rows
 
 if TYPE_CHECKING:
-    from tasks.omni.documents import Document
+    from tasks.omni.document import Document
 
 REPLAYED = ("keep", "relative_margin", "depth")  # params of mining whose effect the recorded candidates tell
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from tasks.audit.impact.change import Range, Unset
 from tasks.audit.impact.lesson import content_changes
 from tasks.encode.views import views
+from tasks.shared.artifacts.types import MODALITIES
 from tasks.shared.artifacts.vectors import VIEWS
-from tasks.shared.execution.params import MODALITIES
 
 if TYPE_CHECKING:
     from tasks.audit.impact.effects import Effects
-    from tasks.omni.documents import Document
+    from tasks.omni.document import Document
 
 NONE_SHOWN = {"evaluate.directions": False, "evaluate.fusion": ["joint"]}  # of versions without these params
 FUSED, CHOSEN, TEXT = "evaluate.fusion", "encode.modalities", "document.test_text"

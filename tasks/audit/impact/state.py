@@ -19,7 +19,7 @@ from tasks.shared.execution.items import store_folder
 from tasks.shared.runtime.errors import UserError
 
 if TYPE_CHECKING:
-    from tasks.omni.documents import Document
+    from tasks.omni.document import Document
 
 
 class State:

@@ -13,7 +13,7 @@ from tasks.audit.impact.change import Share, StageForecast
 from tasks.audit.impact.checkpoints import Checkpoint
 from tasks.audit.text import Tree, as_json, plain, short, shortened, show, size, table
 from tasks.shared.artifacts.exposures import Exposure
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.params import as_read
 from tasks.shared.runtime.errors import UserError
 

@@ -16,7 +16,7 @@ from tasks.lineage.lineage import Lineage
 from tasks.lineage.manifest import read_manifest_file
 from tasks.lineage.model import Execution, Run, manifest_path
 from tasks.shared.artifacts.index import DATABASE, TABLE, describe, read_index_manifest
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import files_under, sha256_file
 from tasks.shared.runtime.progress import progress

@@ -19,8 +19,8 @@ from tasks.shared.artifacts.corpus import read_videos
 from tasks.shared.artifacts.index import MANIFEST as INDEX
 from tasks.shared.artifacts.index import read_index_manifest
 from tasks.shared.artifacts.models import ADAPTER, MODEL, System, read_base, read_training
-from tasks.shared.artifacts.publish import RESULTS
 from tasks.shared.artifacts.scores import METRICS, read_scores
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import link_or_copy, sha256_file
 from tasks.shared.runtime.models import resolve_model

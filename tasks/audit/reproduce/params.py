@@ -1,4 +1,4 @@
-"""Params and package versions of the results: as the manifests record them, and where a commit or this machine differs."""
+"""Params and environment of recorded results, and where a commit or this machine has others."""
 
 from __future__ import annotations
 

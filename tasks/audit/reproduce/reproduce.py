@@ -17,8 +17,8 @@ from tasks.audit.reproduce.run import clean_tree, run_stages, seconds
 from tasks.audit.reproduce.scores import ScoreResult, compare_scores
 from tasks.lineage.dvc import PARAMS
 from tasks.lineage.lineage import FINAL
-from tasks.shared.execution.outside import climbs, link, named_paths
 from tasks.shared.execution.params_file import overridden
+from tasks.shared.execution.worktree import climbs, link, named_paths
 from tasks.shared.runtime.files import sha256_json
 
 Outcome = Literal["identical bytes", "identical score", "differs", "did not run through"]

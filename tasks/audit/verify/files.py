@@ -8,7 +8,8 @@ from tasks.audit.verify.answer import Answer
 from tasks.audit.verify.hashing import Digest
 from tasks.audit.verify.state import State
 from tasks.lineage.model import Artifact, Execution
-from tasks.shared.artifacts.publish import FILES, FILES_SCHEMA, MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import FILES, FILES_SCHEMA, MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_parquet
 

@@ -13,7 +13,8 @@ from tasks.audit.verify.trusted import local
 from tasks.lineage.mlflow import MANIFEST_TAG
 from tasks.lineage.model import Execution, Run
 from tasks.lineage.records import Record
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.tracking import REGISTERED_MODEL, SEAL
 
 KEPT: dict[str, Sequence[str]] = {  # names in results/<stage>/ of which a run keeps copies, where they are there

@@ -14,7 +14,8 @@ from tasks.audit.verify.state import DIR, State
 from tasks.audit.verify.trusted import Runs, out_hash
 from tasks.lineage.dvc import LOCK
 from tasks.lineage.model import Execution
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.params import as_read
 from tasks.shared.execution.tracking import flat
 from tasks.shared.runtime.files import canonical_json, files_under

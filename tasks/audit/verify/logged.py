@@ -11,7 +11,8 @@ from tasks.audit.verify.answer import Answer
 from tasks.audit.verify.state import State
 from tasks.lineage.model import Execution
 from tasks.shared.artifacts import losses, scores
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.tracking import metric_name
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_json

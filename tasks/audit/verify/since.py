@@ -15,7 +15,8 @@ from tasks.audit.verify.state import State
 from tasks.lineage.dvc import LOCK, PARAMS
 from tasks.lineage.model import Execution
 from tasks.shared.artifacts.corpus import read_videos
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.params import as_read
 from tasks.shared.execution.tracking import flat
 from tasks.shared.runtime.errors import UserError

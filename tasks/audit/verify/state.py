@@ -20,7 +20,8 @@ from tasks.lineage.manifest import parse_manifest
 from tasks.lineage.mlflow import Tracking
 from tasks.lineage.model import Execution, value_at
 from tasks.lineage.open import revision
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.pipeline import DVC_FILE, StageSpec, stages_of
 from tasks.shared.runtime import git
 from tasks.shared.runtime.errors import UserError

@@ -15,11 +15,13 @@ from tasks.lineage.dvc import LOCK
 from tasks.lineage.mlflow import MANIFEST_TAG
 from tasks.lineage.model import Execution, Run
 from tasks.lineage.records import Record
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.tracking import SEAL, TAG_LIMIT, flat
 
 BY_SEAL = f"the run's tag {SEAL}"
 STORED = {  # metrics that no artifact states: how many items came from the store, and how many did not
+    "base": ("items/reused",),
     "extract": ("items/reused", "items/decoded"),
     "transcribe": ("items/reused", "items/heard", "items/read"),
     "train": ("items/reused",),

@@ -19,7 +19,8 @@ from tasks.audit.verify.hashing import dir_hash
 from tasks.audit.verify.state import DIR, State
 from tasks.lineage.manifest import parse_manifest
 from tasks.lineage.model import Execution, Run
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import MANIFEST
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 
 

@@ -17,7 +17,7 @@ from tasks.audit.verify.trusted import Runs, references, runs_of
 from tasks.lineage.dvc import LOCK
 from tasks.lineage.model import Execution, Run
 from tasks.lineage.records import Record, damaged, read_records
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.tracking import SEAL
 
 

@@ -11,8 +11,9 @@ from tasks.lineage.lineage import Lineage
 from tasks.lineage.model import Execution, Run
 from tasks.lineage.picture.graph import Edge, Graph, Line, Mark, Node
 from tasks.shared.artifacts import exposures, media, models, negatives, transcripts
-from tasks.shared.artifacts.publish import MANIFEST, RESULTS
+from tasks.shared.artifacts.publish import MANIFEST
 from tasks.shared.artifacts.scores import METRICS
+from tasks.shared.artifacts.types import RESULTS
 
 SHORT = 12  # hex digits of a digest in a picture
 WHOLE = {  # what a reader of a stage's whole folder is after

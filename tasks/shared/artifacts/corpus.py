@@ -15,7 +15,7 @@ from typing import Literal
 import pyarrow as pa
 
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import lines_starting, read_parquet, write_parquet, write_text
+from tasks.shared.runtime.files import lines_starting, read_parquet, sha256_text, write_parquet, write_text
 
 Split = Literal["train", "test"]
 SPLITS: tuple[Split, ...] = ("train", "test")
@@ -55,6 +55,10 @@ class Query:
     split: Split
     event: str | None
     category: str | None = None
+
+    def digest(self) -> str:
+        """The identity of its text."""
+        return sha256_text(self.text)
 
 
 @dataclass(frozen=True)

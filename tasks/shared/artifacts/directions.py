@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.artifacts.vectors import SYSTEMS
 from tasks.shared.runtime.files import read_parquet, write_parquet
 

@@ -1,11 +1,15 @@
-"""The text of a document: what every system reads of a video's words."""
+"""A document: its text, which every system reads alike, and the digest that identifies its content."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from tasks.shared.artifacts.corpus import Video
-from tasks.shared.artifacts.transcripts import Transcript
+from tasks.shared.runtime.files import sha256_json
+
+if TYPE_CHECKING:
+    from tasks.shared.artifacts.corpus import Video
+    from tasks.shared.artifacts.transcripts import Transcript
 
 
 def document_text(video: Video, transcript: Transcript | None, fields: Iterable[str]) -> str:
@@ -21,3 +25,15 @@ def document_text(video: Video, transcript: Transcript | None, fields: Iterable[
         "ocr": transcript.ocr if transcript else None,
     }
     return "\t".join(text for field in fields if (text := " ".join((parts[field] or "").split())))
+
+
+def document_digest(text_sha256: str | None, frames_sha256: str | None, frames: int, audio_sha256: str | None) -> str:
+    """The identity of a document's content, whatever its video's id.
+
+    Args:
+        text_sha256: of its whole text; None where it has none.
+        frames_sha256: of its strip of frames; None where it has none.
+        frames: how many there are in the strip.
+        audio_sha256: of its sound; None where it has none.
+    """
+    return sha256_json([text_sha256, [frames_sha256, frames] if frames_sha256 else None, audio_sha256])

@@ -14,8 +14,7 @@ from typing import Literal
 
 import pyarrow as pa
 
-from tasks.shared.artifacts.publish import RESULTS
-from tasks.shared.execution.params import Modality
+from tasks.shared.artifacts.types import RESULTS, Modality
 from tasks.shared.runtime.files import read_parquet, write_parquet
 
 FOLDER = RESULTS / "train"

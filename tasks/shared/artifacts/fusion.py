@@ -13,9 +13,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import FUSIONS, MODALITIES, RESULTS
 from tasks.shared.artifacts.vectors import SYSTEMS
-from tasks.shared.execution.params import FUSIONS, MODALITIES
 from tasks.shared.runtime.files import read_parquet, write_parquet
 
 FOLDER = RESULTS / "evaluate"

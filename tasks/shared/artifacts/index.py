@@ -17,9 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import pyarrow as pa
 
-from tasks.shared.artifacts.corpus import Video
-from tasks.shared.artifacts.publish import RESULTS
-from tasks.shared.artifacts.transcripts import Transcript
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.artifacts.vectors import Vectors
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_json, sha256_json, write_json
@@ -28,6 +26,9 @@ if TYPE_CHECKING:
     import numpy as np
     from lancedb.query import LanceVectorQueryBuilder
     from lancedb.table import Table
+
+    from tasks.shared.artifacts.corpus import Video
+    from tasks.shared.artifacts.transcripts import Transcript
 
 FOLDER = RESULTS / "encode"
 DATABASE = "lancedb"

@@ -7,14 +7,21 @@ named.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.document import document_digest
+from tasks.shared.artifacts.rows import Mismatch
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.files import read_parquet, write_parquet
+
+if TYPE_CHECKING:
+    from tasks.shared.artifacts.media import Media
+    from tasks.shared.artifacts.transcripts import Transcript
 
 FOLDER = RESULTS / "encode"
 TABLE = "documents.parquet"
@@ -25,10 +32,12 @@ class IndexedDocument:
     """A video as the final system encoded it.
 
     Attributes:
-        document_sha256: identity of the content: text, frames, sound.
+        document_sha256: identity of the content, `document_digest` of the four below.
         modalities: those of text, video and audio that it has and the params admit.
         text: as the model read it, cut to the limit of tokens; None without text.
         text_tokens: how many tokens the whole text has.
+        text_sha256: of the whole text; None without text.
+        transcript_sha256: `Transcript.digest`; None where there is no transcript, or no text.
         frames: how many; 0 without picture.
         frames_sha256, audio_sha256: of the extracted files that were read; None where none was.
         vector_sha256: of the row's float32 little-endian vector.
@@ -40,6 +49,8 @@ class IndexedDocument:
     modalities: list[str]
     text: str | None
     text_tokens: int
+    text_sha256: str | None
+    transcript_sha256: str | None
     frames: int
     frames_sha256: str | None
     audio_sha256: str | None
@@ -54,6 +65,8 @@ SCHEMA = pa.schema(
         ("modalities", pa.list_(pa.string())),
         ("text", pa.string()),
         ("text_tokens", pa.int64()),
+        ("text_sha256", pa.string()),
+        ("transcript_sha256", pa.string()),
         ("frames", pa.int64()),
         ("frames_sha256", pa.string()),
         ("audio_sha256", pa.string()),
@@ -73,3 +86,23 @@ def read_indexed(folder: Path = FOLDER, video_ids: Collection[str] | None = None
     """Documents by video id, in id order, of some videos where they are named."""
     rows = read_parquet(folder / TABLE, SCHEMA, {"video_id": video_ids}).to_pylist()
     return {row["video_id"]: IndexedDocument(**row) for row in rows}
+
+
+def mismatched(
+    documents: Mapping[str, IndexedDocument], media: Mapping[str, Media], transcripts: Mapping[str, Transcript]
+) -> Iterator[Mismatch]:
+    """Documents by video id whose frames, sound or transcript are not those that their id has, or whose own digest is
+    not that of its parts."""
+    for video_id, one in documents.items():
+        here, words = media.get(video_id), transcripts.get(video_id)
+        made_from = [
+            ("frames", one.frames_sha256, here.frames_sha256 if here else None),
+            ("audio", one.audio_sha256, here.audio_sha256 if here else None),
+            ("transcript", one.transcript_sha256, words.digest() if words else None),
+        ]
+        found = [(what, recorded, now) for what, recorded, now in made_from if recorded not in (None, now)]
+        whole = document_digest(one.text_sha256, one.frames_sha256, one.frames, one.audio_sha256)
+        if one.document_sha256 != whole:
+            found.append(("content", one.document_sha256, whole))
+        for what, recorded, now in found:
+            yield Mismatch(str(FOLDER / TABLE), video_id, what, recorded, now, "encode")

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from io import StringIO
 from pathlib import Path
 
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import write_text
 

@@ -6,21 +6,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.rows import Mismatch
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_parquet, write_parquet
 
 if TYPE_CHECKING:
     import numpy as np
 
-SAMPLE_RATE = 16_000
+    from tasks.shared.artifacts.corpus import Video
+
 FOLDER = RESULTS / "extract"
 TABLE = "media.parquet"
 
@@ -30,6 +32,7 @@ class Media:
     """What extraction got out of one video. A modality that the video lacks has no file (None)."""
 
     video_id: str
+    video_sha256: str  # of the video file that frames and sound were extracted from
     frames: str | None  # path under the extract folder
     frames_sha256: str | None
     times: list[float]  # seconds of each sampled frame from the video's start
@@ -44,6 +47,7 @@ class Media:
 MEDIA_SCHEMA = pa.schema(
     [
         ("video_id", pa.string()),
+        ("video_sha256", pa.string()),
         ("frames", pa.string()),
         ("frames_sha256", pa.string()),
         ("times", pa.list_(pa.float64())),
@@ -67,6 +71,14 @@ def read_media(folder: Path = FOLDER, video_ids: Collection[str] | None = None) 
     """Media by video id, in id order, of some videos where they are named; those that failed are not there."""
     rows = read_parquet(folder / TABLE, MEDIA_SCHEMA, {"video_id": video_ids}).to_pylist()
     return {row["video_id"]: Media(**row) for row in rows}
+
+
+def mismatched(media: Mapping[str, Media], videos: Iterable[Video]) -> Iterator[Mismatch]:
+    """Rows of media by video id that were extracted from another file than the corpus has under their id."""
+    for video in videos:
+        one = media.get(video.video_id)
+        if one is not None and one.video_sha256 != video.sha256:
+            yield Mismatch(str(FOLDER / TABLE), one.video_id, "video", one.video_sha256, video.sha256, "extract")
 
 
 def read_frames(media: Media, folder: Path = FOLDER) -> np.ndarray | None:

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tasks.shared.artifacts.publish import RESULTS
-from tasks.shared.execution.params import Base
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_json, sha256_json, write_json
 from tasks.shared.runtime.models import Model
+
+if TYPE_CHECKING:
+    from tasks.shared.execution.params_sections import Base
 
 MODEL = "model.json"
 TRAINED = "trained.json"

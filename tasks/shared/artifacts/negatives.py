@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.rows import Mismatch
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_jsonl, write_jsonl
+
+if TYPE_CHECKING:
+    from tasks.shared.artifacts.corpus import Query
 
 FILE = RESULTS / "mine" / "negatives.jsonl"
 
@@ -40,7 +44,7 @@ class MinedQuery:
     """A training query with its judged positives, its negatives best first, and what was dropped.
 
     `positive_scores` has what the mining retriever gives a positive, retrieved or not; a positive that it cannot
-    score (nothing was said in it, or the source has no scores) is not there.
+    score (nothing was said in it, or the source has no scores) is not there. `query_sha256` is of the query's text.
     """
 
     query_id: str
@@ -48,6 +52,7 @@ class MinedQuery:
     negatives: list[Negative]
     dropped: list[Dropped]
     positive_scores: dict[str, float] = field(default_factory=dict)
+    query_sha256: str | None = None
 
 
 def write_negatives(path: Path, mined: Iterable[MinedQuery]) -> None:
@@ -65,8 +70,17 @@ def read_negatives(path: Path = FILE) -> list[MinedQuery]:
                 [Negative(**one) for one in row["negatives"]],
                 [Dropped(**one) for one in row["dropped"]],
                 row["positive_scores"],
+                row["query_sha256"],
             )
             for row in read_jsonl(path)
         ]
     except (TypeError, KeyError) as error:
         raise UserError(f"{path} is not as this version writes it ({error}); run `dvc repro -f mine`") from None
+
+
+def mismatched(mined: Iterable[MinedQuery], queries: Iterable[Query]) -> Iterator[Mismatch]:
+    """Mined queries whose text was another than their id has."""
+    texts = {query.query_id: query.digest() for query in queries}
+    for one in mined:
+        if one.query_sha256 not in (None, found := texts.get(one.query_id)):
+            yield Mismatch(str(FILE), one.query_id, "query text", one.query_sha256, found, "mine")

@@ -20,10 +20,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.files import files_under, read_json, read_parquet, sha256_file, write_json, write_parquet
 from tasks.shared.runtime.progress import progress
 
-RESULTS = Path("results")
 MANIFEST = "manifest.json"
 FILES = "files.parquet"
 LISTED = 100  # files of a folder that the manifest itself names
@@ -71,7 +71,7 @@ def write_manifest(
     stage: str,
     *,
     params: Mapping[str, Any],
-    code: Iterable[Path],
+    code: Mapping[str, str],
     components: Iterable[str],
     inputs: Iterable[Path],
     counts: Mapping[str, int],
@@ -91,7 +91,7 @@ def write_manifest(
     manifest = {
         "stage": stage,
         "params": dict(params),
-        "code": {name: entry["sha256"] for name, entry in digests(code).items()},
+        "code": dict(code),
         "components": {name: version(name) for name in sorted(components)},
         "inputs": digests(_shown(sorted(set(inputs)))),
         "outputs": digests(_shown([path for path in names if _folder(path, out) not in folders]), names),

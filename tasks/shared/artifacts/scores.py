@@ -20,7 +20,7 @@ from tasks.shared.artifacts import directions as any_to_any
 from tasks.shared.artifacts import fusion as side_by_side
 from tasks.shared.artifacts.directions import Directions
 from tasks.shared.artifacts.fusion import Fusion
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS, Run
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import lines_starting, read_json, read_parquet, write_json, write_parquet, write_text
 
@@ -35,8 +35,6 @@ HEADLINE = "nDCG@10"
 LONGEST = 80  # characters of a slice's value in the name of a metric
 MEASURES = (HEADLINE, "nDCG", "AP", "RR", "R@10", "R@100")  # names of ir_measures
 ASKED_FOR = ("directions", "fusion")  # parts of `metrics.json` that are there where params ask for them
-
-Run = dict[str, dict[str, float]]  # query id -> video id -> score, best first
 
 
 @dataclass(frozen=True)

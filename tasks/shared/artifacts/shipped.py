@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from tasks.shared.artifacts.publish import RESULTS
-from tasks.shared.runtime.files import parquet_rows, write_parquet
+from tasks.shared.artifacts.types import RESULTS
+from tasks.shared.runtime.files import parquet_rows, sha256_json, write_parquet
 
 TABLE = "shipped.parquet"
 PATH = RESULTS / "corpus" / TABLE
@@ -32,6 +32,10 @@ class Shipped:
     video_id: str
     transcript: str | None
     frames: list[str] | None
+
+    def digest(self) -> str:
+        """The identity of the features, whatever the video's id."""
+        return sha256_json([self.transcript, self.frames])
 
 
 SHIPPED_SCHEMA = pa.schema(

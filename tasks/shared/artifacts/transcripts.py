@@ -1,18 +1,25 @@
 """The transcribe artifact: `results/transcribe/transcripts.parquet`.
 
-One row a video of which it was found out what is said in it or what is written in it.
+One row a video of which it was found out what is said in it or what is written in it, with the digests of what that was
+found in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from tasks.shared.artifacts.publish import RESULTS
-from tasks.shared.runtime.files import read_parquet, write_parquet
+from tasks.shared.artifacts.rows import Mismatch
+from tasks.shared.artifacts.types import RESULTS
+from tasks.shared.runtime.files import read_parquet, sha256_json, write_parquet
+
+if TYPE_CHECKING:
+    from tasks.shared.artifacts.media import Media
+    from tasks.shared.artifacts.shipped import Shipped
 
 FOLDER = RESULTS / "transcribe"
 TABLE = "transcripts.parquet"
@@ -36,6 +43,9 @@ class Transcript:
         language: as the recogniser heard it; None where there is no speech, or the transcript came with the dataset.
         segments: the text with its times; empty where the transcript came with the dataset.
         ocr: lines of on-screen text, each once, parted by line feeds; None where nobody read.
+        audio_sha256: of the audio file that was transcribed; None where none was.
+        video_sha256: of the video file whose on-screen text was read; None where nobody read it.
+        shipped_sha256: of the features that the dataset ships (`Shipped.digest`), where any of them are here.
     """
 
     video_id: str
@@ -44,6 +54,13 @@ class Transcript:
     language_probability: float
     segments: list[Segment]
     ocr: str | None = None
+    audio_sha256: str | None = None
+    video_sha256: str | None = None
+    shipped_sha256: str | None = None
+
+    def digest(self) -> str:
+        """The identity of the words: of what is said and what is written, without times."""
+        return sha256_json([self.text, self.ocr])
 
 
 TRANSCRIPT_SCHEMA = pa.schema(
@@ -57,6 +74,9 @@ TRANSCRIPT_SCHEMA = pa.schema(
             pa.list_(pa.struct([("start", pa.float64()), ("end", pa.float64()), ("text", pa.string())])),
         ),
         ("ocr", pa.string()),
+        ("audio_sha256", pa.string()),
+        ("video_sha256", pa.string()),
+        ("shipped_sha256", pa.string()),
     ]
 )
 
@@ -73,3 +93,27 @@ def read_transcripts(folder: Path = FOLDER, video_ids: Collection[str] | None = 
     return {
         row["video_id"]: Transcript(**{**row, "segments": [Segment(**one) for one in row["segments"]]}) for row in rows
     }
+
+
+def mismatched(
+    transcripts: Mapping[str, Transcript], media: Mapping[str, Media], shipped: Iterable[Shipped] = ()
+) -> Iterator[Mismatch]:
+    """Transcripts by video id that were made from another sound, picture or shipped text than their id has.
+
+    Args:
+        transcripts: the rows.
+        media: what was extracted, by video id.
+        shipped: the dataset's features; transcripts of videos that are not among them are not compared with any.
+    """
+    path = str(FOLDER / TABLE)
+    for video_id, one in transcripts.items():
+        if (found := media.get(video_id)) is None:
+            continue
+        if one.audio_sha256 not in (None, found.audio_sha256):
+            yield Mismatch(path, video_id, "audio", one.audio_sha256, found.audio_sha256, "transcribe")
+        if one.video_sha256 not in (None, found.video_sha256):
+            yield Mismatch(path, video_id, "video", one.video_sha256, found.video_sha256, "transcribe")
+    for features in shipped:
+        row = transcripts.get(features.video_id)
+        if row is not None and row.shipped_sha256 not in (None, digest := features.digest()):
+            yield Mismatch(path, features.video_id, "shipped text", row.shipped_sha256, digest, "transcribe")

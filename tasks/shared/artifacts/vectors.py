@@ -7,16 +7,16 @@ Without a view, a video's vector is that of the document it is in the index, of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 
-from tasks.shared.artifacts.publish import RESULTS
-from tasks.shared.execution.params import MODALITIES, Modality
+from tasks.shared.artifacts.rows import Mismatch
+from tasks.shared.artifacts.types import MODALITIES, RESULTS, Modality
 from tasks.shared.runtime.files import read_parquet, write_parquet
 
 if TYPE_CHECKING:
@@ -30,29 +30,41 @@ VIEWS: dict[str, tuple[Modality, ...]] = {  # text, video, audio, text+video, te
 }
 
 
+SCHEMA = pa.schema([("id", pa.string()), ("vector", pa.list_(pa.float32())), ("source_sha256", pa.string())])
+
+
 @dataclass(frozen=True)
 class Vectors:
-    """Ids in order and their vectors, float32 (n, dim)."""
+    """Ids in order and their vectors, float32 (n, dim).
+
+    `sources` has for every id the digest of what its vector was made from: a document's `Document.digest`, a query's
+    `Query.digest`. It is empty where that does not matter; what is written has it.
+    """
 
     ids: list[str]
     values: np.ndarray
+    sources: list[str] = field(default_factory=list)
 
 
 def rows_of(vectors: Vectors, ids: Iterable[str]) -> Vectors:
     """The vectors of these ids, in their order; an id that has none is left out."""
     row_of = {one: row for row, one in enumerate(vectors.ids)}
     there = [one for one in ids if one in row_of]
-    return Vectors(there, vectors.values[[row_of[one] for one in there]])
+    rows = [row_of[one] for one in there]
+    return Vectors(there, vectors.values[rows], [vectors.sources[row] for row in rows] if vectors.sources else [])
 
 
 def write_vectors(folder: Path, system: str, kind: Kind, vectors: Vectors, view: str | None = None) -> None:
-    """Write one table of id and vector, in the order given."""
+    """Write one table of id, vector and the digest of what it was made from, in the order given."""
+    if len(vectors.sources) != len(vectors.ids):
+        raise ValueError(f"{len(vectors.ids)} vectors were made from {len(vectors.sources)} sources")
     values = vectors.values.astype("float32", copy=False)
     flat = pa.array(values.reshape(-1), type=pa.float32())
     table = pa.table(
         {
             "id": pa.array(vectors.ids, pa.string()),
             "vector": pa.FixedSizeListArray.from_arrays(flat, values.shape[1]),
+            "source_sha256": pa.array(vectors.sources, pa.string()),
         }
     )
     write_parquet(folder / _name(system, kind, view), table)
@@ -67,8 +79,21 @@ def read_vectors(system: str, kind: Kind, folder: Path = FOLDER, view: str | Non
     import numpy as np
 
     path = folder / _name(system, kind, view)
-    table = read_parquet(path, pa.schema([("id", pa.string()), ("vector", pa.list_(pa.float32()))]))
+    table = read_parquet(path, SCHEMA)
     rows = table.column("vector").combine_chunks()
     values = np.asarray(rows.flatten(), dtype=np.float32)
     values = values.reshape(len(rows), -1) if len(rows) else np.empty((0, 0), np.float32)
-    return Vectors(table.column("id").to_pylist(), values)
+    return Vectors(table.column("id").to_pylist(), values, table.column("source_sha256").to_pylist())
+
+
+def mismatched(
+    system: str, kind: Kind, vectors: Vectors, sources: Mapping[str, str], view: str | None = None
+) -> Iterator[Mismatch]:
+    """Vectors that were made from another document or query text than their id has.
+
+    `sources` has digests by id, of documents or of queries; an id that is not there is not compared.
+    """
+    what = "query text" if kind.endswith("queries") else "document"
+    for one, source in zip(vectors.ids, vectors.sources, strict=True):
+        if one in sources and sources[one] != source:
+            yield Mismatch(str(FOLDER / _name(system, kind, view)), one, what, source, sources[one], "encode")

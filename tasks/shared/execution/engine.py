@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from tasks.shared.execution.failures import Failure
 from tasks.shared.execution.items import ItemStore
+from tasks.shared.execution.plan import Item, Plan
 from tasks.shared.execution.workers import Died, Work, in_turn, side_by_side
 from tasks.shared.runtime.errors import disk_full
 from tasks.shared.runtime.progress import Bar
@@ -19,18 +20,9 @@ T = TypeVar("T")
 AHEAD = 2  # items that are loaded while one is worked on, by as many threads: a GPU is done before one has loaded
 
 
-@dataclass(frozen=True)
-class Job(Generic[T]):
-    """One item to process: its video id, its key in the store, and what the work needs to know."""
-
-    video_id: str
-    key: str
-    payload: T
-
-
 @dataclass
 class Outcome:
-    """Finished items' folders by video id, the failures, and how many were finished before."""
+    """Finished items' folders by id, the failures, and how many items were finished before."""
 
     done: dict[str, Path] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
@@ -39,17 +31,15 @@ class Outcome:
 
 def process(
     step: str,
-    store: ItemStore,
-    jobs: Sequence[Job[T]],
+    plan: Plan[T],
     work: Callable[[Any, Path], None],
     *,
     workers: int,
     prepare: Callable[[], object] | None = None,
     start: Callable[[int], object] | None = None,
     load: Callable[[T], Any] | None = None,
-    unit: str = "video",
 ) -> Outcome:
-    """Run `work(payload, folder)` for every job that the store lacks.
+    """Run `work(payload, folder)` for every item of a plan that the store lacks.
 
     With `workers` of 1 it runs in this process; with more, in so many spawned ones, so `work`, `start` and `load` must
     be functions of modules, or methods of an object that can be sent. An exception is that item's failure, except a
@@ -57,45 +47,43 @@ def process(
 
     Args:
         step: of the stage; names the progress and the failures.
-        store: where finished items are.
-        jobs: the items, each video id once.
+        plan: the items, and the store of finished ones.
         work: fills a folder from a payload, or from what was loaded for it.
         workers: processes.
         prepare: called once, in this process, before the first item that the store lacks, and not if it has them all.
             What it raises ends the run: a model that does not load is no item's failure.
         start: called once in each process that works, with its number from 0; what it raises ends the run too.
         load: makes what `work` is given out of a payload, in threads, for the next items while one is worked on.
-        unit: what an item is, for the progress.
     """
     outcome = Outcome()
     missing = []
-    with Bar(step, len(jobs), unit) as bar:
-        for job in jobs:
-            if (entry := store.get(job.key)) is None:
-                missing.append(job)
+    with Bar(step, len(plan.items), plan.unit) as bar:
+        for item in plan.items:
+            if (entry := plan.store.get(item.key)) is None:
+                missing.append(item)
             else:
-                outcome.done[job.video_id] = entry
+                outcome.done[item.id] = entry
                 bar.to(len(outcome.done))
     outcome.reused = len(outcome.done)
     if not missing:
         return outcome
     if prepare is not None:
         prepare()
-    everything: Work[Job[T], Result | Died] = Work(
-        start or _nothing, partial(_loaded, load), partial(_attempt, step, store, work), AHEAD if load else 0
+    everything: Work[Item[T], Result | Died] = Work(
+        start or _nothing, partial(_loaded, load), partial(_attempt, step, plan.store, work), AHEAD if load else 0
     )
     alone = workers == 1
-    results: Iterable[tuple[Job[T], Result | Died]]
+    results: Iterable[tuple[Item[T], Result | Died]]
     results = in_turn(missing, everything) if alone else side_by_side(missing, everything, workers)
-    with Bar(step, len(jobs), unit, outcome.reused) as bar:
-        for done, (job, result) in enumerate(results, start=outcome.reused + 1):
+    with Bar(step, len(plan.items), plan.unit, outcome.reused) as bar:
+        for done, (item, result) in enumerate(results, start=outcome.reused + 1):
             if isinstance(result, Path):
-                outcome.done[job.video_id] = result
+                outcome.done[item.id] = result
             elif isinstance(result, Failure):
                 outcome.failures.append(result)
             else:
                 died = RuntimeError("the process working on it died")
-                outcome.failures.append(Failure.of(job.video_id, step, died))
+                outcome.failures.append(Failure.of(item.id, step, died))
             bar.to(done)
     return outcome
 
@@ -107,17 +95,17 @@ def _nothing(_number: int) -> None:
     """Where there is nothing to start with."""
 
 
-def _loaded(load: Callable[[T], Any] | None, job: Job[T]) -> Any:
-    return job.payload if load is None else load(job.payload)
+def _loaded(load: Callable[[T], Any] | None, item: Item[T]) -> Any:
+    return item.payload if load is None else load(item.payload)
 
 
 def _attempt(
-    step: str, store: ItemStore, work: Callable[[Any, Path], None], job: Job[T], loaded: Callable[[], Any]
+    step: str, store: ItemStore, work: Callable[[Any, Path], None], item: Item[T], loaded: Callable[[], Any]
 ) -> Result:
     """One item's result. Errors are turned into records here, in the worker: not every exception can be sent."""
     try:
-        return store.put(job.key, lambda folder: work(loaded(), folder))
+        return store.put(item.key, lambda folder: work(loaded(), folder))
     except Exception as error:
         if disk_full(error):
             raise
-        return Failure.of(job.video_id, step, error)
+        return Failure.of(item.id, step, error)

@@ -1,8 +1,9 @@
 """The item store: finished work on single items, kept across runs, outside DVC and git.
 
-An entry is a folder of files keyed by what decides them: the step, the digest of the item's content, the params
-that matter, the model's revision and the step's code. It is written to a temporary name and renamed; `entry.json`
-holds the sha256 of its files, and an entry whose files do not match is dropped and made again, never believed.
+An entry is a folder of files keyed by what decides them: the code that makes it (`code_of`), the params that matter,
+the model's digest, versions, and the digests of what the item is made from. It is written to a temporary name and
+renamed; `entry.json` holds the sha256 of its files, and an entry whose files do not match is dropped and made again,
+never believed.
 Two workspaces share a store when the environment's REELTRACE_STORE names the same folder.
 """
 
@@ -13,10 +14,9 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-from tasks.shared.artifacts.publish import digests
+from tasks.shared.execution.code import code_of
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import files_under, read_json, sha256_file, sha256_json, write_json
 
@@ -28,27 +28,28 @@ def store_folder() -> Path:
     return Path(os.environ.get("REELTRACE_STORE", ".reeltrace"))
 
 
-def code_digest(*modules: ModuleType) -> str:
-    """sha256 over the source of modules: the code version of a step."""
-    return sha256_json([sha256_file(Path(str(module.__file__))) for module in modules])
-
-
 class ItemStore:
     """Finished items of one step.
 
     Args:
         step: the step's name, a folder of the store.
-        decides: everything but the item's own content that decides an entry's bytes: params, model revision,
-            code digest, component versions.
+        maker: the dotted name of the module that makes an entry's bytes; it and all that it imports are in the key.
+        decides: what else decides them but the item's own content: params, model digest, versions, kind of device.
+        root: of the store; None: `store_folder`.
     """
 
-    def __init__(self, step: str, decides: Mapping[str, Any], root: Path | None = None) -> None:
+    def __init__(self, step: str, maker: str, decides: Mapping[str, Any], root: Path | None = None) -> None:
+        self.step = step
         self.folder = (root or store_folder()) / "items" / step
-        self.decides = sha256_json(dict(decides))
+        self.decides = sha256_json({"code": code_of(maker), "decides": dict(decides)})
 
     def key(self, *content: str) -> str:
         """The key of an item with these content digests."""
         return sha256_json([self.decides, *content])
+
+    def has(self, key: str) -> bool:
+        """Whether there is an entry under this key, whole or damaged."""
+        return self._entry(key).exists()
 
     def get(self, key: str) -> Path | None:
         """The folder of a finished item, or None; a damaged entry is removed and counts as absent."""
@@ -74,7 +75,8 @@ class ItemStore:
             write(temporary)
             paths = files_under(temporary)
             named = {path: path.relative_to(temporary).as_posix() for path in paths}
-            write_json(temporary / ENTRY, {"files": digests(paths, named)})
+            files = {name: {"sha256": sha256_file(path), "bytes": path.stat().st_size} for path, name in named.items()}
+            write_json(temporary / ENTRY, {"files": files})
             temporary.chmod(0o755)
             try:
                 temporary.rename(entry)

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from tasks.shared.artifacts.publish import RESULTS
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.params import Params
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import CHUNK, files_under
@@ -26,12 +26,23 @@ DVC_FILE = Path("dvc.yaml")
 
 @dataclass(frozen=True)
 class StageSpec:
-    """A stage of dvc.yaml with its `${...}` filled in: dependencies, params keys, and outputs."""
+    """A stage of dvc.yaml with its `${...}` filled in: dependencies, params keys, outputs, and what it says of itself.
+
+    Attributes:
+        description: in a sentence.
+        key_params: the params that decide most, in the order to show them.
+        tracked: files and folders of the stage's folder that its MLflow run keeps copies of, where they are there.
+        item_metrics: metrics that count items made anew: they depend on the store, and no artifact states them.
+    """
 
     name: str
     deps: tuple[Path, ...]
     params: tuple[str, ...]
     outs: tuple[Path, ...]
+    description: str = ""
+    key_params: tuple[str, ...] = ()
+    tracked: tuple[str, ...] = ()
+    item_metrics: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> list[Path]:
@@ -76,6 +87,8 @@ def stages_of(text: str, value: Callable[[str], Any]) -> dict[str, StageSpec]:
                 for kind in ("outs", "metrics", "plots")
                 for out in stage.get(kind, [])
             ),
+            stage.get("desc", ""),
+            *(tuple(stage.get("meta", {}).get(fact, [])) for fact in ("key_params", "tracked", "item_metrics")),
         )
         for name, stage in stages.items()
     }

@@ -18,7 +18,7 @@ from tasks.shared.runtime.errors import UserError
 Outcome = Literal["ran", "restored", "unchanged"]
 
 DVC = (sys.executable, "-m", "dvc")
-SAYS: dict[str, Outcome] = {  # how DVC words it
+OUTCOME_LINES: dict[str, Outcome] = {  # how DVC words it
     r"Running stage '(?P<stage>[\w-]+)':": "ran",
     r"Stage '(?P<stage>[\w-]+)' is cached - skipping run": "restored",
     r"Stage '(?P<stage>[\w-]+)' didn't change": "unchanged",
@@ -29,20 +29,20 @@ HINTS = re.compile(  # what DVC says after every stage of a pipeline that keeps 
     r"|Use `dvc push`"
 )
 BUSY = re.compile(r"Unable to acquire lock|is busy, it is being blocked by", re.IGNORECASE)
-HOPELESS = (None, 2, 130, -signal.SIGINT)  # exit codes of stages that trying again cannot mend: wrong input, Ctrl-C
-KEPT = 40  # lines
+NOT_RETRYABLE = (None, 2, 130, -signal.SIGINT)  # exit codes of stages after wrong input or Ctrl-C
+LAST_LINES = 40  # lines
 
 
 class StageFailedError(Exception):
     """A stage failed.
 
     Attributes:
-        passing: whether trying again may help: not after wrong input, nor after an interruption.
+        retryable: whether trying again may help: not after wrong input, nor after an interruption.
     """
 
-    def __init__(self, stage: str, said: str, *, passing: bool) -> None:
+    def __init__(self, stage: str, said: str, *, retryable: bool) -> None:
         super().__init__(said if said.startswith(f"{stage}:") else f"{stage}: {said}")
-        self.passing = passing
+        self.retryable = retryable
 
 
 def repro(
@@ -66,22 +66,22 @@ def repro(
     Raises StageFailedError for the first that fails, and TimeLimitError.
     """
     outcomes: dict[str, Outcome] = {}
-    told: list[str] = []
+    lines: list[str] = []
 
-    def follow(text: str) -> None:
-        for pattern, outcome in SAYS.items():
+    def read_line(text: str) -> None:
+        for pattern, outcome in OUTCOME_LINES.items():
             if found := re.match(pattern, text):
                 outcomes[found["stage"]] = outcome
         if HINTS.match(text):
             return
-        told.append(text)
-        del told[:-KEPT]
+        lines.append(text)
+        del lines[:-LAST_LINES]
         line(text)
 
     command = [*DVC, "repro", "--single-item", *(["--force"] if force else []), *stages]
-    code = run(command, root=root, environment=environment, line=follow, tick=tick, limit=limit, held=held)
+    code = run(command, root=root, environment=environment, line=read_line, tick=tick, limit=limit, held=held)
     if code:
-        raise _failure(told, next((one for one in stages if one not in outcomes), stages[-1]), code)
+        raise _failure(lines, next((one for one in stages if one not in outcomes), stages[-1]), code)
     return outcomes
 
 
@@ -108,15 +108,15 @@ def stage_environment(root: Path, **own: str) -> dict[str, str]:
     return inherited | {"PATH": programs, "PYTHONPATH": str(root.absolute()), "PYTHONUNBUFFERED": "1"} | own
 
 
-def _failure(told: Sequence[str], waiting: str, code: int) -> StageFailedError:
+def _failure(lines: Sequence[str], waiting: str, code: int) -> StageFailedError:
     """What DVC's last lines say of a failure; `waiting` is the stage that it came to."""
-    said = [" ".join(text.split()) for text in told if text.strip()]
+    said = [" ".join(text.split()) for text in lines if text.strip()]
     for number in range(len(said) - 1, -1, -1):
         if found := FAILED.match(said[number]):
             own = int(found["code"]) if found["code"] else None
             reason = said[number - 1] if own is not None and number else said[number].removeprefix("ERROR: ")
-            passing = own not in HOPELESS or bool(BUSY.search(" ".join(said)))
-            return StageFailedError(found["stage"], reason, passing=passing)
+            retryable = own not in NOT_RETRYABLE or bool(BUSY.search(" ".join(said)))
+            return StageFailedError(found["stage"], reason, retryable=retryable)
     reason = said[-1].removeprefix("ERROR: ") if said else f"dvc repro ended with {code}"
     killed = code in (128 + signal.SIGKILL, 128 + signal.SIGTERM)  # DVC itself; its own errors are 250 and more
-    return StageFailedError(waiting, reason, passing=killed or bool(BUSY.search(" ".join(said))))
+    return StageFailedError(waiting, reason, retryable=killed or bool(BUSY.search(" ".join(said))))

@@ -17,7 +17,9 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from tasks.shared.artifacts.publish import RESULTS, input_files, publishing, write_manifest
+from tasks.shared.artifacts.publish import input_files, publishing, write_manifest
+from tasks.shared.artifacts.types import RESULTS
+from tasks.shared.execution.code import code_of
 from tasks.shared.execution.params import Params, load_params
 from tasks.shared.execution.pipeline import StageSpec, dvc_hash, read_stages
 from tasks.shared.execution.profiles import deviations
@@ -39,7 +41,6 @@ class StageRun:
     counts: dict[str, int] = field(default_factory=dict)  # items read, made, dropped, failed: for the manifest
     metrics: dict[str, float] = field(default_factory=dict)  # for MLflow
     inputs: list[Path] = field(default_factory=list)  # files read beyond what dvc.yaml lists under results/
-    artifacts: list[str] = field(default_factory=list)  # names in `out` that MLflow keeps a copy of
     components: list[str] = field(default_factory=list)  # packages that these params need beyond the stage's own
     derived: list[str] = field(default_factory=list)  # folders in `out` whose bytes are not reproducible
     reused: Reused | None = None  # of a stage that keeps its items: for MLflow and standard output
@@ -102,7 +103,7 @@ def run_stage(stage: str, work: Callable[[StageRun], None], components: Iterable
                     out,
                     stage,
                     params=settings,
-                    code=spec.code,
+                    code=code_of(f"tasks.{stage}.__main__"),
                     components=[*components, *run.components],
                     inputs=inputs,
                     counts=run.counts,
@@ -119,9 +120,13 @@ def run_stage(stage: str, work: Callable[[StageRun], None], components: Iterable
 
 
 def limit_threads(threads: int) -> None:
-    """Bound BLAS, OpenMP and tokenizers before they start: the thread count decides the last bits of sums."""
+    """Bound BLAS, OpenMP and tokenizers before they start: the thread count decides the last bits of sums.
+
+    Threads that have nothing to do sleep: where others want the cores too, those that spin take them from each other.
+    """
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)
+    os.environ |= {"OMP_WAIT_POLICY": "passive", "KMP_BLOCKTIME": "0"}
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     threadpool_limits(threads)  # of NumPy, which came with pyarrow and has read the environment already
 
@@ -144,7 +149,8 @@ def _track(tracker: Tracker, spec: StageSpec, run: StageRun) -> None:
     if run.reused is not None:
         tracker.metrics({"items/reused": float(run.reused.items)})
     tracker.artifact(folder / "manifest.json")
-    for name in run.artifacts:
-        tracker.artifact(folder / name)
+    for name in spec.tracked:
+        if (folder / name).exists():
+            tracker.artifact(folder / name)
     if run.registered:
         tracker.register(run.registered, {"reeltrace.manifest": digest})

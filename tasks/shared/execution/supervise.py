@@ -18,14 +18,14 @@ import time
 INTERRUPTED = 130  # as a shell says of Ctrl-C
 NOT_STARTED = 127
 PR_SET_CHILD_SUBREAPER = 36
-LOOK = 0.05  # seconds between two looks at what is left
+POLL_SECONDS = 0.05  # between two checks of what is left
 
 
 def main() -> int:
     """Run the command; its exit code (128 + the signal's number where it died of one), or 130 where it was ended."""
     grace, command = float(sys.argv[1]), sys.argv[2:]
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _unheard)  # a handler, which unlike "ignore" the program does not inherit
+        signal.signal(number, _ignore)  # a handler, which unlike "ignore" the program does not inherit
     _adopt_orphans()
     try:
         program = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
@@ -34,7 +34,7 @@ def main() -> int:
         return NOT_STARTED
     code = None
     while (code := program.poll()) is None:
-        if select.select([sys.stdin.fileno()], [], [], LOOK)[0]:
+        if select.select([sys.stdin.fileno()], [], [], POLL_SECONDS)[0]:
             break
     if code is None:
         _end(program, grace)
@@ -43,8 +43,8 @@ def main() -> int:
     return code if code >= 0 else 128 - code
 
 
-def _unheard(*_: object) -> None:
-    """What a signal to this process alone comes to: nothing, its starter's pipe decides."""
+def _ignore(*_: object) -> None:
+    """Ignore a signal: only the starter's pipe ends the group."""
 
 
 def _adopt_orphans() -> None:
@@ -58,7 +58,7 @@ def _end(program: subprocess.Popen[bytes], grace: float) -> None:
     _signal(program.pid, signal.SIGINT)
     until = time.monotonic() + grace
     while time.monotonic() < until and _left(program):
-        time.sleep(LOOK)
+        time.sleep(POLL_SECONDS)
     _kill(program)
 
 
@@ -66,7 +66,7 @@ def _kill(program: subprocess.Popen[bytes]) -> None:
     """Kill what is left of the group, and wait until it is gone."""
     while _left(program):
         _signal(program.pid, signal.SIGKILL)
-        time.sleep(LOOK)
+        time.sleep(POLL_SECONDS)
 
 
 def _left(program: subprocess.Popen[bytes]) -> bool:

@@ -8,24 +8,41 @@ from __future__ import annotations
 import os
 import platform
 import re
+import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
+from tasks.shared.execution.mlflow_database import DatabaseRun, database_of, now
+from tasks.shared.execution.mlflow_upgrade import upgrade_database
 from tasks.shared.runtime.files import canonical_json, sha256_json
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
 EXPERIMENT = "reeltrace"
 REGISTERED_MODEL = "reeltrace-adapter"
 DEFAULT_URI = "sqlite:///mlflow.db"
 SEAL = "reeltrace.seal"
 BATCH = 100  # params or tags that MLflow takes at a time
+Kind = Literal["params", "metrics", "tags"]
 TAG_LIMIT = 5000  # characters of a tag's value that MLflow's database holds
+
+
+class Run(Protocol):
+    """Where a run's entries go."""
+
+    def log(self, kind: Kind, entries: Iterable[tuple[Any, ...]]) -> None:
+        """Log params or tags (key, value), or metrics (key, value, time in ms, step)."""
+
+    def artifact(self, path: Path) -> None:
+        """Keep a file or folder with the run, under its own name."""
+
+    def register(self, model: str, artifact: str, tags: Mapping[str, str]) -> None:
+        """Make an artifact of the run the newest version of a registered model."""
+
+    def end(self, status: str) -> None:
+        """Close the run as FINISHED or FAILED."""
 
 
 class Tracker:
@@ -36,61 +53,80 @@ class Tracker:
 
     def __init__(self, stage: str) -> None:
         self.stage = stage
-        self.run_id: str | None = None
-        self._client: MlflowClient | None = None
+        self._run: Run | None = None
         self._params: dict[str, str] = {}
         self._metrics: list[tuple[str, int, float]] = []  # name, step, value
-        self._guard(self._open)
+        uri = os.environ.get("MLFLOW_TRACKING_URI", DEFAULT_URI)
+        try:
+            self._run = opened(uri, stage, git_tags() | environment_tags())
+        except Exception as error:  # whatever breaks in tracking must not cost the stage its work
+            self._broken(error)
 
     def params(self, params: Mapping[str, Any]) -> None:
         """Log params, nested keys joined by dots."""
         new = {key: str(value) for key, value in flat(params).items()}
         self._params |= new
-        self._log_all("params", new.items())
+        self._log("params", list(new.items()))
 
     def metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Log measured values, at a step where they have one."""
         new = [(metric_name(key), step, float(value)) for key, value in metrics.items()]
         self._metrics += new
-        now = int(time.time() * 1000)
-        self._log_all("metrics", [(name, value, now, step) for name, _, value in new])
+        at = now()
+        self._log("metrics", [(name, value, at, step) for name, _, value in new])
 
     def tags(self, tags: Mapping[str, str]) -> None:
         """Set tags; a value longer than MLflow holds would be refused there, so it is cut here with a mark."""
         cut = {key: one if len(one) <= TAG_LIMIT else one[: TAG_LIMIT - 1] + "…" for key, one in tags.items()}
-        self._log_all("tags", cut.items())
+        self._log("tags", list(cut.items()))
 
     def artifact(self, path: Path) -> None:
         """Keep a file or folder with the run, under its own name."""
-        if path.is_dir():
-            self._log("log_artifacts", str(path), path.name)
-        else:
-            self._log("log_artifact", str(path))
+        self._guard(lambda run: run.artifact(path))
 
     def register(self, artifact: str, tags: Mapping[str, str]) -> None:
         """Make an artifact of this run a version of the registered model.
 
         MLflow itself keeps the alias `latest` on the newest version, and refuses to have it set.
         """
-
-        client, run_id = self._client, self.run_id
-        if client is None or run_id is None:
-            return
-
-        def call() -> None:
-            if not client.search_registered_models(filter_string=f"name = '{REGISTERED_MODEL}'"):
-                client.create_registered_model(REGISTERED_MODEL)
-            source = f"{client.get_run(run_id).info.artifact_uri}/{artifact}"
-            client.create_model_version(REGISTERED_MODEL, source, run_id=run_id, tags=dict(tags))
-
-        self._guard(call)
+        self._guard(lambda run: run.register(REGISTERED_MODEL, artifact, tags))
 
     def end(self, status: str) -> None:
         """Close the run as FINISHED or FAILED, sealed: a change to its params or metrics later can be told."""
         self.tags({SEAL: seal(self._params, self._metrics)})
-        self._log("set_terminated", status)
+        self._guard(lambda run: run.end(status))
 
-    def _open(self) -> None:
+    def _log(self, kind: Kind, entries: list[tuple[Any, ...]]) -> None:
+        """Log entries, many in one transaction: one alone takes as long."""
+        for start in range(0, len(entries), BATCH):
+            batch = entries[start : start + BATCH]
+            self._guard(lambda run: run.log(kind, batch))  # noqa: B023 (called at once)
+
+    def _guard(self, call: Callable[[Run], object]) -> None:
+        if self._run is None:
+            return
+        try:
+            call(self._run)
+        except Exception as error:  # whatever breaks in tracking must not cost the stage its work
+            self._broken(error)
+
+    def _broken(self, error: Exception) -> None:
+        self._run = None
+        print(f"{self.stage}: MLflow is out of reach, going on without it: {told(error)}", file=sys.stderr)
+
+
+def opened(uri: str, name: str, tags: Mapping[str, str]) -> Run:
+    """A new run at a tracking address."""
+    if (database := database_of(uri)) is not None:
+        with suppress(LookupError, sqlite3.Error):  # the client says better what is wrong with a database
+            return DatabaseRun(database, EXPERIMENT, name, tags)
+    return ClientRun(uri, name, tags)
+
+
+class ClientRun:
+    """A run told to MLflow's client: of a server, or of a database that is not yet made."""
+
+    def __init__(self, uri: str, name: str, tags: Mapping[str, str]) -> None:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # a stage does not wait minutes for a server
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
         os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
@@ -101,35 +137,34 @@ class Tracker:
         logging.getLogger("mlflow.store").setLevel(logging.WARNING)
         from mlflow import MlflowClient
 
-        client = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI", DEFAULT_URI))
-        experiment = client.get_experiment_by_name(EXPERIMENT)
-        experiment_id = experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT)
-        tags = git_tags() | environment_tags()
-        self.run_id = client.create_run(experiment_id, run_name=self.stage, tags=tags).info.run_id
-        self._client = client
+        if upgraded := upgrade_database(uri):
+            print(f"{name}: {upgraded}", file=sys.stderr)
+        self._client = MlflowClient(uri)
+        experiment = self._client.get_experiment_by_name(EXPERIMENT)
+        experiment_id = experiment.experiment_id if experiment else self._client.create_experiment(EXPERIMENT)
+        info = self._client.create_run(experiment_id, run_name=name, tags=dict(tags)).info
+        self._id, self._uri = info.run_id, info.artifact_uri
 
-    def _log(self, method: str, *args: object, **named: object) -> None:
-        client, run_id = self._client, self.run_id
-        if client is not None and run_id is not None:
-            self._guard(lambda: getattr(client, method)(run_id, *args, **named))
-
-    def _log_all(self, kind: Literal["params", "metrics", "tags"], entries: Iterable[tuple[Any, ...]]) -> None:
-        """Log entries, many in one transaction: one alone takes as long."""
-        if self._client is None:
-            return
+    def log(self, kind: Kind, entries: Iterable[tuple[Any, ...]]) -> None:
         from mlflow.entities import Metric, Param, RunTag
 
         make = {"params": Param, "metrics": Metric, "tags": RunTag}[kind]
-        made = [make(*entry) for entry in entries]
-        for start in range(0, len(made), BATCH):
-            self._log("log_batch", **{kind: made[start : start + BATCH]})
+        made: dict[str, Any] = {kind: [make(*entry) for entry in entries]}
+        self._client.log_batch(self._id, **made)
 
-    def _guard(self, call: Callable[[], object]) -> None:
-        try:
-            call()
-        except Exception as error:  # whatever breaks in tracking must not cost the stage its work
-            self._client = None
-            print(f"{self.stage}: MLflow is out of reach, going on without it: {told(error)}", file=sys.stderr)
+    def artifact(self, path: Path) -> None:
+        if path.is_dir():
+            self._client.log_artifacts(self._id, str(path), path.name)
+        else:
+            self._client.log_artifact(self._id, str(path))
+
+    def register(self, model: str, artifact: str, tags: Mapping[str, str]) -> None:
+        if not self._client.search_registered_models(filter_string=f"name = '{model}'"):
+            self._client.create_registered_model(model)
+        self._client.create_model_version(model, f"{self._uri}/{artifact}", run_id=self._id, tags=dict(tags))
+
+    def end(self, status: str) -> None:
+        self._client.set_terminated(self._id, status)
 
 
 def told(error: BaseException) -> str:

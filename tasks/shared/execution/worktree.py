@@ -1,4 +1,7 @@
-"""A git worktree of the project to run the pipeline in, which goes when its work is done, unless it is kept."""
+"""A git worktree of the project to run the pipeline in, which goes when its work is done, unless it is kept.
+
+What a run reads that neither git nor the pipeline has, a folder of videos or a model's directory, is linked into it.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,21 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.locks import take
 
 LOCK = "dvc.lock"
 RUNNING = "running"  # the file whose lock says that somebody works in the worktree
+NAME_PATHS = (  # params that may name directories which neither git nor the pipeline has
+    "corpus.path", "transcribe.model", "retriever.model", "base.model", "base.processor", "base.adapter",
+)  # fmt: skip
 
 
 @dataclass
@@ -77,6 +85,38 @@ def worktree(
             (folder / RUNNING).unlink(missing_ok=True)
         else:
             _remove(checkout, folder, workspace)
+
+
+def named_paths(params: Mapping[str, Any]) -> list[Path]:
+    """Relative paths outside results/ that params (by section) may name."""
+    found = set()
+    for dotted in NAME_PATHS:
+        section, _, key = dotted.partition(".")
+        value = params.get(section, {}).get(key)
+        if isinstance(value, str) and value and not Path(value).is_absolute() and RESULTS not in Path(value).parents:
+            found.add(Path(value))
+    return sorted(found)
+
+
+def climbs(paths: Sequence[Path]) -> int:
+    """How many folders above the workspace the paths reach."""
+    return max((Path(os.path.normpath(path)).parts.count("..") for path in paths), default=0)
+
+
+def link(paths: Sequence[Path], workspace: Path, worktree: Path) -> list[str]:
+    """Link what the workspace has and the worktree lacks, at the same paths: stages record them. The linked paths.
+
+    Folders are to come before the files in them.
+    """
+    made = []
+    for path in paths:
+        source, target = workspace / path, worktree / path
+        if path.is_absolute() or target.exists() or not source.exists():
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(source.resolve(), target_is_directory=source.is_dir())
+        made.append(path.as_posix())
+    return made
 
 
 def left_over(prefix: str, workspace: Path = Path()) -> list[Path]:

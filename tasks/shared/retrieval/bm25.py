@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
-import bm25s
 import numpy as np
 import regex
 
-from tasks.shared.artifacts.scores import Run
+from tasks.shared.artifacts.types import Run
 from tasks.shared.retrieval.search import ranked
 from tasks.shared.runtime.progress import progress
+
+if TYPE_CHECKING:
+    import bm25s
 
 K1, B = 1.2, 0.75
 CJK = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}ー"
@@ -46,6 +49,8 @@ class BM25:
         self._row_of = {document_id: row for row, document_id in enumerate(self.ids)}
         self._index: bm25s.BM25 | None = None
         if tokens:
+            import bm25s  # imports scipy, which those who want `words` alone do not need
+
             terms = {term: number for number, term in enumerate(sorted(set().union(*tokens.values())))}
             rows = [[terms[term] for term in tokens[document_id]] for document_id in self.ids]
             self._index = bm25s.BM25(k1=K1, b=B, method="lucene")

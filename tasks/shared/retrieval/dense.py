@@ -1,35 +1,36 @@
 """The dense text retriever: texts to vectors by a sentence-transformers model named in params, kept in the item store.
 
 An item is a chunk of texts, not a text: the last bits of a vector depend on what it is batched with, and encoding one
-text at a time costs three times as much. Texts are put into chunks by length, so the same texts make the same chunks
-and are not encoded again; with a text more or less, chunks of texts up to its length are.
+text at a time costs three times as much. Which texts make a chunk is decided by the texts themselves (`chunks_of`): one
+text more or less changes one chunk, and the others are not encoded again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tasks.shared.artifacts.vectors import Vectors
-from tasks.shared.execution.items import ItemStore, code_digest
-from tasks.shared.execution.params import Retriever
-from tasks.shared.retrieval import text_encoder
+from tasks.shared.execution.items import ItemStore
+from tasks.shared.execution.params_sections import Retriever
+from tasks.shared.execution.plan import Item, Plan
 from tasks.shared.retrieval.remote_code import check_code, commit_of
+from tasks.shared.retrieval.text_encoder import load_text_encoder, read_vectors, write_vectors
+from tasks.shared.runtime.files import sha256_text
 from tasks.shared.runtime.gpu import visible_gpus
 from tasks.shared.runtime.models import resolve_model
-from tasks.shared.runtime.progress import Bar
+from tasks.shared.runtime.progress import Bar, watched
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-CHUNK = 256  # texts that are kept together
-BATCH = 32  # texts that the model reads at once, fewer where they are long:
-CHARACTERS = 1 << 17  # of a batch with its padding, which bounds the memory it takes
-ITEM = "vectors.npy"
+CHUNK = 64  # texts that are kept together, on average
 
 
 class DenseRetriever:
@@ -57,6 +58,7 @@ class DenseRetriever:
         self._encoder: SentenceTransformer | None = None
         self._store = ItemStore(
             "texts",
+            "tasks.shared.retrieval.text_encoder",
             {
                 "model": [self._digest, commit_of(self.model)],
                 "dimensions": params.dimensions,
@@ -66,9 +68,13 @@ class DenseRetriever:
                 "versions": [
                     version(name) for name in ("sentence-transformers", "tokenizers", "torch", "transformers")
                 ],
-                "code": [code_digest(text_encoder), [CHUNK, BATCH, CHARACTERS]],
             },
         )
+
+    @property
+    def decides(self) -> str:
+        """Digest of what decides a vector besides its text: model, params, code, versions, threads, kind of device."""
+        return self._store.decides
 
     def identity(self) -> dict[str, str | None]:
         """The model as params name it, its revision on the hub, and what decides its weights."""
@@ -82,45 +88,57 @@ class DenseRetriever:
         """Documents by id to normalised vectors, with the document prompt before each."""
         return self._encode(texts, self.params.document_prompt, "encode texts")
 
+    def plans(self, queries: Mapping[str, str], documents: Mapping[str, str]) -> list[Plan[list[str]]]:
+        """What it takes to encode queries and documents. No model is loaded."""
+        prompts = self.params.query_prompt, self.params.document_prompt
+        return [self._plan(texts.values(), prompt) for texts, prompt in zip((queries, documents), prompts, strict=True)]
+
+    def _plan(self, texts: Iterable[str], prompt: str) -> Plan[list[str]]:
+        """Chunks of texts, each text once, that are encoded with this prompt."""
+        chunks = chunks_of(texts)
+        items = [Item(sha256_text(chunk[0]), self._store.key(prompt, *chunk), chunk, len(chunk)) for chunk in chunks]
+        return Plan(self._store, items, "vector")
+
     def _encode(self, texts: Mapping[str, str], prompt: str, what: str) -> Vectors:
         if not texts:
             return Vectors([], np.empty((0, 0), np.float32))
-        ids = sorted(texts, key=lambda one: -len(texts[one]))  # of about the same length together: little padding
+        plan = self._plan(texts.values(), prompt)
         vectors: dict[str, np.ndarray] = {}
-        with Bar(what, len(ids), "text") as bar:
-            for start in range(0, len(ids), CHUNK):
-                chunk = ids[start : start + CHUNK]
-                vectors |= zip(chunk, self._chunk([texts[one] for one in chunk], prompt), strict=True)
+        with Bar(what, plan.size, "text") as bar:
+            for item in plan.items:
+                if (entry := self._store.get(item.key)) is None:
+                    entry = self._store.put(item.key, partial(self._write, item.payload, prompt))
+                else:
+                    self.reused += item.counts
+                vectors |= zip(item.payload, read_vectors(entry), strict=True)
                 bar.to(len(vectors))
-        return Vectors(list(texts), np.stack([vectors[one] for one in texts]))
+        self.asked += plan.size
+        return Vectors(list(texts), np.stack([vectors[text] for text in texts.values()]))
 
-    def _chunk(self, texts: Sequence[str], prompt: str) -> np.ndarray:
-        """Vectors of texts, the longest first; float32 (texts, dimensions)."""
-        key = self._store.key(prompt, *texts)
-        self.asked += len(texts)
-        if (entry := self._store.get(key)) is not None:
-            self.reused += len(texts)
-        else:
-            entry = self._store.put(key, lambda folder: self._write(folder, texts, prompt))
-        found: np.ndarray = np.load(entry / ITEM, allow_pickle=False)
-        return found
-
-    def _write(self, folder: Path, texts: Sequence[str], prompt: str) -> None:
+    def _write(self, texts: Sequence[str], prompt: str, folder: Path) -> None:
         if self._encoder is None:
             self.take_gpus()
-            self._encoder = text_encoder.load_text_encoder(self.model, self.params)
-        values = self._encoder.encode(
-            list(texts),
-            prompt=prompt,  # empty means none, also where the model names a default
-            batch_size=batch_size(len(texts[0])),
-            truncate_dim=self.params.dimensions,
-            normalize_embeddings=True,
-            convert_to_numpy=True,
-            show_progress_bar=False,
-        )
-        np.save(folder / ITEM, values.astype(np.float32, copy=False), allow_pickle=False)
+            if not watched():
+                from transformers.utils import logging
+
+                logging.disable_progress_bar()  # of loading weights, which transformers draws also into a file
+            with Bar(f"load {self.model.name}", 1, "model"):
+                self._encoder = load_text_encoder(self.model, self.params)
+        write_vectors(self._encoder, texts, prompt, self.params.dimensions, folder)
 
 
-def batch_size(longest: int) -> int:
-    """How many texts the model reads at once, the longest of so many characters."""
-    return max(1, min(BATCH, CHARACTERS // max(1, longest)))
+def chunks_of(texts: Iterable[str]) -> list[list[str]]:
+    """Texts in chunks of about the same length, each text once, the longest of a chunk first.
+
+    Texts of one order of length (a power of two) stand in the order of their digests, and a chunk ends after every text
+    whose digest says so, one in `CHUNK`. So a text more or less changes the chunk that it belongs to and no other.
+    """
+    digests = {text: sha256_text(text) for text in texts}
+    ordered = sorted(digests, key=lambda text: (len(text).bit_length(), digests[text]))
+    chunks: list[list[str]] = [[]]
+    for text, after in zip_longest(ordered, ordered[1:]):
+        chunks[-1].append(text)
+        ends = int(digests[text][-8:], 16) % CHUNK == 0
+        if after is not None and (ends or len(after).bit_length() != len(text).bit_length()):
+            chunks.append([])
+    return [sorted(chunk, key=lambda text: (-len(text), digests[text])) for chunk in chunks if chunk]

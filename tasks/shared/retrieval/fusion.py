@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.shared.artifacts.scores import Run
+from tasks.shared.artifacts.types import Run
 from tasks.shared.artifacts.vectors import Vectors
 from tasks.shared.retrieval.search import CHUNK, check, products, ranked
 from tasks.shared.runtime.progress import progress

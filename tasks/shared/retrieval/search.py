@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from tasks.shared.artifacts.scores import Run
+from tasks.shared.artifacts.types import Run
 from tasks.shared.artifacts.vectors import Vectors
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.progress import progress

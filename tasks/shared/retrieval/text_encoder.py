@@ -1,17 +1,24 @@
-"""Loading a text encoder: sentence-transformers, with what it takes to run a model's own code as it was meant."""
+"""A text encoder: sentence-transformers, with what it takes to run a model's own code as it was meant."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.shared.execution.params import Retriever
+import numpy as np
+
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.models import Model, loading
-from tasks.shared.runtime.progress import Bar, watched
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+    from tasks.shared.execution.params_sections import Retriever
+
+BATCH = 32  # texts that the model reads at once, fewer where they are long:
+CHARACTERS = 1 << 17  # of a batch with its padding, which bounds the memory it takes
+ITEM = "vectors.npy"
 SHORT, LONG = "rain", "a text that is a good deal longer than the other one, so that the other one is padded beside it"
 ALIKE = 0.99  # cosine of a text's vectors alone and in a batch: 16-bit weights give 0.999, a wrong mask 0.6 to 0.95
 
@@ -24,19 +31,15 @@ def load_text_encoder(model: Model, params: Retriever) -> SentenceTransformer:
     """
     import torch
     from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging
 
-    if not watched():
-        logging.disable_progress_bar()  # of loading weights, which transformers draws also into a file
     try:
-        with loading(model, "retriever.model"), Bar(f"load {model.name}", 1, "model") as bar:
+        with loading(model, "retriever.model"):
             encoder = SentenceTransformer(
                 model.location,
                 revision=model.revision,
                 trust_remote_code=params.trust_remote_code,
                 model_kwargs={"dtype": getattr(torch, params.dtype)},
             )
-            bar.to(1)
     except (AttributeError, TypeError, NameError) as error:
         if not params.trust_remote_code:
             raise
@@ -50,6 +53,33 @@ def load_text_encoder(model: Model, params: Retriever) -> SentenceTransformer:
         _look_both_ways(encoder)
         _check_alone_and_beside(model, encoder)
     return encoder
+
+
+def write_vectors(
+    encoder: SentenceTransformer, texts: Sequence[str], prompt: str, dimensions: int | None, folder: Path
+) -> None:
+    """Write normalised vectors of texts, given the longest first, as float32 (texts, dimensions)."""
+    values = encoder.encode(
+        list(texts),
+        prompt=prompt,  # empty means none, also where the model names a default
+        batch_size=batch_size(len(texts[0])),
+        truncate_dim=dimensions,
+        normalize_embeddings=True,
+        convert_to_numpy=True,
+        show_progress_bar=False,
+    )
+    np.save(folder / ITEM, values.astype(np.float32, copy=False), allow_pickle=False)
+
+
+def read_vectors(entry: Path) -> np.ndarray:
+    """The vectors of a finished item."""
+    found: np.ndarray = np.load(entry / ITEM, allow_pickle=False)
+    return found
+
+
+def batch_size(longest: int) -> int:
+    """How many texts the model reads at once, the longest of so many characters."""
+    return max(1, min(BATCH, CHARACTERS // max(1, longest)))
 
 
 def _to_float32(_module: Any, _inputs: Any, features: dict[str, Any]) -> dict[str, Any]:

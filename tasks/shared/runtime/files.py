@@ -30,9 +30,14 @@ def sha256_file(path: Path) -> str:
     return digest.hexdigest()
 
 
+def sha256_text(text: str) -> str:
+    """Hex sha256 of a text in UTF-8."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def sha256_json(value: object) -> str:
     """Hex sha256 of a value's canonical JSON: the identity of params and keys."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+    return sha256_text(canonical_json(value))
 
 
 def canonical_json(value: object) -> str:
@@ -153,8 +158,8 @@ def read_parquet(path: Path, schema: pa.Schema, only: Mapping[str, Collection[st
     `only` names by column the values a row must have one of; row groups that cannot hold them are not read.
     """
     wanted = {column: set(values) for column, values in (only or {}).items() if values is not None}
-    with _reading(path):
-        table = _some_rows(pq.ParquetFile(path), wanted) if wanted else pq.read_table(path)
+    with _reading(path), pq.ParquetFile(path) as file:  # pq.read_table imports pandas, which takes a second
+        table = _some_rows(file, wanted) if wanted else file.read()
     return _as(schema, table, path)
 
 

@@ -24,7 +24,7 @@ from tasks.shared.runtime.locks import holder_of, take
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 LIST = ("nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader")
 LIST_SECONDS = 60.0  # a driver that is not kept loaded takes several
-LOOK = 0.5  # seconds between two looks at GPUs that others hold
+TRY_SECONDS = 0.5  # between two tries to take a GPU that others hold
 SHARED = 0o666  # a lock's mode: any user of the machine may hold it
 
 TURN = "several"  # names the lock of who gathers several GPUs: one at a time, so that no two wait for each other's
@@ -32,14 +32,14 @@ TURN = "several"  # names the lock of who gathers several GPUs: one at a time, s
 _held: set[int] = set()
 
 
-def _let_go() -> None:
+def _close_locks() -> None:
     """A forked child must not keep the locks of its parent when that one dies; programs it starts never get them."""
     for descriptor in _held:
         os.close(descriptor)
     _held.clear()
 
 
-os.register_at_fork(after_in_child=_let_go)
+os.register_at_fork(after_in_child=_close_locks)
 
 
 def visible_gpus() -> list[str]:
@@ -122,7 +122,7 @@ def _hold_first_free(names: Sequence[str], what: str, until: ExitStack) -> str:
         if not said:
             print(f"{what}: waits for {', or '.join(_who(name) for name in names)}", file=sys.stderr, flush=True)
             said = True
-        time.sleep(LOOK)
+        time.sleep(TRY_SECONDS)
 
 
 def _release(descriptor: int) -> None:

@@ -1,6 +1,10 @@
 """Locks of the operating system, with a note that says who holds them.
 
 The lock is the truth: it is gone with its holder, however that one ended. The note is for people.
+
+By flock itself and not the library filelock, whose release unlocks the file for everybody who inherited the descriptor,
+and which releases at every orderly end of a program. Here a holder only closes its descriptor, so a workspace stays
+locked until the last process of a stage is gone, also after a second Ctrl-C.
 """
 
 from __future__ import annotations
@@ -19,9 +23,9 @@ from pathlib import Path
 
 from tasks.shared.runtime.errors import UserError
 
-PAUSE = 0.2  # seconds between two looks at a lock that is waited for
+TRY_SECONDS = 0.2  # between two tries to take a lock
 WORKSPACE = Path(".dvc/tmp/reeltrace-pipeline.lock")
-NOTE = 1 << 16  # bytes of a note that are read
+NOTE_BYTES = 1 << 16  # of a note that are read
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ def holder_of(path: Path) -> Holder | None:
     """What the note says of the last holder; None where there is no readable one."""
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as stream:
-            return Holder(**json.loads(stream.read(NOTE)))
+            return Holder(**json.loads(stream.read(NOTE_BYTES)))
     except (OSError, ValueError, TypeError):
         return None
 
@@ -117,9 +121,9 @@ def workspace_held(root: Path, what: str) -> Iterator[int]:
 
 @contextmanager
 def waiting_for(path: Path, what: str) -> Iterator[None]:
-    """Hold a lock for a short while, as soon as nobody else does."""
+    """Hold a lock, after waiting for whoever has it."""
     while (descriptor := take(path, what)) is None:
-        time.sleep(PAUSE)
+        time.sleep(TRY_SECONDS)
     try:
         yield
     finally:

@@ -73,7 +73,7 @@ def test_the_manifest_is_over_everything_and_says_nothing_of_when(
                 out,
                 "mine",
                 params={"mine": {"keep": 3}, "run.seed": 7},
-                code=[Path("tasks/mine/run.py")],
+                code={"tasks/mine/run.py": sha256_file(Path("tasks/mine/run.py"))},
                 components=["pyarrow", "numpy"],
                 inputs=[Path("results/corpus/queries.parquet")] * 2,
                 counts={"queries": 1},
@@ -115,7 +115,7 @@ def test_a_folder_with_many_files_is_listed_beside_the_manifest(
         for number in range(LISTED):
             write_text(out / "audio" / f"v{number}.flac", "sound")
         write_text(out / "media.parquet", "table")
-        write_manifest(out, "extract", params={}, code=[], components=[], inputs=[], counts={})
+        write_manifest(out, "extract", params={}, code={}, components=[], inputs=[], counts={})
     manifest = read_manifest("extract")
     written = sum(len(f"picture {number}") for number in range(LISTED + 1))
     assert manifest["folders"] == {"results/extract/frames": {"files": LISTED + 1, "bytes": written}}

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tasks.shared.execution import workers as processes
-from tasks.shared.execution.engine import Job, process
+from tasks.shared.execution.engine import process
 from tasks.shared.execution.items import ItemStore
+from tasks.shared.execution.plan import Item, Plan
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import write_text
 
@@ -46,18 +47,19 @@ def work(payload: str, folder: Path) -> None:
     write_text(folder / "item.txt", payload)
 
 
-def jobs(store: ItemStore, *payloads: str) -> list[Job[str]]:
-    return [Job(f"v{number:02}", store.key(f"{number}"), payload) for number, payload in enumerate(payloads)]
+def jobs(store: ItemStore, *payloads: str) -> Plan[str]:
+    items = [Item(f"v{number:02}", store.key(f"{number}"), payload) for number, payload in enumerate(payloads)]
+    return Plan(store, items)
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> ItemStore:
-    return ItemStore("step", {}, tmp_path)
+    return ItemStore("step", "tasks", {}, tmp_path)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_what_works_is_done_and_what_fails_is_recorded(store: ItemStore, workers: int) -> None:
-    outcome = process("step", store, jobs(store, "a", "bad", "b", "unpicklable", "c"), work, workers=workers)
+    outcome = process("step", jobs(store, "a", "bad", "b", "unpicklable", "c"), work, workers=workers)
     assert {video: (path / "item.txt").read_text() for video, path in outcome.done.items()} == {
         "v00": "a",
         "v02": "b",
@@ -71,28 +73,28 @@ def test_what_works_is_done_and_what_fails_is_recorded(store: ItemStore, workers
 
 
 def test_finished_items_are_not_done_again(store: ItemStore) -> None:
-    process("step", store, jobs(store, "a", "bad", "b"), work, workers=1)
+    process("step", jobs(store, "a", "bad", "b"), work, workers=1)
     done = []
 
     def watched(payload: str, folder: Path) -> None:
         done.append(payload)
         write_text(folder / "item.txt", payload)
 
-    outcome = process("step", store, jobs(store, "a", "mended", "b", "new"), watched, workers=1)
+    outcome = process("step", jobs(store, "a", "mended", "b", "new"), watched, workers=1)
     assert done == ["mended", "new"]
     assert outcome.reused == 2
     assert sorted(outcome.done) == ["v00", "v01", "v02", "v03"]
 
 
 def test_nothing_missing_starts_no_process(store: ItemStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    process("step", store, jobs(store, "a"), work, workers=1)
+    process("step", jobs(store, "a"), work, workers=1)
     monkeypatch.setattr(processes.SPAWN, "Process", lambda **_: pytest.fail("a process was started"))
-    assert process("step", store, jobs(store, "a"), work, workers=2).reused == 1
+    assert process("step", jobs(store, "a"), work, workers=2).reused == 1
 
 
 def test_a_worker_that_dies_costs_only_its_own_item(store: ItemStore) -> None:
     asked = jobs(store, "a", "b", "c", "dies", *"defghijk")
-    outcome = process("step", store, asked, work, workers=2)
+    outcome = process("step", asked, work, workers=2)
     assert [(one.video_id, one.error) for one in outcome.failures] == [("v03", "RuntimeError")]
     assert "died" in outcome.failures[0].message
     assert sorted(outcome.done) == [job.video_id for job in asked if job.video_id != "v03"]
@@ -101,14 +103,15 @@ def test_a_worker_that_dies_costs_only_its_own_item(store: ItemStore) -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_full_disk_ends_the_run_at_once(store: ItemStore, workers: int) -> None:
     with pytest.raises(OSError, match="No space left") as caught:
-        process("step", store, jobs(store, "full", *["slow"] * 200), work, workers=workers)
+        process("step", jobs(store, "full", *["slow"] * 200), work, workers=workers)
     assert caught.value.errno == errno.ENOSPC
-    assert len([job for job in jobs(store, *["slow"] * 201) if store.get(job.key)]) < 100, "it did not go on to the end"
+    done = [item for item in jobs(store, *["slow"] * 201).items if store.get(item.key)]
+    assert len(done) < 100, "it did not go on to the end"
 
 
 def test_nothing_to_do(store: ItemStore) -> None:
     nothing: Callable[[str, Path], None] = work
-    assert process("step", store, [], nothing, workers=2).done == {}
+    assert process("step", Plan[str](store, []), nothing, workers=2).done == {}
 
 
 class Sent:
@@ -161,7 +164,7 @@ def test_every_process_starts_once_and_what_is_loaded_is_worked_on(
 ) -> None:
     sent = Sent(tmp_path)
     asked = jobs(store, *"abc", "loading fails", "bad", *"defghijkl")
-    outcome = process("step", store, asked, sent.work, workers=workers, start=sent.start, load=sent.load)
+    outcome = process("step", asked, sent.work, workers=workers, start=sent.start, load=sent.load)
     assert sorted(sent.noted("starts")) == [str(number) for number in range(workers)]
     assert {(path / "item.txt").read_text() for path in outcome.done.values()} == set("abcdefghijkl")
     assert sorted((one.video_id, one.error, one.message) for one in outcome.failures) == [
@@ -177,7 +180,7 @@ def test_the_next_items_are_loaded_while_one_is_worked_on_but_not_many(
     sent = Sent(tmp_path)
     everywhere = 3 * workers  # of every process: what is worked on, and two more
     asked = jobs(store, *[f"waits{everywhere}"] * workers, *["a"] * 20)
-    outcome = process("step", store, asked, sent.work, workers=workers, start=sent.start, load=sent.load)
+    outcome = process("step", asked, sent.work, workers=workers, start=sent.start, load=sent.load)
     assert len(outcome.done) == len(asked)
     if workers == 1:
         assert sent.noted("ahead") == ["3"]
@@ -187,7 +190,7 @@ def test_the_next_items_are_loaded_while_one_is_worked_on_but_not_many(
 def test_what_was_beside_the_item_that_kills_is_done(store: ItemStore, tmp_path: Path, deadly: str) -> None:
     sent = Sent(tmp_path)
     asked = jobs(store, *"abcd", deadly, *"efghijklmnop")
-    outcome = process("step", store, asked, sent.work, workers=2, start=sent.start, load=sent.load)
+    outcome = process("step", asked, sent.work, workers=2, start=sent.start, load=sent.load)
     assert [(one.video_id, one.error) for one in outcome.failures] == [("v04", "RuntimeError")]
     assert sorted(outcome.done) == [job.video_id for job in asked if job.video_id != "v04"]
     assert 3 <= len(sent.noted("starts")) <= 4, "a process is started again after a death, and only then"
@@ -196,7 +199,7 @@ def test_what_was_beside_the_item_that_kills_is_done(store: ItemStore, tmp_path:
 def test_who_is_killed_from_outside_costs_no_item(store: ItemStore, tmp_path: Path) -> None:
     sent = Sent(tmp_path)
     asked = jobs(store, "kills once", *"abcdef")
-    outcome = process("step", store, asked, sent.work, workers=2, start=sent.start, load=sent.load)
+    outcome = process("step", asked, sent.work, workers=2, start=sent.start, load=sent.load)
     assert outcome.failures == []
     assert len(outcome.done) == 7
 
@@ -208,20 +211,21 @@ def test_who_is_killed_from_outside_costs_no_item(store: ItemStore, tmp_path: Pa
 def test_who_cannot_start_ends_the_run(store: ItemStore, tmp_path: Path, how: str, said: str) -> None:
     sent = Sent(tmp_path, how)
     with pytest.raises(UserError, match=said):
-        process("step", store, jobs(store, *"abcdef"), sent.work, workers=2, start=sent.start, load=sent.load)
+        process("step", jobs(store, *"abcdef"), sent.work, workers=2, start=sent.start, load=sent.load)
     assert sent.noted("works") == []
 
 
 PROGRAM = """
 import sys, time
 from pathlib import Path
-from tasks.shared.execution.engine import Job, process
+from tasks.shared.execution.engine import process
+from tasks.shared.execution.plan import Item, Plan
 from tasks.shared.execution.items import ItemStore
 from tests.shared.execution.test_engine import sleeps
 
 if __name__ == "__main__":
-    store = ItemStore("step", {}, Path(sys.argv[1]))
-    process("step", store, [Job(str(n), store.key(str(n)), sys.argv[1]) for n in range(6)], sleeps, workers=3)
+    store = ItemStore("step", "tasks", {}, Path(sys.argv[1]))
+    process("step", Plan(store, [Item(str(n), store.key(str(n)), sys.argv[1]) for n in range(6)]), sleeps, workers=3)
 """
 
 

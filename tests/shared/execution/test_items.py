@@ -1,19 +1,18 @@
 from __future__ import annotations
 
 import multiprocessing
-import types
 from collections.abc import Callable
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
 
-from tasks.shared.execution.items import ENTRY, ItemStore, code_digest, store_folder
+from tasks.shared.execution.items import ENTRY, ItemStore, store_folder
 from tasks.shared.runtime.files import write_text
 
 
 def store(root: Path, step: str = "extract", **decides: object) -> ItemStore:
-    return ItemStore(step, {"params": {"frames": 24}, "model": "a@1", **decides}, root)
+    return ItemStore(step, "tasks", {"params": {"frames": 24}, "model": "a@1", **decides}, root)
 
 
 def write(text: str) -> Callable[[Path], None]:
@@ -48,15 +47,6 @@ def test_steps_do_not_share_entries(tmp_path: Path) -> None:
     extract, encode = store(tmp_path), store(tmp_path, "encode")
     extract.put(extract.key("a"), write("x"))
     assert encode.get(encode.key("a")) is None
-
-
-def test_the_code_digest_follows_the_source(tmp_path: Path) -> None:
-    module = types.ModuleType("m")
-    module.__file__ = str(tmp_path / "m.py")
-    (tmp_path / "m.py").write_text("x = 1\n")
-    before = code_digest(module)
-    (tmp_path / "m.py").write_text("x = 2\n")
-    assert code_digest(module) != before
 
 
 def damage(entry: Path, how: str) -> None:
@@ -117,7 +107,7 @@ def _three_files(folder: Path) -> None:
 
 
 def _put_often(root: str, barrier: Barrier) -> None:
-    items = ItemStore("race", {}, Path(root))
+    items = ItemStore("race", "tasks", {}, Path(root))
     for number in range(60):
         barrier.wait(30)
         entry = items.put(items.key(str(number)), _three_files)
@@ -133,7 +123,7 @@ def test_two_processes_may_finish_the_same_item_at_once(tmp_path: Path) -> None:
     for one in both:
         one.join(60)
     assert [one.exitcode for one in both] == [0, 0]
-    items = ItemStore("race", {}, tmp_path)
+    items = ItemStore("race", "tasks", {}, tmp_path)
     assert all(items.get(items.key(str(number))) for number in range(60))
     assert not list(tmp_path.rglob(".*"))
 
@@ -142,7 +132,7 @@ def test_workspaces_share_a_store_by_its_name(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.delenv("REELTRACE_STORE", raising=False)
     assert store_folder() == Path(".reeltrace")
     monkeypatch.setenv("REELTRACE_STORE", str(tmp_path / "shared"))
-    here, there = ItemStore("s", {}), ItemStore("s", {})
+    here, there = ItemStore("s", "tasks", {}), ItemStore("s", "tasks", {})
     here.put(here.key("a"), write("x"))
     assert there.get(there.key("a")) is not None
     assert (tmp_path / "shared").is_dir()

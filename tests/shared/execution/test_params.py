@@ -31,6 +31,13 @@ def written(tmp_path: Path, dotted: str | None = None, value: Any = None, *, dro
     return path
 
 
+def of_stages() -> dict[str, Any]:
+    """params.yaml as it is committed, without the section that flows alone obey."""
+    params = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
+    del params["flows"]
+    return dict(params)
+
+
 def complaint(path: Path) -> str:
     with pytest.raises(UserError) as caught:
         load_params(path)
@@ -41,7 +48,7 @@ def complaint(path: Path) -> str:
 
 def test_the_committed_file_is_valid_and_says_every_section_in_order() -> None:
     params = load_params(PARAMS)
-    assert list(yaml.safe_load(PARAMS.read_text(encoding="utf-8"))) == list(Params.model_fields)
+    assert list(of_stages()) == list(Params.model_fields)
     assert params.section("train")["lora_r"] == params.train.lora_r
     assert params.section("run.seed") == params.run.seed
 
@@ -87,6 +94,7 @@ def test_negatives_that_nobody_would_be_shown(tmp_path: Path) -> None:
     [
         ("train.learning_rat", 1.0, ["unknown key train.learning_rat", "did you mean learning_rate?"]),
         ("trian", {}, ["unknown key trian", "did you mean train?"]),
+        ("flow", {}, ["unknown key flow", "did you mean flows?"]),
         ("train.zzz", 1, ["unknown key train.zzz", "remove it"]),
         ("train.epochs", "4", ["train.epochs = '4'", "valid integer"]),
         ("train.epochs", 4.5, ["train.epochs = 4.5", "valid integer"]),
@@ -120,18 +128,6 @@ def test_negatives_that_nobody_would_be_shown(tmp_path: Path) -> None:
         ("extract.size", 100, ["extract.size = 100", "multiple of 28"]),
         ("run", None, ["run = None"]),
         ("run", 3, ["run = 3"]),
-        ("flows.nightly", "0 25 * * *", ["flows.nightly = '0 25 * * *': '25' is no hour, which is 0 to 23"]),
-        ("flows.weekly", "@weekly", ["flows.weekly = '@weekly': a cron has five fields", "not 1"]),
-        ("flows.timezone", "Europe/Berln", ["flows.timezone = 'Europe/Berln': no timezone has this name"]),
-        ("flows.timezone", "Europe", ["flows.timezone = 'Europe': no timezone has this name"]),
-        ("flows.timezone", "/etc/passwd", ["no timezone has this name"]),
-        ("flows.time_limits", {"trian": 5}, ["flows.time_limits = {'trian': 5", "no stage is named trian", "train?"]),
-        ("flows.time_limits", {"document": 5}, ["no stage is named document"]),
-        ("flows.time_limits", {"train": 0}, ["flows.time_limits.train = 0", "greater than 0"]),
-        ("flows.time_limit_minutes", 0, ["flows.time_limit_minutes = 0", "greater than 0"]),
-        ("flows.mlflow_page", "127.0.0.1:5000", ["flows.mlflow_page = '127.0.0.1:5000': write it as http://"]),
-        ("flows.mlflow_page", "http://a b", ["flows.mlflow_page = 'http://a b': write it as http://"]),
-        ("flows.mlflow_page", "http://a/", ["flows.mlflow_page = 'http://a/': write it as http://"]),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_the_key(
@@ -143,7 +139,7 @@ def test_a_wrong_value_is_one_line_that_names_the_key(
 
 
 def test_every_key_is_required(tmp_path: Path) -> None:
-    for section, keys in yaml.safe_load(PARAMS.read_text(encoding="utf-8")).items():
+    for section, keys in of_stages().items():
         assert f"{section} is missing" in complaint(written(tmp_path, section, drop=True))
         for key in keys:
             assert f"{section}.{key} is missing" in complaint(written(tmp_path, f"{section}.{key}", drop=True))
@@ -159,7 +155,7 @@ def test_the_order_of_modalities_means_nothing(tmp_path: Path, key: str) -> None
 
 
 def test_what_is_written_is_read_as_stages_record_it() -> None:
-    raw = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
+    raw = of_stages()
     assert as_read(raw) == load_params(PARAMS).model_dump(mode="json")
     raw["encode"]["modalities"].reverse()
     assert as_read(raw) == load_params(PARAMS).model_dump(mode="json")
@@ -172,12 +168,6 @@ def test_what_is_written_is_read_as_stages_record_it() -> None:
 
 def test_a_whole_number_will_do_for_a_real_one(tmp_path: Path) -> None:
     assert load_params(written(tmp_path, "train.temperature", 1)).train.temperature == 1.0
-
-
-def test_what_is_not_scheduled_and_limits_of_single_stages(tmp_path: Path) -> None:
-    assert load_params(written(tmp_path, "flows.nightly", None)).flows.nightly is None
-    assert load_params(written(tmp_path, "flows.time_limits", {"train": 90})).flows.time_limits == {"train": 90.0}
-    assert load_params(written(tmp_path, "flows.mlflow_page", "https://mlflow.example.org/team")).flows.mlflow_page
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tasks.shared.execution.params import Params, Section, as_read, load_params
+from tasks.shared.execution.params import Params, as_read, load_params
+from tasks.shared.execution.params_sections import Section
 from tasks.shared.execution.profiles import OF_THE_USER, Changed, choose, described, deviations, names, read_profile
 from tasks.shared.runtime.errors import UserError
 from tests.conftest import REPOSITORY

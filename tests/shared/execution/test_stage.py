@@ -14,6 +14,7 @@ import pytest
 from mlflow import MlflowClient
 
 from tasks.shared.artifacts.publish import read_manifest
+from tasks.shared.execution.code import code_of
 from tasks.shared.execution.pipeline import dvc_hash
 from tasks.shared.execution.reused import Reused, read_reused
 from tasks.shared.execution.stage import StageRun, limit_threads, main
@@ -28,6 +29,7 @@ stages:
     deps: [tasks/shared/runtime/errors.py, results/corpus]
     params: [mine, run.seed]
     outs: [results/mine]
+    meta: {tracked: [negatives.jsonl, not-there.csv]}
 """
 
 
@@ -44,7 +46,6 @@ def good(stage: StageRun) -> None:
     write_text(stage.out / "negatives.jsonl", f"{stage.params.run.seed}\n")
     stage.counts = {"queries": 2, "dropped_positives": 1}
     stage.metrics = {"seconds": 1.5}
-    stage.artifacts = ["negatives.jsonl"]
 
 
 def outcome(work: Callable[[StageRun], None], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
@@ -68,7 +69,7 @@ def test_a_stage_publishes_and_tells_mlflow(toy: Workspace, capsys: pytest.Captu
     assert capsys.readouterr().out == "mine: 2 queries, 1 dropped positives\n"
     manifest = read_manifest("mine")
     assert set(manifest["params"]) == {"mine", "run.seed"}
-    assert list(manifest["code"]) == ["tasks/shared/runtime/errors.py"]
+    assert manifest["code"] == code_of("tasks.mine.__main__")
     assert list(manifest["inputs"]) == ["results/corpus/manifest.json"]
     assert list(manifest["outputs"]) == ["results/mine/negatives.jsonl"]
     assert manifest["counts"] == {"queries": 2, "dropped_positives": 1}
@@ -282,5 +283,6 @@ def test_threads_are_bounded_though_numpy_is_there_already() -> None:
             limit_threads(threads)
             assert {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"} == {threads}
             assert os.environ["OMP_NUM_THREADS"] == str(threads)
+            assert os.environ["OMP_WAIT_POLICY"] == "passive"
     finally:
         limit_threads(max(before, default=1))

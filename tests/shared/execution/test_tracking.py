@@ -2,21 +2,34 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
+import re
 import socket
+import sqlite3
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.version import VERSION
 
-from tasks.shared.execution.tracking import EXPERIMENT, REGISTERED_MODEL, TAG_LIMIT, Tracker, flat, git_tags
+from tasks.shared.execution.mlflow_database import SCHEMAS, DatabaseRun
+from tasks.shared.execution.tracking import (
+    EXPERIMENT,
+    REGISTERED_MODEL,
+    TAG_LIMIT,
+    ClientRun,
+    Run,
+    Tracker,
+    flat,
+    git_tags,
+)
+from tests.project import copy_database
 
 
 @pytest.fixture
 def client(mlflow_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
-    shutil.copy(mlflow_database, tmp_path / "mlflow.db")
+    copy_database(mlflow_database, tmp_path / "mlflow.db", tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     return MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
@@ -76,6 +89,71 @@ def test_latest_moves_to_the_newest_version(client: MlflowClient, tmp_path: Path
     assert len(client.search_model_versions(f"name = '{REGISTERED_MODEL}'")) == 2
 
 
+def tell(run: Run, folder: Path) -> None:
+    run.log("params", [("a.b", "1"), ("long", "y" * 7000)])
+    run.log("tags", [("git.commit", "abc"), ("é", "漢\n'")])
+    run.log("tags", [("git.commit", "def")])
+    run.log("metrics", [("loss", 2.0, 50, 1), ("loss", 3.0, 60, 2), ("loss", 9.0, 70, 0), ("nDCG_at_10", 0.1, 50, 0)])
+    run.log("metrics", [("loss", 3.0, 60, 2), ("gone", math.nan, 50, 0), ("vast", math.inf, 50, 0)])
+    run.artifact(folder / "adapter")
+    run.artifact(folder / "adapter" / "weights")
+    run.register(REGISTERED_MODEL, "adapter", {"reeltrace.manifest": "abc"})
+    run.register(REGISTERED_MODEL, "adapter", {})
+    run.end("FINISHED")
+
+
+def test_the_database_gets_the_rows_that_mlflows_client_writes(client: MlflowClient, tmp_path: Path) -> None:
+    (tmp_path / "adapter").mkdir()
+    (tmp_path / "adapter" / "weights").write_bytes(b"x")
+    path, tables, kept = tmp_path / "mlflow.db", [], []
+    with sqlite3.connect(path) as database:
+        names = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    for direct in (False, True):
+        before = {name: set(rows_of(path, name)) for name in names}
+        tags = {"git.dirty": "false"}
+        run = DatabaseRun(path, EXPERIMENT, "train", tags) if direct else ClientRun(f"sqlite:///{path}", "train", tags)
+        tell(run, tmp_path)
+        with sqlite3.connect(path) as database:
+            (run_id,) = database.execute("SELECT run_uuid FROM runs ORDER BY rowid DESC LIMIT 1").fetchone()
+            artifacts = {one.path for one in client.list_artifacts(run_id)}
+            kept.append((artifacts, Path(client.download_artifacts(run_id, "adapter/weights")).read_bytes()))
+            new = {name: set(rows_of(path, name)) - before[name] for name in names}
+            for table in ("registered_models", "model_versions", "model_version_tags"):
+                database.execute(f"DELETE FROM {table}")
+        tables.append({name: sorted(neutral(rows, run_id)) for name, rows in new.items()})
+    assert tables[0] == tables[1]
+    assert {name for name, rows in tables[0].items() if rows} >= {
+        "runs", "params", "metrics", "latest_metrics", "tags", "registered_models", "model_versions",
+        "model_version_tags",
+    }  # fmt: skip
+    assert kept[0] == kept[1] == ({"adapter", "weights"}, b"x")
+
+
+def rows_of(path: Path, table: str) -> list[tuple[str, ...]]:
+    with sqlite3.connect(path) as database:
+        return [tuple(map(repr, row)) for row in database.execute(f'SELECT * FROM "{table}"')]
+
+
+def neutral(rows: set[tuple[str, ...]], run_id: str) -> list[tuple[str, ...]]:
+    """Rows without what may differ: the run's id, and times of now in milliseconds."""
+    return [tuple(re.sub(r"^1\d{12}$", "TIME", one.replace(run_id, "RUN")) for one in row) for row in rows]
+
+
+def test_the_tables_of_this_mlflow_are_known(mlflow_database: Path) -> None:
+    """Another version of MLflow is used with its client until its tables are looked at."""
+    with sqlite3.connect(mlflow_database) as database:
+        ((schema,),) = database.execute("SELECT version_num FROM alembic_version")
+    assert schema == SCHEMAS.get(".".join(VERSION.split(".")[:2])), f"MLflow {VERSION}"
+
+
+def test_a_database_of_unknown_tables_is_left_to_the_client(client: MlflowClient, tmp_path: Path) -> None:
+    path = tmp_path / "mlflow.db"
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE alembic_version SET version_num = 'another'")
+    with pytest.raises(LookupError, match="another"):
+        DatabaseRun(path, EXPERIMENT, "train", {})
+
+
 def said_once(capsys: pytest.CaptureFixture[str]) -> bool:
     captured = capsys.readouterr()
     return captured.out == "" and captured.err.count("MLflow is out of reach") == 1 and captured.err.count("\n") == 1
@@ -122,7 +200,7 @@ def test_tracking_that_breaks_on_the_way_costs_a_line(
     def refuse(*_: object, **__: object) -> None:
         raise ConnectionError("gone\naway")
 
-    monkeypatch.setattr(tracker._client, "log_batch", refuse)
+    monkeypatch.setattr(tracker._run, "log", refuse)
     use_everything(tracker, tmp_path)
     assert said_once(capsys)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.shared.execution.params import Retriever
-from tasks.shared.retrieval import dense
-from tasks.shared.retrieval.dense import DenseRetriever
+from tasks.shared.execution.params_sections import Retriever
+from tasks.shared.retrieval.dense import DenseRetriever, chunks_of
+from tasks.shared.retrieval.text_encoder import batch_size
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.models import resolve_model
 
@@ -96,7 +96,6 @@ def test_its_identity_is_that_of_its_files(retriever: DenseRetriever) -> None:
 
 def test_texts_are_encoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REELTRACE_STORE", str(tmp_path / "store"))
-    monkeypatch.setattr(dense, "CHUNK", 2)
     loads: list[str] = []
     first, again = retriever_of(loads), retriever_of(loads)
     said = first.documents(TEXTS).values
@@ -104,8 +103,8 @@ def test_texts_are_encoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert np.array_equal(again.documents(TEXTS).values, said)
     assert (loads, again.asked, again.reused) == (["load"], 3, 3), "the model is not even loaded"
 
-    more = again.documents(TEXTS | {"new": "x"}).values  # the shortest: the first chunk stays
-    assert (len(loads), again.reused) == (2, 5)
+    more = again.documents(TEXTS | {"new": "x"}).values  # of another length than the others: they are not encoded again
+    assert (len(loads), again.reused) == (2, 6)
     monkeypatch.setenv("REELTRACE_STORE", str(tmp_path / "clean"))
     assert np.array_equal(retriever_of([]).documents(TEXTS | {"new": "x"}).values, more)
 
@@ -122,5 +121,19 @@ def test_what_decides_a_vector_decides_which_is_taken(other: dict[str, object]) 
     assert changed.reused == 0
 
 
+def test_one_more_text_changes_one_chunk() -> None:
+    words = ("storm", "flood", "parade")
+    texts = [f"{word} {number} {'and rain ' * (number % 5)}" for number in range(400) for word in words]
+    chunks = chunks_of(texts)
+    assert sorted(text for chunk in chunks for text in chunk) == sorted({*texts})
+    assert chunks_of(reversed([*texts, texts[0]])) == chunks, "neither order nor a text that is there twice matters"
+    assert all([len(text) for text in chunk] == sorted(map(len, chunk), reverse=True) for chunk in chunks)
+    for new in ("", "snow", "an avalanche in the valley", "wind " * 40):
+        more = chunks_of([*texts, new])
+        made = [chunk for chunk in more if chunk not in chunks]
+        assert new in {text for chunk in made for text in chunk}
+        assert len(made) <= 2 and len([chunk for chunk in chunks if chunk not in more]) <= 1, "or it parts one in two"
+
+
 def test_long_texts_are_read_in_small_batches() -> None:
-    assert [dense.batch_size(longest) for longest in (0, 4000, 20_000, 200_000)] == [32, 32, 6, 1]
+    assert [batch_size(longest) for longest in (0, 4000, 20_000, 200_000)] == [32, 32, 6, 1]

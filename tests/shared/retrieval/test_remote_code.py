@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.shared.execution.params import Retriever
+from tasks.shared.execution.params_sections import Retriever
 from tasks.shared.retrieval.dense import DenseRetriever
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.models import Model
@@ -104,7 +104,7 @@ def test_weights_of_16_bits_leave_means_lengths_and_vectors_in_32(drama: Path) -
 PROGRAM = """
 import sys
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.execution.params import Retriever
+from tasks.shared.execution.params_sections import Retriever
 from tasks.shared.retrieval.dense import DenseRetriever
 try:
     found = DenseRetriever(Retriever.model_validate_json(sys.argv[1]), 2, lambda: None)

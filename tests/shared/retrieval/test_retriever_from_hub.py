@@ -20,7 +20,7 @@ NAME = "owner/drama"
 PROGRAM = """
 import json, sys
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.execution.params import Retriever
+from tasks.shared.execution.params_sections import Retriever
 from tasks.shared.retrieval.dense import DenseRetriever
 from tasks.shared.retrieval.licence import licence_of
 for params in json.loads(sys.argv[1]):

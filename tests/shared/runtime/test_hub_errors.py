@@ -23,13 +23,13 @@ LOADERS = {
     "omni": "from tasks.omni.loading import load_embedder; load_embedder('owner/model', '{commit}')",
     "adapter": "from tasks.shared.runtime.hub import fetch; fetch('owner/model', '{commit}', 'adapter_config.json')",
     "retriever": """
-from tasks.shared.execution.params import Retriever
+from tasks.shared.execution.params_sections import Retriever
 from tasks.shared.retrieval.dense import DenseRetriever
 DenseRetriever(Retriever(model='owner/model', revision='{commit}', query_prompt='', document_prompt='',
                          dimensions=None, trust_remote_code=False, dtype='float32'), 2, print)""",
     "whisper": """
 from tasks.shared.runtime.models import resolve_model
-from tasks.shared.execution.params import Transcribe
+from tasks.shared.execution.params_sections import Transcribe
 from tasks.transcribe.recogniser import Recogniser
 Recogniser(resolve_model('owner/model', '{commit}', 'transcribe'),
            Transcribe(source='whisper', ocr='none', model='owner/model', revision='{commit}', language=None,

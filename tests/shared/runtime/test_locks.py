@@ -5,9 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,30 @@ def test_who_has_it_is_told_and_death_frees_it(tmp_path: Path) -> None:
     assert lock is not None
     holder = holder_of(tmp_path / "lock")
     assert holder is not None and (holder.what, holder.pid) == ("me", os.getpid())
+    os.close(lock)
+
+
+HANDS_ON = """
+import subprocess, sys
+from pathlib import Path
+from tasks.shared.runtime.locks import take
+lock = take(Path("lock"), "a stage")
+print(subprocess.Popen(["sleep", "300"], pass_fds=[lock], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).pid)
+"""
+
+
+def test_a_program_that_inherited_it_holds_it_after_an_orderly_end_of_who_took_it(tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[3])}
+    done = subprocess.run(
+        [sys.executable, "-c", HANDS_ON], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    heir = int(done.stdout)
+    try:
+        assert take(tmp_path / "lock", "me") is None
+    finally:
+        os.kill(heir, signal.SIGKILL)
+    while (lock := take(tmp_path / "lock", "me")) is None:
+        time.sleep(0.02)
     os.close(lock)
 
 

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.shared.execution.engine import Job, process
+from tasks.shared.execution.engine import process
 from tasks.shared.execution.items import ItemStore
+from tasks.shared.execution.plan import Item, Plan
 from tasks.shared.runtime.files import write_text
 from tasks.shared.runtime.progress import PAUSE, PLACE, Bar, Progress, progress, read_progress
 
@@ -153,28 +154,28 @@ def tells(place: str, folder: Path) -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_only_the_parent_tells(tmp_path: Path, place: Path, workers: int) -> None:
-    store = ItemStore("step", {}, tmp_path / "store")
-    jobs = [Job(f"v{number}", store.key(str(number)), str(place)) for number in range(4)]
-    done = process("step", store, jobs, tells, workers=workers).done
+    store = ItemStore("step", "tasks", {}, tmp_path / "store")
+    jobs = [Item(f"v{number}", store.key(str(number)), str(place)) for number in range(4)]
+    done = process("step", Plan(store, jobs), tells, workers=workers).done
     told = {line for entry in done.values() for line in (entry / "told.txt").read_text().split()}
     assert told == {"step"}
     assert read_progress(place) == Progress("step", 4, 4, "video")
 
 
 def test_items_of_the_store_count_as_done(tmp_path: Path, told: list[Progress]) -> None:
-    store = ItemStore("step", {}, tmp_path / "store")
-    jobs = [Job(f"v{number}", store.key(str(number)), str(number)) for number in range(5)]
+    store = ItemStore("step", "tasks", {}, tmp_path / "store")
+    jobs = [Item(f"v{number}", store.key(str(number)), str(number)) for number in range(5)]
 
     def work(payload: str, folder: Path) -> None:
         write_text(folder / "item", payload)
 
-    process("step", store, jobs[:3], work, workers=1)
+    process("step", Plan(store, jobs[:3]), work, workers=1)
     del told[:]
     loaded: list[Progress] = []
-    process("step", store, jobs, work, workers=1, prepare=lambda: loaded.append(told[-1]), unit="track")
+    process("step", Plan(store, jobs, "track"), work, workers=1, prepare=lambda: loaded.append(told[-1]))
     assert loaded == [Progress("step", 3, 5, "track")], "prepared once, after the store was looked through"
     assert [one.done for one in told] == [0, 3, 3, 5]
-    process("step", store, jobs, work, workers=1, prepare=lambda: loaded.append(told[-1]))
+    process("step", Plan(store, jobs), work, workers=1, prepare=lambda: loaded.append(told[-1]))
     assert len(loaded) == 1, "nothing is prepared where nothing is missing"
 
 

@@ -1,0 +1,170 @@
+"""What people judged of a sample, read back: how many mined negatives are relevant after all."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from pathlib import Path
+
+from tasks.negatives.data import NegativesData
+from tasks.negatives.facts import Fact
+from tasks.negatives.sample import strata_of, stratum_of, unguarded
+from tasks.shared.runtime.errors import UserError
+
+ANSWERS = ("yes", "no", "unsure")
+NEEDED = ("query_id", "video_id", "relevant", "mine_manifest")
+NAMED = 3  # mistakes that one message names
+Z = 1.959963984540054  # of 95 %
+
+Rows = list[tuple[int, dict[str, str]]]  # with the line that each stands at
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Share of relevant ones among those judged yes or no, with its 95 % interval (Wilson 1927); None without any.
+
+    `size` is that of the stratum, or of all.
+    """
+
+    stratum: str
+    size: int
+    yes: int
+    no: int
+    unsure: int
+    rate: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Judgments:
+    """What the file says of these negatives.
+
+    Attributes:
+        overall: weighted by the sizes of the strata that were judged. Its interval is Wilson's for as many judgments
+            as the weights leave, `effective` = (sum of weights)^2 / sum of weight^2 / judged (Kish 1965).
+        covered: share of all negatives that are in strata with a judgment: the rate says nothing of the rest.
+        empty: rows without an answer.
+        relevant: negatives judged relevant, by the line of the file that says so.
+    """
+
+    path: str
+    mine: str
+    overall: Rate
+    effective: float
+    covered: float
+    empty: int
+    strata: list[Rate]
+    relevant: dict[int, Fact]
+
+
+def read_judgments(data: NegativesData, facts: Sequence[Fact], path: Path) -> Judgments:
+    """Read a judged sample. Raises UserError where it is of other negatives, or a line is wrong."""
+    mine = data.origin.mine
+    rows = _rows(path)
+    for line, row in rows:
+        if (other := row["mine_manifest"].strip()) != mine:
+            raise UserError(
+                f"{path}:{line}: drawn from other negatives (mine {other[:12] or 'unnamed'}) than those of "
+                f"{data.origin.state} (mine {mine[:12]}); name their state with --rev"
+            )
+    answers = _answers(path, rows, facts)
+    by_stratum: dict[str, list[str]] = {}
+    for _, fact, answer in answers:
+        by_stratum.setdefault(stratum_of(fact), []).append(answer)
+    strata = [_rate(name, len(members), by_stratum.get(name, [])) for name, members in strata_of(facts).items()]
+    overall, effective = weighted(strata)
+    return Judgments(
+        path=str(path),
+        mine=mine,
+        overall=overall,
+        effective=effective,
+        covered=sum(one.size for one in strata if one.rate is not None) / max(1, len(facts)),
+        empty=len(rows) - len(answers),
+        strata=strata,
+        relevant={line: fact for line, fact, answer in answers if answer == "yes"},
+    )
+
+
+def wilson(rate: float, count: float) -> tuple[float, float]:
+    """95 % score interval of a share observed in `count` trials, which need not be a whole number (Wilson 1927)."""
+    square = Z * Z / count
+    middle = (rate + square / 2) / (1 + square)
+    half = Z / (1 + square) * sqrt(rate * (1 - rate) / count + square / (4 * count))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def weighted(strata: Sequence[Rate]) -> tuple[Rate, float]:
+    """The rate over all strata that have one, and the effective number of judgments; see `Judgments.overall`."""
+    rated = [(one.size, one.yes + one.no, one.rate) for one in strata if one.rate is not None]
+    size, yes, no, unsure = (sum(getattr(one, name) for one in strata) for name in ("size", "yes", "no", "unsure"))
+    if not rated:
+        return Rate("all", size, yes, no, unsure, None, None, None), 0.0
+    total = sum(weight for weight, _, _ in rated)
+    rate = sum(weight * one for weight, _, one in rated) / total
+    effective = total**2 / sum(weight**2 / judged for weight, judged, _ in rated)
+    return Rate("all", size, yes, no, unsure, rate, *wilson(rate, effective)), effective
+
+
+def _rate(stratum: str, size: int, answers: Sequence[str]) -> Rate:
+    yes, no, unsure = (answers.count(one) for one in ANSWERS)
+    if not yes + no:
+        return Rate(stratum, size, yes, no, unsure, None, None, None)
+    rate = yes / (yes + no)
+    return Rate(stratum, size, yes, no, unsure, rate, *wilson(rate, yes + no))
+
+
+def _rows(path: Path) -> Rows:
+    """Rows with their lines. Comma, semicolon or tab: spreadsheets save what their country uses."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); name a file that --sample wrote") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 ({error.reason} at byte {error.start}); save it as CSV UTF-8") from None
+    header = text.split("\n", 1)[0]
+    reader = csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=header.count), strict=True)
+    rows: Rows = []
+    try:
+        reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
+        if absent := [name for name in NEEDED if name not in reader.fieldnames]:
+            raise UserError(f"{path} has no column {', '.join(absent)}; name a file that --sample wrote")
+        for row in reader:
+            if None in row or None in row.values():  # too many cells, or too few
+                raise UserError(f"{path}:{reader.line_num}: not as many cells as the header has; restore the row")
+            if any(cell.strip() for cell in row.values()):
+                rows.append((reader.line_num, row))
+    except csv.Error as error:
+        raise UserError(f"{path}:{reader.line_num}: not CSV ({error}); save it as CSV UTF-8") from None
+    if not rows:
+        raise UserError(f"{path} has no rows; name a file that --sample wrote")
+    return rows
+
+
+def _answers(path: Path, rows: Rows, facts: Iterable[Fact]) -> list[tuple[int, Fact, str]]:
+    """The line, the negative and the answer of every row that has one."""
+    known = {(one.query_id, one.video_id): one for one in facts}
+    first: dict[tuple[str, str], int] = {}
+    found: list[tuple[int, Fact, str]] = []
+    wrong: list[str] = []
+    for line, row in rows:
+        key = (unguarded(row["query_id"].strip()), unguarded(row["video_id"].strip()))
+        answer = row["relevant"].strip().lower()
+        if key not in known:
+            wrong.append(f"line {line}: {key[1]} is not a mined negative of query {key[0]}")
+        elif key in first:
+            wrong.append(f"line {line}: the same negative as in line {first[key]}; leave one of them")
+        elif answer and answer not in ANSWERS:
+            wrong.append(f"line {line}: relevant is {row['relevant'].strip()!r}; write {', '.join(ANSWERS)} or nothing")
+        elif answer:
+            found.append((line, known[key], answer))
+        first.setdefault(key, line)
+    if wrong:
+        more = f"; and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
+        raise UserError(f"{path}: {'; '.join(wrong[:NAMED])}{more}")
+    if not found:
+        raise UserError(f"{path} has no judgment; write {', '.join(ANSWERS)} into the column `relevant`")
+    return found

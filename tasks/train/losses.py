@@ -1,0 +1,135 @@
+"""Contrastive losses over the embeddings of a whole batch.
+
+A loss does not depend on which rank or mini-batch made an embedding: how they are computed, gathered and given their
+gradients is the concern of `tasks.train.contrast`. All embeddings are float32 and of length 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class InfoNCE:
+    """InfoNCE (van den Oord et al. 2018), in one direction: from queries to documents, or from documents to queries.
+
+    For anchor i, with p+ its positive and p every candidate of every row:
+    -log( exp(a·p+ / temperature) / sum over p of exp(a·p / temperature) ).
+
+    Attributes:
+        temperature: of the scores.
+        margin: candidates whose cosine is above the positive's by more than this are left out; None: none are.
+        hardness: beta of `hardened`; 0: all negatives weigh the same.
+    """
+
+    temperature: float
+    margin: float | None = None
+    hardness: float = 0.0
+
+    def __call__(self, anchors: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
+        """The mean over anchors.
+
+        Args:
+            anchors: (rows, dimensions).
+            candidates: (columns, rows, dimensions): first every anchor's positive, then columns of negatives. The
+                negatives of every row are candidates for all anchors.
+        """
+        scores = anchors @ candidates.flatten(0, 1).T / self.temperature
+        if self.margin is not None:
+            scores = without_false_negatives(scores, self.margin / self.temperature)
+        if self.hardness:
+            scores = hardened(scores, self.hardness)
+        positives = torch.arange(len(anchors), device=anchors.device)  # the first column comes first
+        return torch.nn.functional.cross_entropy(scores, positives)
+
+
+def hardened(scores: torch.Tensor, beta: float) -> torch.Tensor:
+    """Scores with hard negatives weighted up (Robinson et al. 2021, "Contrastive learning with hard negative samples",
+    eq. 4 without the correction for false negatives).
+
+    The scores (rows, candidates) such that every negative counts in a softmax `exp(beta * score)` times, divided by
+    the mean of these weights over its row's negatives. So they count as much as before altogether only where they
+    score alike.
+
+    Scores are those over the temperature, as in the paper. Positives are on the diagonal and stay; so does -inf, which
+    is no negative. Weights have no gradient.
+    """
+    with torch.no_grad():
+        weights = beta * scores
+        weights.fill_diagonal_(-torch.inf)
+        negatives = weights.isfinite().sum(dim=1, keepdim=True)
+        added = weights - weights.logsumexp(dim=1, keepdim=True) + negatives.log()
+        added = added.masked_fill(~weights.isfinite(), 0.0)
+    return scores + added
+
+
+def without_false_negatives(scores: torch.Tensor, margin: float) -> torch.Tensor:
+    """Scores (rows, candidates) with -inf for likely false negatives: candidates that score above their row's positive,
+    which is on the diagonal, by more than the margin. The positive itself stays, whatever the margin.
+
+    A candidate that scores far above a query's positive is often relevant too, and not judged. NV-Retriever (de Souza
+    P. Moreira et al. 2024) and GISTEmbed (Solatorio 2024) exclude such candidates by another model's scores; here the
+    scores of the model that is being trained decide.
+    """
+    positives = scores.diagonal().unsqueeze(1)
+    above = (scores > positives + margin).fill_diagonal_(fill_value=False)
+    return scores.masked_fill(above, -torch.inf)
+
+
+def both_ways(
+    one: torch.Tensor, other: torch.Tensor, temperature: float, more: torch.Tensor | None = None
+) -> torch.Tensor:
+    """S(one, other): the mean of InfoNCE from one to the other and back; both are (rows, dimensions).
+
+    `more`, (any number, dimensions), are candidates in both directions that are no row's positive.
+    """
+    positives = torch.arange(len(one), device=one.device)
+    ways = []
+    for anchors, candidates in ((one, other), (other, one)):
+        everything = candidates if more is None else torch.cat([candidates, more])
+        ways.append(torch.nn.functional.cross_entropy(anchors @ everything.T / temperature, positives))
+    return (ways[0] + ways[1]) / 2
+
+
+def tuple_infonce(fused: torch.Tensor, second: torch.Tensor, swapped: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Tuple-InfoNCE: a document matches another view of itself, and no document with one modality of another row's
+    (Liu et al. 2021, "Contrastive multimodal fusion with TupleInfoNCE"; as in OmniRetriever, docs/objectives.md).
+
+    S(fused, second), with the swapped documents as negatives in both directions.
+
+    Args:
+        fused: the documents, (rows, dimensions).
+        second: another view of each.
+        swapped: documents with one modality of another row's, (any number, dimensions). They get no gradient.
+    """
+    return both_ways(fused, second, temperature, swapped.detach())
+
+
+def fusion_as_teacher(
+    fused: torch.Tensor, students: Sequence[torch.Tensor], temperatures: Sequence[float]
+) -> torch.Tensor:
+    """Fusion as teacher: documents with one modality alone are drawn to the whole documents, which stay in place
+    (OmniRetriever, docs/objectives.md): the mean over students of S(sg(fused), student), each at its own temperature.
+
+    Args:
+        fused: the documents, (rows, dimensions). They get no gradient.
+        students: the same with one modality alone, for each of the modalities.
+        temperatures: for each of the modalities.
+    """
+    terms = [
+        both_ways(fused.detach(), one, temperature) for one, temperature in zip(students, temperatures, strict=True)
+    ]
+    return torch.stack(terms).mean()
+
+
+def alignment(one: torch.Tensor, other: torch.Tensor, temperatures: tuple[float, float]) -> torch.Tensor:
+    """Pairwise alignment: a document with one modality alone matches itself with another (OmniRetriever,
+    docs/objectives.md; the loss of CLIP, Radford et al. 2021).
+
+    S(one, other), both (rows, dimensions), at the geometric mean of their temperatures: as if each side's embeddings
+    were divided by the root of its own.
+    """
+    return both_ways(one, other, (temperatures[0] * temperatures[1]) ** 0.5)
