@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from tasks.audit.change import Change
 from tasks.audit.reproduce.amounts import Amount
 from tasks.audit.reproduce.compare import Comparison, FileDifference, Verdict
 from tasks.audit.reproduce.params import OtherEnvironment
 from tasks.audit.reproduce.reproduce import EXIT, Reproduction, outcome
-from tasks.audit.reproduce.scores import Asked, Moved, ScoreResult, SystemScore
+from tasks.audit.reproduce.scores import Asked, ScoreResult, SystemScore
 from tasks.audit.reproduce.view import headline, show_answer
 
 SAME = ScoreResult(identical=True, systems=[])
@@ -52,7 +53,9 @@ def answer() -> Reproduction:
         "cd" * 32,
         Amount("vectors", 3, 9, 1e-7, 0.5, "v\x1b[1m"),
     )
-    tuned = SystemScore("tuned", {"nDCG@10": (0.5, 0.25)}, 8, 1, 1.0, 0.125, [Moved("q\x1b[31mred[bold]", 1.0, None)])
+    tuned = SystemScore(
+        "tuned", {"nDCG@10": (0.5, 0.25)}, 8, 1, 1.0, 0.125, [Change("q\x1b[31mred[bold]", "removed", 1.0, None)]
+    )
     return Reproduction(
         outcome="differs",
         state="workspace",

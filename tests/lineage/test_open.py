@@ -117,7 +117,7 @@ def test_another_result_upstream_breaks_the_chain(finished: Project, monkeypatch
     monkeypatch.chdir(finished.root)
     manifest = Path("results/mine/manifest.json")
     manifest.write_text(manifest.read_text(encoding="utf-8").replace('"queries"', '"querys"'), encoding="utf-8")
-    assert {(link.stage, link.path) for link in workspace().broken()} == {
+    assert {(link.reader, link.artifact.path) for link in workspace().broken()} == {
         ("train", "results/mine/manifest.json"),
         ("report", "results/mine/manifest.json"),
     }

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from tasks.audit.change import Change
-from tasks.audit.diff.data import DataDifference, data_difference
+from tasks.audit.diff.data import Items, data_difference
 from tasks.audit.diff.effect import EffectDifference, effect_difference
 from tasks.audit.diff.negatives import NegativesDifference, negatives_difference
 from tasks.audit.diff.pair import Pair
-from tasks.audit.diff.stages import StageDifference, stage_differences
-from tasks.audit.diff.training import (
-    CheckpointDifference,
-    ExposureDifference,
-    checkpoint_difference,
-    exposure_difference,
-)
-from tasks.audit.text import shortened
+from tasks.audit.diff.stages import StageDifference, causes, stage_differences
+from tasks.audit.diff.training import ExposureDifference, checkpoint_difference, exposure_difference
 from tasks.lineage.lineage import FINAL, Lineage
 from tasks.shared.artifacts.scores import HEADLINE
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import canonical_json
 
 T = TypeVar("T")
-NAMED = 3  # differences of one stage that the headline names
-WIDTH = 60  # characters of a value
 
 
 @dataclass(frozen=True)
@@ -56,6 +46,8 @@ class Difference:
     Attributes:
         identical: every stage has the same manifest in both; nothing else is filled in.
         parts: the stages where they part, in the DAG's order; of those, `same_result` published the same bytes.
+        data: by table; None where a table cannot be compared.
+        checkpoint: what is known of it in A and in B, by name.
         unknown: what could not be compared, and why.
         caveats: why the scores of A and B do not mean the same, where they do not.
     """
@@ -67,10 +59,10 @@ class Difference:
     parts: list[str]
     same_result: list[str]
     stages: list[StageDifference]
-    data: DataDifference | None = None
+    data: dict[str, Items | None] | None = None
     negatives: NegativesDifference | None = None
     exposures: ExposureDifference | None = None
-    checkpoint: CheckpointDifference | None = None
+    checkpoint: dict[str, list[Any]] | None = None
     effect: EffectDifference | None = None
     caveats: list[str] | None = None
     unknown: list[str] | None = None
@@ -122,30 +114,6 @@ def headline(stages: Sequence[StageDifference], effect: EffectDifference | None,
     return f"{_parting(stages)}; {_number(effect) if effect else equal}."
 
 
-def causes(one: StageDifference) -> str:
-    """What a stage differs by, in a few words."""
-    found = [f"{each.key} {value(each, 'a')} -> {value(each, 'b')}" for each in [*one.params, *one.components]]
-    found += [f"code {each.key} {each.how}" for each in one.code] if len(one.code) == 1 else []
-    found += [f"{len(one.code)} code files"] if len(one.code) > 1 else []
-    found += [f"{each.key} {each.how}" for each in one.external]
-    found += [f"{each.key} {'read' if each.how == 'added' else 'not read'} in B" for each in one.reads]
-    if len(found) > NAMED:
-        found = [*found[:NAMED], f"and {len(found) - NAMED} more"]
-    if found:
-        return ", ".join(found)
-    if one.outputs and not one.outputs.differ:
-        return "its manifest only"
-    return "other bytes from the same params, code, versions and inputs"
-
-
-def value(change: Change, side: str) -> str:
-    """A param or version on one line, as JSON where it is no text; a side without it is `none`."""
-    if change.how == ("added" if side == "a" else "removed"):
-        return "none"
-    found = change.a if side == "a" else change.b
-    return shortened(found if isinstance(found, str) else canonical_json(found), WIDTH)
-
-
 def _parting(stages: Sequence[StageDifference]) -> str:
     parting = [one for one in stages if one.kind == "parts"]
     unknown = ", ".join(one.stage for one in stages if one.kind == "unknown")
@@ -184,7 +152,7 @@ def _side(asked: str, lineage: Lineage) -> Side:
     return Side(asked, lineage.name, lineage.commit, lineage.dirty, manifest.digest if manifest else None, runs, notes)
 
 
-def _caveats(data: DataDifference, effect: EffectDifference | None) -> list[str]:
+def _caveats(data: Mapping[str, Items | None], effect: EffectDifference | None) -> list[str]:
     """Differences of the test itself: of what is asked, of what counts as right, and of what is searched."""
     found = []
     if effect and (effect.only_a or effect.only_b):
@@ -194,13 +162,12 @@ def _caveats(data: DataDifference, effect: EffectDifference | None) -> list[str]
         )
     for side, names in (("A", effect.systems_a), ("B", effect.systems_b)) if effect else ():
         found += [f"{', '.join(names)} ranked in {side} only"] if names else []
-    judged = data.judgments["test"]
+    videos, asked, judged = (data[name] for name in ("videos", "queries", "judgments, test"))
     if judged and judged.differ:
         queries = {pair.split(" ")[0] for pair in [*judged.added, *judged.removed, *judged.changed]}
         found.append(f"{len(queries)} test queries are judged otherwise in B")
-    if data.queries:
-        worded = sum(any(one.key == "text" for one in fields) for fields in data.queries.changed.values())
-        found += [f"{worded} queries have other words in B"] if worded else []
-    if data.videos and (data.videos.added or data.videos.removed):
-        found.append(f"B has {len(data.videos.added)} videos more and {len(data.videos.removed)} fewer than A")
+    worded = sum(any(one.key == "text" for one in fields) for fields in asked.changed.values()) if asked else 0
+    found += [f"{worded} queries have other words in B"] if worded else []
+    if videos and (videos.added or videos.removed):
+        found.append(f"B has {len(videos.added)} videos more and {len(videos.removed)} fewer than A")
     return found

@@ -10,7 +10,7 @@ from typing import Any
 from tasks.audit.change import Change, changes
 from tasks.audit.diff.pair import Pair
 from tasks.shared.artifacts import media, transcripts
-from tasks.shared.artifacts.corpus import SPLITS, read_qrels, read_queries, read_videos
+from tasks.shared.artifacts.corpus import SPLITS, Query, Split, read_qrels, read_queries, read_videos
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 
@@ -41,41 +41,29 @@ class Items:
         return bool(self.added or self.removed or self.changed)
 
 
-@dataclass(frozen=True)
-class DataDifference:
-    """Tables of the data in A and in B; a table that cannot be compared is None. A judgment's id is `query video`."""
+def data_difference(pair: Pair, unknown: list[str]) -> dict[str, Items | None]:
+    """Compare every table of the data, by its name; what cannot be compared is None, and `unknown` says why.
 
-    videos: Items | None
-    queries: Items | None
-    judgments: dict[str, Items | None]  # by split
-    media: Items | None
-    transcripts: Items | None
-
-    def tables(self) -> dict[str, Items | None]:
-        """Every table by its name."""
-        judged = {f"judgments, {split}": one for split, one in self.judgments.items()}
-        both = {"videos": self.videos, "queries": self.queries}
-        return both | judged | {"media": self.media, "transcripts": self.transcripts}
-
-
-def data_difference(pair: Pair, unknown: list[str]) -> DataDifference:
-    """Compare every table; what cannot be compared is told in `unknown`."""
-
-    def table(what: str, path: Path, rows: Callable[[Path], Rows]) -> Items | None:
+    An item of a table of judgments is `query video`.
+    """
+    tables: dict[str, tuple[Path, Callable[[Path], Rows]]] = {
+        "videos": (VIDEOS, lambda path: {one.video_id: vars(one) for one in read_videos(path)}),
+        "queries": (QUERIES, lambda path: {one.query_id: vars(one) for one in read_queries(path)}),
+        **{f"judgments, {split}": (CORPUS / f"qrels.{split}.trec", _judged) for split in SPLITS},
+        "media": (media.FOLDER / media.TABLE, lambda path: _fields(media.read_media(path.parent))),
+        "transcripts": (
+            transcripts.FOLDER / transcripts.TABLE,
+            lambda path: _fields(transcripts.read_transcripts(path.parent)),
+        ),
+    }
+    found: dict[str, Items | None] = {}
+    for name, (path, rows) in tables.items():
         try:
-            return Items(same_bytes=True) if pair.same(path) else compare_items(*pair.read(path, rows))
+            found[name] = Items(same_bytes=True) if pair.same(path) else compare_items(*pair.read(path, rows))
         except UserError as error:
-            unknown.append(f"{what}: {error}")
-            return None
-
-    made, heard = media.FOLDER / media.TABLE, transcripts.FOLDER / transcripts.TABLE
-    return DataDifference(
-        videos=table("videos", VIDEOS, lambda path: {one.video_id: vars(one) for one in read_videos(path)}),
-        queries=table("queries", QUERIES, lambda path: {one.query_id: vars(one) for one in read_queries(path)}),
-        judgments={split: table(f"judgments, {split}", CORPUS / f"qrels.{split}.trec", _judged) for split in SPLITS},
-        media=table("media", made, lambda path: _fields(media.read_media(path.parent))),
-        transcripts=table("transcripts", heard, lambda path: _fields(transcripts.read_transcripts(path.parent))),
-    )
+            found[name] = None
+            unknown.append(f"{name}: {error}")
+    return found
 
 
 def compare_items(a: Rows, b: Rows) -> Items:
@@ -83,6 +71,15 @@ def compare_items(a: Rows, b: Rows) -> Items:
     common = a.keys() & b.keys()
     changed = {name: found for name in sorted(common) if (found := changes(a[name], b[name]))}
     return Items(False, len(common) - len(changed), sorted(b.keys() - common), sorted(a.keys() - common), changed)
+
+
+def queries_of(pair: Pair, split: Split) -> dict[str, Query]:
+    """What is known of the queries of a split, by id, B's word first; nothing where the corpus is not to be had."""
+    try:
+        a, b = pair.read(QUERIES, lambda path: {one.query_id: one for one in read_queries(path, split)})
+    except UserError:  # `data_difference` says so
+        return {}
+    return a | b
 
 
 def _fields(found: Mapping[str, Any]) -> Rows:

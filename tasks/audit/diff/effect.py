@@ -7,26 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
-from tasks.audit.diff.data import QUERIES
+from tasks.audit.diff.data import queries_of
 from tasks.audit.diff.pair import Pair
 from tasks.lineage.lineage import FINAL, Lineage
 from tasks.lineage.model import Execution
-from tasks.shared.artifacts.corpus import Query, read_queries
-from tasks.shared.artifacts.scores import (
-    FOLDER,
-    HEADLINE,
-    MEASURES,
-    METRICS,
-    PER_QUERY,
-    SYSTEMS,
-    read_per_query,
-    read_scores,
-)
+from tasks.shared.artifacts import scores
+from tasks.shared.artifacts.corpus import Query
+from tasks.shared.artifacts.scores import HEADLINE, MEASURES, SYSTEMS, read_per_query, read_scores
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.progress import progress
 
 ALIKE = 1e-12  # values of two computations closer than this are equal
 UNKNOWN = "unknown"
+SETTINGS = {"resamples": "evaluate.bootstrap", "permutations": "evaluate.permutations", "seed": "run.seed"}
 Values = dict[str, dict[str, dict[str, float]]]  # system -> query id -> measure -> value
 
 
@@ -106,14 +99,10 @@ class EffectDifference:
 
 def effect_difference(pair: Pair) -> EffectDifference | None:
     """Compare scores; None where every query scores the same. Raises UserError where they cannot be compared."""
-    if pair.same(FOLDER / PER_QUERY):
+    if pair.same(scores.FOLDER / scores.PER_QUERY):
         return None
     a, b = pair.each(_scores)
-    try:
-        queries = pair.read(QUERIES, lambda path: {one.query_id: one for one in read_queries(path, "test")})
-    except UserError:  # said where the data are compared
-        queries = {}, {}
-    return compare_scores(a, b, queries[0] | queries[1], _settings(pair.a.execution(FINAL)))
+    return compare_scores(a, b, queries_of(pair, "test"), _settings(pair.a.execution(FINAL)))
 
 
 def compare_scores(a: Values, b: Values, queries: Mapping[str, Query], settings: Mapping[str, int]) -> EffectDifference:
@@ -156,7 +145,7 @@ def compare_scores(a: Values, b: Values, queries: Mapping[str, Query], settings:
 
 
 def _scores(lineage: Lineage) -> Values:
-    folder = lineage.need(FOLDER / PER_QUERY, FOLDER / METRICS).parent
+    folder = lineage.need(scores.FOLDER / scores.PER_QUERY, scores.FOLDER / scores.METRICS).parent
     found: Values = defaultdict(dict)
     for one in read_per_query(folder):
         found[one.system][one.query_id] = one.values
@@ -166,9 +155,8 @@ def _scores(lineage: Lineage) -> Values:
 
 
 def _settings(execution: Execution) -> dict[str, int]:
-    keys = {"resamples": "evaluate.bootstrap", "permutations": "evaluate.permutations", "seed": "run.seed"}
     try:
-        return {name: int(execution.param(key)) for name, key in keys.items()}
+        return {name: int(execution.param(key)) for name, key in SETTINGS.items()}
     except (KeyError, TypeError) as error:
         raise UserError(f"A's evaluate records no param {error}; it was made by another version") from None
 
@@ -194,18 +182,9 @@ def _paired(
     for name, values in apart.items():
         mean, difference = fmean(a[name][one][HEADLINE] for one in common), fmean(values)
         better, worse = sum(one > 0 for one in values), sum(one < 0 for one in values)
-        found[name] = Paired(
-            mean,
-            mean + difference,
-            difference,
-            len(values),
-            interval=intervals.get(name, [0.0, 0.0]),
-            p=p_values.get(name),
-            p_holm=corrected.get(name),
-            better=better,
-            worse=worse,
-            equal=len(values) - better - worse,
-        )
+        counts = {"better": better, "worse": worse, "equal": len(values) - better - worse}
+        tests = {"interval": intervals.get(name, [0.0, 0.0]), "p": p_values.get(name), "p_holm": corrected.get(name)}
+        found[name] = Paired(mean, mean + difference, difference, len(values), **tests, **counts)
     return found
 
 

@@ -7,11 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tasks.audit.change import Change, changes
-from tasks.audit.diff.data import QUERIES
+from tasks.audit.diff.data import queries_of
 from tasks.audit.diff.pair import Pair
-from tasks.shared.artifacts.corpus import read_queries
 from tasks.shared.artifacts.negatives import FILE, MinedQuery, Negative, read_negatives
-from tasks.shared.runtime.errors import UserError
 
 # what the other state did with a negative: dropped it for this reason, or took others before it (or never found it)
 NOT_TAKEN = "not taken"
@@ -90,12 +88,8 @@ def negatives_difference(pair: Pair) -> NegativesDifference:
     """Compare what was mined. Raises UserError where that cannot be had."""
     if pair.same(FILE):
         return compare_negatives([], [], {}, same_bytes=True)
-    mined = pair.read(FILE, read_negatives)
-    try:
-        queries = pair.read(QUERIES, lambda path: {one.query_id: one.text for one in read_queries(path, "train")})
-    except UserError:  # said where the data are compared
-        queries = {}, {}
-    return compare_negatives(*mined, queries[0] | queries[1])
+    texts = {query_id: one.text for query_id, one in queries_of(pair, "train").items()}
+    return compare_negatives(*pair.read(FILE, read_negatives), texts)
 
 
 def compare_negatives(

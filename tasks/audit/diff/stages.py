@@ -14,12 +14,16 @@ from typing import Any, Literal
 from tasks.audit.change import Change, changes
 from tasks.audit.diff.pair import Files, Pair, compare_files
 from tasks.audit.recorded import identities
+from tasks.audit.text import shortened
 from tasks.lineage.lineage import Lineage
 from tasks.lineage.model import Execution, Run, manifest_path
 from tasks.shared.execution.tracking import flat
+from tasks.shared.runtime.files import canonical_json
 
 Kind = Literal["same", "parts", "inherited", "unknown"]  # unknown: not to be had in A or B
 ENVIRONMENT = "env."
+NAMED = 3  # differences of one stage that a sentence names
+WIDTH = 60  # characters of a value
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,30 @@ def stage_differences(pair: Pair) -> list[StageDifference]:
             environment = environments(runs[0][stage], runs[1][stage])
             found.append(_difference(pair, (a, b), names, environment, outputs))
     return found
+
+
+def causes(one: StageDifference) -> str:
+    """What a stage differs by, in a few words."""
+    found = [f"{each.key} {value(each, 'a')} -> {value(each, 'b')}" for each in [*one.params, *one.components]]
+    found += [f"code {each.key} {each.how}" for each in one.code] if len(one.code) == 1 else []
+    found += [f"{len(one.code)} code files"] if len(one.code) > 1 else []
+    found += [f"{each.key} {each.how}" for each in one.external]
+    found += [f"{each.key} {'read' if each.how == 'added' else 'not read'} in B" for each in one.reads]
+    if len(found) > NAMED:
+        found = [*found[:NAMED], f"and {len(found) - NAMED} more"]
+    if found:
+        return ", ".join(found)
+    if one.outputs and not one.outputs.differ:
+        return "its manifest only"
+    return "other bytes from the same params, code, versions and inputs"
+
+
+def value(change: Change, side: str) -> str:
+    """A param or version on one line, as JSON where it is no text; a side without it is `none`."""
+    if change.how == ("added" if side == "a" else "removed"):
+        return "none"
+    found = change.a if side == "a" else change.b
+    return shortened(found if isinstance(found, str) else canonical_json(found), WIDTH)
 
 
 def environments(a: Sequence[Run], b: Sequence[Run]) -> list[Change]:

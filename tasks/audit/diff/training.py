@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from statistics import fmean
+from typing import Any
 
-from tasks.audit.change import Change, changes
-from tasks.audit.diff.pair import Pair, compare_files
+from tasks.audit.diff.pair import Pair
 from tasks.lineage.lineage import Lineage
+from tasks.lineage.model import short_path
 from tasks.shared.artifacts import exposures, index, losses
-from tasks.shared.artifacts.index import Encoding, read_index_manifest
+from tasks.shared.artifacts.index import read_index_manifest
 from tasks.shared.artifacts.losses import read_losses
-from tasks.shared.artifacts.models import ADAPTER, TRAINED, Training
+from tasks.shared.artifacts.models import ADAPTER, TRAINED
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import read_json
+from tasks.shared.runtime.files import read_json, sha256_json
 
 LAST = 10  # steps at the end of the curve that are averaged: one batch's loss says little
 TRAIN = RESULTS / "train"
@@ -35,25 +36,6 @@ class ExposureDifference:
     same_bytes: bool
     roles: dict[str, dict[str, int]]
     other_steps: int
-
-
-@dataclass(frozen=True)
-class CheckpointDifference:
-    """The starting model, the adapter, and the weights that made the index.
-
-    Attributes:
-        base_equal: whether the base stage published the same bytes; None where it is missing on a side.
-        trained: of A and of B: whether there is an adapter, and if not, why.
-        adapter: its files that differ, by sha256; empty where it is the same, or neither has one.
-        weights: digest of the weights that made the index, of A and of B; None where it is not to be had.
-        curves: of A and of B: steps, the last loss, and the mean of the last ten; None where nothing was trained.
-    """
-
-    base_equal: bool | None
-    trained: list[Training]
-    adapter: list[Change]
-    weights: list[Encoding | None]
-    curves: list[dict[str, float] | None]
 
 
 def exposure_difference(pair: Pair) -> ExposureDifference:
@@ -78,16 +60,33 @@ def compare_exposures(a: Steps, b: Steps) -> ExposureDifference:
     return ExposureDifference(False, roles, sum(a[key] != b[key] for key in a.keys() & b.keys()))
 
 
-def checkpoint_difference(pair: Pair) -> CheckpointDifference:
-    """Compare the checkpoints. Raises UserError where a side has no train stage."""
-    both = all("base" in one.executions for one in (pair.a, pair.b))
-    return CheckpointDifference(
-        base_equal=compare_files(pair, "base").same if both else None,
-        trained=list(pair.read(TRAIN / TRAINED, _training)),
-        adapter=changes(*pair.each(_adapter)),
-        weights=list(pair.each(_weights)),
-        curves=list(pair.each(_end_of_curve)),
-    )
+def checkpoint_difference(pair: Pair) -> dict[str, list[Any]]:
+    """What is known of the checkpoint in A and in B, by name: starting model, adapter, weights of the index, losses.
+
+    None where a side has nothing of that name. Raises UserError where a side has no train stage.
+    """
+    a, b = pair.each(_checkpoint)
+    return {name: [a.get(name), b.get(name)] for name in {**a, **b}}
+
+
+def _checkpoint(lineage: Lineage) -> dict[str, Any]:
+    base, train = lineage.executions.get("base"), lineage.execution("train")
+    training = read_json(lineage.need(TRAIN / TRAINED))
+    found = {
+        "base": sha256_json(sorted((path, one.sha256) for path, one in base.generated.items())) if base else None,
+        "trained": "yes" if training.get("trained") else f"no: {training.get('reason')}",
+        **_adapter(lineage),
+    }
+    try:
+        encoding = read_index_manifest(lineage.need(index.FOLDER / index.MANIFEST).parent).encoding
+        found["weights of the index"] = encoding.checkpoint
+    except UserError:  # not encoded, which the stages say
+        pass
+    if train.digest_of(losses.FOLDER / losses.TABLE) is not None:
+        curve = [row["loss"] for row in read_losses(lineage.need(losses.FOLDER / losses.TABLE).parent)]
+        last = curve[-LAST:]
+        found |= {"steps": len(curve), "last loss": last[-1], f"mean of the last {LAST}": fmean(last)} if curve else {}
+    return found
 
 
 def _exposures(lineage: Lineage) -> Steps:
@@ -98,28 +97,6 @@ def _exposures(lineage: Lineage) -> Steps:
 
 
 def _adapter(lineage: Lineage) -> dict[str, str]:
-    """The files of the adapter by sha256; empty where none was trained."""
+    """sha256 of the adapter's files by name; empty where none was trained."""
     outputs = lineage.execution("train").generated
-    return {path: one.sha256 for path, one in outputs.items() if path.startswith(f"{TRAIN / ADAPTER}/")}
-
-
-def _training(path: Path) -> Training:
-    try:
-        return Training(**read_json(path))
-    except TypeError as error:
-        raise UserError(f"{path} is not as this version writes it ({error})") from None
-
-
-def _weights(lineage: Lineage) -> Encoding | None:
-    try:
-        return read_index_manifest(lineage.need(index.FOLDER / index.MANIFEST).parent).encoding
-    except UserError:
-        return None
-
-
-def _end_of_curve(lineage: Lineage) -> dict[str, float] | None:
-    if lineage.execution("train").digest_of(losses.FOLDER / losses.TABLE) is None:
-        return None
-    curve = [row["loss"] for row in read_losses(lineage.need(losses.FOLDER / losses.TABLE).parent)]
-    last = curve[-LAST:]
-    return {"steps": len(curve), "loss": curve[-1], "mean": sum(last) / len(last)} if curve else None
+    return {short_path(path): one.sha256 for path, one in outputs.items() if path.startswith(f"{TRAIN / ADAPTER}/")}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import yaml
 
 from tasks.audit.change import Change, changes
 from tasks.audit.reproduce.params import params_changed
+from tasks.audit.reproduce.sources import CODE, Sources
 from tasks.audit.text import short
 from tasks.lineage.dvc import LOCK, PARAMS
 from tasks.lineage.model import Execution, Run, value_at
@@ -21,8 +20,6 @@ from tasks.shared.runtime import git
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.progress import progress
 
-CODE = "tasks"
-OF_FILES = ("100644", "100755")  # modes of git; links and submodules are no source files
 ANOTHER_DAG = Change(str(DVC_FILE), "changed", None, None)
 Mismatches = list[tuple[str, Change]]  # by stage, source files that a commit (B) has otherwise than a manifest (A)
 
@@ -128,59 +125,6 @@ def params_at(commit: str, root: Path) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise UserError(f"commit {commit[:10]} has no {PARAMS} that can be read")
     return raw
-
-
-class Sources:
-    """The source files of a project's commits; a file that many commits share is read once.
-
-    Args:
-        root: of the project, which may be a folder of the repository.
-    """
-
-    def __init__(self, root: Path = Path()) -> None:
-        self.root = root
-        self._digests: dict[str, str] = {}  # sha256 by git's object
-
-    def has(self, commit: str) -> bool:
-        """Whether the commit is in this clone."""
-        return self._git("cat-file", "-e", f"{commit}^{{commit}}").returncode == 0
-
-    def at(self, commit: str) -> dict[str, str]:
-        """sha256 of every source file of a commit, by its path from the project's root.
-
-        Raises UserError where this clone lacks an object of the commit.
-        """
-        listing = self._git("ls-tree", "-r", "-z", commit, "--", f"{CODE}/")
-        if listing.returncode:
-            raise _broken(commit, listing.stderr)
-        objects = {}
-        for entry in filter(None, listing.stdout.decode(errors="surrogateescape").split("\0")):
-            about, _, path = entry.partition("\t")
-            mode, _, name = about.split(" ")
-            if mode in OF_FILES:
-                objects[path] = name
-        self._read(commit, sorted({*objects.values()} - self._digests.keys()))
-        return {path: self._digests[name] for path, name in objects.items()}
-
-    def _read(self, commit: str, wanted: Iterable[str]) -> None:
-        done = self._git("cat-file", "--batch", given="".join(f"{name}\n" for name in wanted).encode())
-        place = 0
-        for name in wanted:
-            end = done.stdout.find(b"\n", place)
-            head = done.stdout[place:end].split(b" ")
-            if end < 0 or len(head) != 3:
-                raise _broken(commit, done.stderr or f"object {name} is missing".encode())
-            place = end + 1 + int(head[2])
-            self._digests[name] = hashlib.sha256(done.stdout[end + 1 : place]).hexdigest()
-            place += 1  # git ends an object with a line feed of its own
-
-    def _git(self, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(["git", *arguments], cwd=self.root, input=given, capture_output=True, check=False)
-
-
-def _broken(commit: str, message: bytes) -> UserError:
-    reason = " ".join(message.decode(errors="replace").split())[:200]
-    return UserError(f"commit {commit[:10]} cannot be read from git ({reason}); mend it with `git fetch` or `git fsck`")
 
 
 def _depends(spec: StageSpec, path: Path) -> bool:

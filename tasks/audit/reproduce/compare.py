@@ -1,25 +1,25 @@
-"""What a stage made in the worktree against what its manifest recorded, byte by byte."""
+"""What stages made in the worktree against what their manifests recorded: two states, compared as `diff` does."""
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from tasks.audit.change import changes
-from tasks.audit.recorded import identities, listed, listing_of, recorded_file, recorded_outputs
+from tasks.audit.change import Change, changes
+from tasks.audit.diff.pair import Pair, compare_files
+from tasks.audit.recorded import identities, recorded_file
 from tasks.audit.reproduce.amounts import Amount, amount
 from tasks.audit.text import shortened
 from tasks.lineage.lineage import Lineage
-from tasks.lineage.manifest import read_manifest_file
-from tasks.lineage.model import Execution, Run, manifest_path
+from tasks.lineage.model import Execution, manifest_path
+from tasks.lineage.open import published
 from tasks.shared.artifacts.index import DATABASE, TABLE, describe, read_index_manifest
 from tasks.shared.artifacts.types import RESULTS
-from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import files_under, sha256_file
-from tasks.shared.runtime.progress import progress
+
+if TYPE_CHECKING:
+    from tasks.audit.reproduce.plan import Plan
 
 Verdict = Literal["identical bytes", "same outputs, another manifest", "differs", "not made", "taken as recorded"]
 
@@ -47,7 +47,7 @@ class Comparison:
     Attributes:
         recorded, made: sha256 of its manifest; made is None where it was not run or did not finish.
         files: how many outputs were compared.
-        differing: those that are not as recorded.
+        differing: those that are not as recorded; of very many the first.
         manifest_differs: entries of the manifest that are not as recorded, those of outputs aside.
         runs: ids of MLflow's runs that published the recorded result.
         outs: DVC's hashes of the recorded outputs.
@@ -66,62 +66,36 @@ class Comparison:
     seconds: float | None = None
 
 
-def compare(
-    lineage: Lineage, stage: str, runs: list[Run], root: Path | None, seconds: float | None = None
-) -> Comparison:
-    """Compare a stage that was run below `root` with its record; where it was not run, root is None."""
-    names = identities(lineage, stage, runs)
-    known: dict[str, Any] = {
-        "recorded": names["manifest"],
-        "runs": names["runs"],
-        "outs": names["dvc"],
-        "seconds": seconds,
-    }
-    if root is None:
-        return Comparison(stage, "taken as recorded", **known)
-    if not (root / manifest_path(stage)).is_file():
-        return Comparison(stage, "not made", **known)
-    recorded, made = lineage.execution(stage), read_manifest_file(root / manifest_path(stage))
-    after = _made(root, made)
-    before = _recorded(lineage, stage, after, root)
-    differing = [_difference(lineage, root, one.key, one.a, one.b) for one in changes(before, after)]
-    differing += _index(root, made)
+def compare(plan: Plan, root: Path, seconds: Mapping[str, float]) -> list[Comparison]:
+    """Compare the stages that were run below `root` with their record."""
+    there = [stage for stage in plan.again if (root / manifest_path(stage)).is_file()]
+    pair, found = Pair(plan.lineage, published(there, root / RESULTS)), []
+    for stage in plan.executions:
+        names = identities(plan.lineage, stage, plan.runs[stage])
+        known = {"recorded": names["manifest"], "runs": names["runs"], "outs": names["dvc"]}
+        known["seconds"] = seconds.get(stage)
+        if stage in there:
+            found.append(_compare(pair, stage, known))
+        else:
+            found.append(Comparison(stage, "not made" if stage in plan.again else "taken as recorded", **known))
+    return found
+
+
+def _compare(pair: Pair, stage: str, known: dict[str, Any]) -> Comparison:
+    recorded, made = pair.a.execution(stage), pair.b.execution(stage)
+    files = compare_files(pair, stage)
+    differing = [_difference(pair, one) for one in files.named]
+    differing += _index(pair.b, made)
     same: Verdict = "identical bytes" if made.digest == recorded.digest else "same outputs, another manifest"
     return Comparison(
         stage,
         "differs" if differing else same,
         made=made.digest,
-        files=len(after),
+        files=files.equal + files.added + files.changed,
         differing=differing,
         manifest_differs=_manifest_differences(recorded, made),
         **known,
     )
-
-
-def _recorded(lineage: Lineage, stage: str, made: dict[str, str], root: Path) -> dict[str, str]:
-    """sha256 of every recorded output by path.
-
-    The list of a large folder's files is identified by its digest, so it may as well be the one that was made. Where
-    it is in neither place, only the list is known to differ.
-    """
-    outputs = {path: one.sha256 for path, one in lineage.execution(stage).generated.items()}
-    listing = listing_of(stage)
-    if listing in outputs and made.get(listing) == outputs[listing]:
-        return outputs | listed(root / listing)
-    try:
-        return recorded_outputs(lineage, stage)
-    except UserError:
-        return {path: digest for path, digest in made.items() if path not in outputs} | outputs
-
-
-def _made(root: Path, made: Execution) -> dict[str, str]:
-    """sha256 of every output that lies below a root, its manifest and derived folders aside, by path."""
-    paths = [path.relative_to(root).as_posix() for path in files_under(root / RESULTS / made.stage)]
-    left_out = (manifest_path(made.stage), *(f"{folder}/" for folder in made.derived))
-    outputs = [path for path in paths if not path.startswith(left_out)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        digests = pool.map(lambda path: sha256_file(root / path), outputs)
-        return dict(zip(outputs, progress(digests, made.stage, len(outputs), "file"), strict=True))
 
 
 def _manifest_differences(recorded: Execution, made: Execution) -> list[str]:
@@ -138,24 +112,25 @@ def _manifest_differences(recorded: Execution, made: Execution) -> list[str]:
     return found + [f"input {one.key}" for one in changes(recorded.used, made.used)]
 
 
-def _difference(lineage: Lineage, root: Path, path: str, recorded: str | None, made: str | None) -> FileDifference:
-    if recorded is None or made is None:
-        return FileDifference(path, recorded, made, untold="made here only" if recorded is None else "not made here")
+def _difference(pair: Pair, file: Change) -> FileDifference:
+    found = (file.key, file.a, file.b)
+    if file.how != "changed":
+        return FileDifference(*found, untold="made here only" if file.how == "added" else "not made here")
     try:
-        return FileDifference(path, recorded, made, amount(recorded_file(lineage, path, recorded), root / path))
+        return FileDifference(*found, amount(recorded_file(pair.a, file.key, file.a), pair.b.need(file.key)))
     except Exception as error:  # a reader of one format or another, on bytes that may be anything
-        return FileDifference(path, recorded, made, untold=f"how much cannot be told: {' '.join(str(error).split())}")
+        return FileDifference(*found, untold=f"how much cannot be told: {' '.join(str(error).split())}")
 
 
-def _index(root: Path, made: Execution) -> list[FileDifference]:
+def _index(lineage: Lineage, made: Execution) -> list[FileDifference]:
     """The index, whose bytes are never the same: whether its rows are what its content manifest says."""
     database = (RESULTS / made.stage / DATABASE).as_posix()
     if database not in made.derived:
         return []
     import lancedb
 
-    stated = read_index_manifest(root / RESULTS / made.stage)
-    table = lancedb.connect(str(root / database)).open_table(TABLE).to_arrow()
+    stated = read_index_manifest(lineage.results / made.stage)
+    table = lancedb.connect(str(lineage.root / database)).open_table(TABLE).to_arrow()
     if describe(table, stated.encoding) == stated:
         return []
     return [FileDifference(database, None, None, untold="its rows are not what its content manifest says")]

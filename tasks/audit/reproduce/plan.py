@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.audit.reproduce.commits import Found, Sources, candidates, choose, mismatches
+from tasks.audit.reproduce.commits import Found, candidates, choose, mismatches
 from tasks.audit.reproduce.params import OtherEnvironment, other_environment, params_changed, recorded_params
+from tasks.audit.reproduce.sources import Sources
 from tasks.lineage.lineage import Lineage
 from tasks.lineage.model import Execution, Run
 from tasks.lineage.score import Score

@@ -76,11 +76,8 @@ def reproduce(plan: Plan, root: Path = Path()) -> Reproduction:
         bring(lineage, plan.before, tree.root)
         begin = time.monotonic()
         code = run_stages(tree, plan.again, plan.whole)
-        took, times = time.monotonic() - begin, seconds(tree, plan.again)
-        stages = [
-            compare(lineage, stage, plan.runs[stage], tree.root if stage in plan.again else None, times.get(stage))
-            for stage in plan.executions
-        ]
+        took = time.monotonic() - begin
+        stages = compare(plan, tree.root, seconds(tree, plan.again))
         score = compare_scores(plan.score, tree.root) if target == FINAL and stages[-1].made else None
         found = outcome(code, stages, score)
         tree.kept = found != "identical bytes"

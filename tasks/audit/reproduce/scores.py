@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.audit.change import changes
+from tasks.audit.change import Change, changes
 from tasks.audit.recorded import recorded_file
 from tasks.lineage.lineage import FINAL
 from tasks.lineage.score import Score
@@ -20,21 +20,12 @@ Values = Mapping[tuple[str, str], Mapping[str, float]]  # by system and query, t
 
 
 @dataclass(frozen=True)
-class Moved:
-    """A query that scores otherwise; None where it is not scored."""
-
-    query_id: str
-    recorded: float | None
-    made: float | None
-
-
-@dataclass(frozen=True)
 class SystemScore:
     """A system's numbers by measure: recorded, and made here; and nDCG@10 query by query.
 
     Attributes:
         largest, mean: absolute differences of nDCG@10 over the queries.
-        moved: how many queries score otherwise; most: those that moved most.
+        moved: how many queries score differently; most: those that moved most, recorded (A) and made here (B).
     """
 
     system: str
@@ -43,7 +34,7 @@ class SystemScore:
     moved: int
     largest: float
     mean: float
-    most: list[Moved]
+    most: list[Change]
 
 
 @dataclass(frozen=True)
@@ -107,5 +98,5 @@ def _system(name: str, means: list[Means], values: list[Values]) -> SystemScore:
         moved=len(moved),
         largest=max(apart.values(), default=0.0),
         mean=sum(apart.values()) / len(queries) if queries else 0.0,
-        most=[Moved(one.key, one.a, one.b) for one in sorted(moved, key=lambda one: -apart[one.key])[:MOST]],
+        most=sorted(moved, key=lambda one: -apart[one.key])[:MOST],
     )

@@ -151,7 +151,7 @@ def _moved(system: SystemScore) -> Table:
         f"{system.largest:.4f}, on average {system.mean:.4f}; the most:"
     )
     columns = ["query", "recorded", "made here"]
-    return table(title, columns, [(one.query_id, one.recorded, one.made) for one in system.most], right=columns[1:])
+    return table(title, columns, [(one.key, one.a, one.b) for one in system.most], right=columns[1:])
 
 
 def _params(changed: dict[str, list[object]]) -> list[str]:
