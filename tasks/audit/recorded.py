@@ -57,10 +57,7 @@ def recorded_outputs(lineage: Lineage, stage: str) -> dict[str, str]:
     Raises UserError where the list of a large folder's files is not to be had.
     """
     found = {path: one.sha256 for path, one in lineage.execution(stage).generated.items()}
-    return found | listed(recorded_file(lineage, listing_of(stage))) if listing_of(stage) in found else found
-
-
-def listed(path: Path) -> dict[str, str]:
-    """sha256 by path as a list of a large folder's files has it."""
-    rows = read_parquet(path, FILES_SCHEMA)
-    return dict(zip(rows.column("path").to_pylist(), rows.column("sha256").to_pylist(), strict=True))
+    if listing_of(stage) not in found:
+        return found
+    rows = read_parquet(recorded_file(lineage, listing_of(stage)), FILES_SCHEMA)
+    return found | dict(zip(rows.column("path").to_pylist(), rows.column("sha256").to_pylist(), strict=True))

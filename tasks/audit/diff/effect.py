@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
+from typing import Any
 
 from tasks.audit.diff.data import queries_of
 from tasks.audit.diff.pair import Pair
@@ -54,10 +55,7 @@ class Paired(Means):
 
 @dataclass(frozen=True)
 class QueryMove:
-    """A query that the final system ranks better or worse in B.
-
-    `rank_a`, `rank_b`: of the first relevant video, from 1; None where none was found to the depth of the ranking.
-    """
+    """A query in A and in B: nDCG@10 of the final system, and the rank of the first relevant video, where it has one."""
 
     query_id: str
     text: str | None
@@ -122,13 +120,7 @@ def compare_scores(a: Values, b: Values, queries: Mapping[str, Query], settings:
     moves = [_move(one, a[final][one], b[final][one], queries.get(one)) for one in common]
     return EffectDifference(
         final=final,
-        means={
-            name: {
-                measure: _means(*((one[measure] for one in side[name].values()) for side in (a, b)))
-                for measure in MEASURES
-            }
-            for name in systems
-        },
+        means={name: {one: _means(a[name], b[name], one) for one in MEASURES} for name in systems},
         paired=_paired(a, b, systems, common, settings),
         only_a=sorted(a[final].keys() - b[final].keys()),
         only_b=sorted(b[final].keys() - a[final].keys()),
@@ -137,7 +129,7 @@ def compare_scores(a: Values, b: Values, queries: Mapping[str, Query], settings:
         settings=dict(settings),
         moves=sorted((one for one in moves if one.difference), key=lambda one: (-abs(one.difference), one.query_id)),
         slices={
-            f"query_{facet}": _slices((getattr(one, facet), one) for one in moves)
+            f"query_{facet}": _slices(moves, facet)
             for facet in ("type", "language")
             if any(getattr(one, facet) for one in moves)
         },
@@ -161,9 +153,9 @@ def _settings(execution: Execution) -> dict[str, int]:
         raise UserError(f"A's evaluate records no param {error}; it was made by another version") from None
 
 
-def _means(a: Iterable[float], b: Iterable[float], queries: int | None = None) -> Means:
-    of_a, of_b = fmean(a), fmean(b)
-    return Means(of_a, of_b, of_b - of_a, queries)
+def _means(a: Mapping[str, Mapping[str, float]], b: Mapping[str, Mapping[str, float]], measure: str) -> Means:
+    of_a, of_b = (fmean(one[measure] for one in side.values()) for side in (a, b))
+    return Means(of_a, of_b, of_b - of_a)
 
 
 def _paired(
@@ -182,9 +174,11 @@ def _paired(
     for name, values in apart.items():
         mean, difference = fmean(a[name][one][HEADLINE] for one in common), fmean(values)
         better, worse = sum(one > 0 for one in values), sum(one < 0 for one in values)
-        counts = {"better": better, "worse": worse, "equal": len(values) - better - worse}
-        tests = {"interval": intervals.get(name, [0.0, 0.0]), "p": p_values.get(name), "p_holm": corrected.get(name)}
-        found[name] = Paired(mean, mean + difference, difference, len(values), **tests, **counts)
+        counts: dict[str, Any] = {"better": better, "worse": worse, "equal": len(values) - better - worse}
+        counts |= {"p": p_values.get(name), "p_holm": corrected.get(name)}
+        found[name] = Paired(
+            mean, mean + difference, difference, len(values), intervals.get(name, [0.0, 0.0]), **counts
+        )
     return found
 
 
@@ -200,11 +194,12 @@ def _move(query_id: str, a: Mapping[str, float], b: Mapping[str, float], query: 
     return QueryMove(query_id, *facts, a[HEADLINE], b[HEADLINE], _apart(a, b), *ranks)
 
 
-def _slices(queries: Iterable[tuple[str | None, QueryMove]]) -> dict[str, Means]:
+def _slices(moves: Sequence[QueryMove], facet: str) -> dict[str, Means]:
     parts: dict[str, list[QueryMove]] = defaultdict(list)
-    for value, one in queries:
-        parts[value or UNKNOWN].append(one)
-    return {
-        value: _means((one.a for one in part), (one.b for one in part), len(part))
-        for value, part in sorted(parts.items())
-    }
+    for one in moves:
+        parts[getattr(one, facet) or UNKNOWN].append(one)
+    found = {}
+    for value, part in sorted(parts.items()):
+        a, b = fmean(one.a for one in part), fmean(one.b for one in part)
+        found[value] = Means(a, b, b - a, len(part))
+    return found
