@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import Any
 
 from tasks.audit.diff.data import queries_of
 from tasks.audit.diff.pair import Pair
@@ -55,7 +54,7 @@ class Paired(Means):
 
 @dataclass(frozen=True)
 class QueryMove:
-    """A query in A and in B: nDCG@10 of the final system, and the rank of the first relevant video, where it has one."""
+    """A query in A and in B: nDCG@10 of the final system, and the rank of the first relevant video it found."""
 
     query_id: str
     text: str | None
@@ -104,11 +103,7 @@ def effect_difference(pair: Pair) -> EffectDifference | None:
 
 
 def compare_scores(a: Values, b: Values, queries: Mapping[str, Query], settings: Mapping[str, int]) -> EffectDifference:
-    """Compare values by system, query and measure.
-
-    Args:
-        queries: what is known of them, by id.
-        settings: `resamples`, `permutations`, `seed`.
+    """Compare values by system, query and measure; `queries` are what is known of them, by id.
 
     Raises UserError where the sides have no system, or no query, in common.
     """
@@ -174,11 +169,9 @@ def _paired(
     for name, values in apart.items():
         mean, difference = fmean(a[name][one][HEADLINE] for one in common), fmean(values)
         better, worse = sum(one > 0 for one in values), sum(one < 0 for one in values)
-        counts: dict[str, Any] = {"better": better, "worse": worse, "equal": len(values) - better - worse}
-        counts |= {"p": p_values.get(name), "p_holm": corrected.get(name)}
-        found[name] = Paired(
-            mean, mean + difference, difference, len(values), intervals.get(name, [0.0, 0.0]), **counts
-        )
+        tests = intervals.get(name, [0.0, 0.0]), p_values.get(name), corrected.get(name)
+        counts = better, worse, len(values) - better - worse
+        found[name] = Paired(mean, mean + difference, difference, len(values), *tests, *counts)
     return found
 
 
