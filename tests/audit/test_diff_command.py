@@ -193,6 +193,6 @@ def test_what_is_there_is_compared_where_a_stage_and_the_runs_are_missing(two: T
     (part.root / "mlflow.db").unlink()
     code, out, _ = ask(two.a, root=part.root)
     assert code == 0 and "they part at mine: mine.relative_margin null -> 0.05; the scores cannot be compared." in out
-    for line in ("not compared: stage evaluate: B:", "not compared: scores: B:", "no MLflow runs are told"):
+    for line in ("not compared: stage evaluate: B:", "not compared: scores: B:", "no MLflow runs are listed"):
         assert line in out
     assert "dropped by margin" in out

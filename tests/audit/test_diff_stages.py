@@ -93,7 +93,7 @@ def test_the_same_result_by_other_code_hands_on_the_same_content() -> None:
     assert found["transcribe"].kind == "parts" and found["transcribe"].same_result
     assert found["mine"].kind == "parts" and not found["mine"].same_result
     said = headline(list(found.values()), None, scored=True)
-    assert said.startswith("they part at mine: mine.margin null -> 0.05; same result, made otherwise: transcribe;")
+    assert said.startswith("they part at mine: mine.margin null -> 0.05; same result, made differently: transcribe;")
     alike = compared(chain("1", None), chain("2", None))
     assert alike["mine"].kind == "parts" and alike["mine"].same_result and not alike["mine"].own
 

@@ -32,7 +32,7 @@ def stage(name: str, verdict: Verdict) -> Comparison:
         (0, ["same outputs, another manifest", "same outputs, another manifest"], SAME, "identical score"),
         (0, ["differs", "differs"], OTHER, "differs"),
         (0, ["differs"], None, "differs"),
-        (0, ["differs"], ScoreResult(None, [], untold="no numbers"), "differs"),
+        (0, ["differs"], ScoreResult(None, [], reason="no numbers"), "differs"),
         (0, ["identical bytes", "not made"], None, "did not run through"),
         (1, ["identical bytes", "identical bytes"], SAME, "did not run through"),
     ],

@@ -121,7 +121,7 @@ def _parting(stages: Sequence[StageDifference]) -> str:
         results = [f"{one.stage}: {causes(one)}" for one in parting if not one.same_result]
         alike = [one.stage for one in parting if one.same_result]
         found = ["they part at " + ", and at ".join(results)] if results else []
-        return "; ".join(found + ([f"same result, made otherwise: {', '.join(alike)}"] if alike else []))
+        return "; ".join(found + ([f"same result, made differently: {', '.join(alike)}"] if alike else []))
     first = next((one for one in stages if one.kind == "inherited"), None)
     if first is None:
         return f"what can be compared is the same; {unknown} cannot"
@@ -148,7 +148,7 @@ def _side(asked: str, lineage: Lineage) -> Side:
         for link in lineage.broken()
     ]
     if lineage.tracking.problem:
-        notes.append(f"no MLflow runs are told: {lineage.tracking.problem}")
+        notes.append(f"no MLflow runs are listed: {lineage.tracking.problem}")
     return Side(asked, lineage.name, lineage.commit, lineage.dirty, manifest.digest if manifest else None, runs, notes)
 
 
@@ -165,7 +165,7 @@ def _caveats(data: Mapping[str, Items | None], effect: EffectDifference | None) 
     videos, asked, judged = (data[name] for name in ("videos", "queries", "judgments, test"))
     if judged and judged.differ:
         queries = {pair.split(" ")[0] for pair in [*judged.added, *judged.removed, *judged.changed]}
-        found.append(f"{len(queries)} test queries are judged otherwise in B")
+        found.append(f"{len(queries)} test queries have other judgments in B")
     worded = sum(any(one.key == "text" for one in fields) for fields in asked.changed.values()) if asked else 0
     found += [f"{worded} queries have other words in B"] if worded else []
     if videos and (videos.added or videos.removed):

@@ -63,7 +63,7 @@ class StageDifference:
 
     @property
     def same_result(self) -> bool:
-        """Whether it was made otherwise and yet published the same bytes."""
+        """Whether it was made differently and yet published the same bytes."""
         return self.outputs is not None and self.outputs.same
 
 

@@ -48,7 +48,7 @@ def show_difference(found: Difference, top: int) -> None:
     show(_negatives(found.negatives, top) if found.negatives else None)
     show(_exposures(found.exposures) if found.exposures else None)
     show(_checkpoint(found.checkpoint) if found.checkpoint else None)
-    show(f"mind: {caveat}." for caveat in found.caveats or [])
+    show(f"note: {caveat}." for caveat in found.caveats or [])
     show(effect_tables(found.effect, top) if found.effect else None)
     show(f"{one.stage}: {one.outputs.note}" for one in found.stages if one.outputs and one.outputs.note)
     differing = [(one.stage, each) for one in found.stages if one.outputs for each in one.outputs.named]

@@ -21,7 +21,7 @@ from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.progress import progress
 
 ANOTHER_DAG = Change(str(DVC_FILE), "changed", None, None)
-Mismatches = list[tuple[str, Change]]  # by stage, source files that a commit (B) has otherwise than a manifest (A)
+Mismatches = list[tuple[str, Change]]  # by stage, source files in which a commit (B) differs from a manifest (A)
 
 
 @dataclass(frozen=True)

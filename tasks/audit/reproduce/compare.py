@@ -30,14 +30,14 @@ class FileDifference:
 
     Attributes:
         recorded, made: sha256; None for a file that is only in the other.
-        amount: how much differs; None where only one is to be had, and `untold` says why.
+        amount: how much differs; None where only one is to be had, and `reason` says why.
     """
 
     path: str
     recorded: str | None
     made: str | None
     amount: Amount | None = None
-    untold: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -115,11 +115,11 @@ def _manifest_differences(recorded: Execution, made: Execution) -> list[str]:
 def _difference(pair: Pair, file: Change) -> FileDifference:
     found = (file.key, file.a, file.b)
     if file.how != "changed":
-        return FileDifference(*found, untold="made here only" if file.how == "added" else "not made here")
+        return FileDifference(*found, reason="made here only" if file.how == "added" else "not made here")
     try:
         return FileDifference(*found, amount(recorded_file(pair.a, file.key, file.a), pair.b.need(file.key)))
     except Exception as error:  # a reader of one format or another, on bytes that may be anything
-        return FileDifference(*found, untold=f"how much cannot be told: {' '.join(str(error).split())}")
+        return FileDifference(*found, reason=f"not compared: {' '.join(str(error).split())}")
 
 
 def _index(lineage: Lineage, made: Execution) -> list[FileDifference]:
@@ -133,4 +133,4 @@ def _index(lineage: Lineage, made: Execution) -> list[FileDifference]:
     table = lancedb.connect(str(lineage.root / database)).open_table(TABLE).to_arrow()
     if describe(table, stated.encoding) == stated:
         return []
-    return [FileDifference(database, None, None, untold="its rows are not what its content manifest says")]
+    return [FileDifference(database, None, None, reason="its rows are not what its content manifest says")]

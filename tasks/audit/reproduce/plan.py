@@ -1,4 +1,4 @@
-"""What is to be run, from which commit and with which params, told before anything runs."""
+"""What is to be run, from which commit and with which params, shown before anything runs."""
 
 from __future__ import annotations
 

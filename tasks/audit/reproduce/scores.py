@@ -48,12 +48,12 @@ class Asked:
 
 @dataclass(frozen=True)
 class ScoreResult:
-    """Whether all numbers are the same; `untold` says why where they cannot be compared."""
+    """Whether all numbers are the same; `reason` says why where they cannot be compared."""
 
     identical: bool | None
     systems: list[SystemScore]
     asked: Asked | None = None
-    untold: str | None = None
+    reason: str | None = None
 
 
 def compare_scores(score: Score, root: Path) -> ScoreResult:
@@ -67,7 +67,7 @@ def compare_scores(score: Score, root: Path) -> ScoreResult:
         values = [{(one.system, one.query_id): one.values for one in read_per_query(folder)} for folder in folders]
         asked = _asked(score, means, values, made) if means[0] else None
     except UserError as error:
-        return ScoreResult(None, [], untold=str(error))
+        return ScoreResult(None, [], reason=str(error))
     systems = [_system(name, means, values) for name in {**means[0], **means[1]}]
     return ScoreResult(means[0] == means[1] and values[0] == values[1], systems, asked)
 

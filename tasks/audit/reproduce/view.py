@@ -71,8 +71,8 @@ def show_answer(found: Reproduction) -> None:
         show(f"{found.external} files from outside the pipeline have their recorded digests")
     if found.outcome != "identical bytes":
         show(_environment(found.environment))
-    if score and score.untold:
-        show(f"the scores cannot be compared: {score.untold}")
+    if score and score.reason:
+        show(f"the scores cannot be compared: {score.reason}")
     if found.worktree:
         show(f"the worktree is kept: {found.worktree}", f"to remove it: {found.removal}")
     show(f"{headline(found)} ({found.seconds:.0f} s)")
@@ -127,7 +127,7 @@ def _differences(one: Comparison) -> list[Sequence[object]]:
 def _how_much(file: FileDifference) -> str:
     found: Amount | None = file.amount
     if found is None:
-        return file.untold or "-"
+        return file.reason or "-"
     words = [f"{found.differing} of {found.total} {found.of}"]
     words += [f"by up to {found.largest:.3g}"] if found.largest is not None else []
     words += [f"lowest cosine {found.lowest_cosine:.9f}"] if found.lowest_cosine is not None else []
