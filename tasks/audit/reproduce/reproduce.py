@@ -60,7 +60,7 @@ class Reproduction:
 
 
 def reproduce(plan: Plan, root: Path = Path()) -> Reproduction:
-    """Run the planned stages in a worktree and compare them. It stays where anything differs, and is removed where all is identical.
+    """Run the planned stages in a worktree and compare them. It is kept where anything differs.
 
     Raises UserError where what the stages read is not what was recorded, before anything runs.
     """
