@@ -139,7 +139,8 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
         reader = csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=header.count), strict=True)
         rows = [(reader.line_num, row) for row in reader if any(row.values())]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} cannot be read ({error}); name a file that --sample wrote, as CSV UTF-8") from None
+        reason = getattr(error, "strerror", error)  # an OSError's text repeats the path
+        raise UserError(f"{path} cannot be read ({reason}); name a file that --sample wrote, as CSV UTF-8") from None
     if absent := [name for name in NEEDED if name not in (reader.fieldnames or ())]:
         raise UserError(f"{path} has no column {', '.join(absent)}; name a file that --sample wrote")
     if not rows:
