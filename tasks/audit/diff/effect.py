@@ -182,9 +182,9 @@ def _apart(a: Mapping[str, float], b: Mapping[str, float]) -> float:
 
 
 def _move(query_id: str, a: Mapping[str, float], b: Mapping[str, float], query: Query | None) -> QueryMove:
-    ranks = [round(1 / side["RR"]) if side["RR"] else None for side in (a, b)]
-    facts = (query.text, query.type, query.language) if query else (None, None, None)
-    return QueryMove(query_id, *facts, a[HEADLINE], b[HEADLINE], _apart(a, b), *ranks)
+    text, kind, language = (query.text, query.type, query.language) if query else (None, None, None)
+    rank_a, rank_b = (round(1 / side["RR"]) if side["RR"] else None for side in (a, b))
+    return QueryMove(query_id, text, kind, language, a[HEADLINE], b[HEADLINE], _apart(a, b), rank_a, rank_b)
 
 
 def _slices(moves: Sequence[QueryMove], facet: str) -> dict[str, Means]:

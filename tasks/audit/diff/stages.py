@@ -69,14 +69,11 @@ class StageDifference:
 
 def stage_differences(pair: Pair) -> list[StageDifference]:
     """Every stage of either state, in the DAG's order."""
-    runs = [lineage.runs_by_stage(lineage.executions) for lineage in (pair.a, pair.b)]
+    runs_a, runs_b = (lineage.runs_by_stage(lineage.executions) for lineage in (pair.a, pair.b))
     outputs: dict[str, Files] = {}  # of the stages so far, which are the makers of what the next ones read
     found = []
     for stage in pair.stages:
-        names = [
-            identities(lineage, stage, of_state[stage]) if stage in lineage.executions else None
-            for lineage, of_state in zip((pair.a, pair.b), runs, strict=True)
-        ]
+        names = _identities(pair.a, stage, runs_a), _identities(pair.b, stage, runs_b)
         a, b = pair.a.executions.get(stage), pair.b.executions.get(stage)
         if a is None or b is None:
             found.append(StageDifference(stage, "unknown", *names, reason=_reason(pair, stage)))
@@ -84,7 +81,7 @@ def stage_differences(pair: Pair) -> list[StageDifference]:
             found.append(StageDifference(stage, "same", *names))
         else:
             outputs[stage] = compare_files(pair, stage)
-            environment = environments(runs[0][stage], runs[1][stage])
+            environment = environments(runs_a[stage], runs_b[stage])
             found.append(_difference(pair, (a, b), names, environment, outputs))
     return found
 
@@ -130,7 +127,7 @@ def environments(a: Sequence[Run], b: Sequence[Run]) -> list[Change]:
 def _difference(
     pair: Pair,
     executions: tuple[Execution, Execution],
-    names: Sequence[dict[str, Any] | None],
+    names: tuple[dict[str, Any] | None, dict[str, Any] | None],
     environment: list[Change],
     outputs: Mapping[str, Files],
 ) -> StageDifference:
@@ -163,6 +160,10 @@ def _difference(
         inherits=[stage for stage in pair.stages if stage in inherits],
         outputs=outputs[a.stage],
     )
+
+
+def _identities(lineage: Lineage, stage: str, runs: Mapping[str, list[Run]]) -> dict[str, Any] | None:
+    return identities(lineage, stage, runs[stage]) if stage in lineage.executions else None
 
 
 def _made(lineage: Lineage, stage: str, path: str) -> bool:

@@ -72,7 +72,7 @@ def checkpoint_difference(pair: Pair) -> dict[str, list[Any]]:
 def _checkpoint(lineage: Lineage) -> dict[str, Any]:
     base, train = lineage.executions.get("base"), lineage.execution("train")
     training = read_json(lineage.need(TRAIN / TRAINED))
-    found = {
+    found: dict[str, Any] = {
         "base": sha256_json(sorted((path, one.sha256) for path, one in base.generated.items())) if base else None,
         "trained": "yes" if training.get("trained") else f"no: {training.get('reason')}",
         **_adapter(lineage),

@@ -43,7 +43,7 @@ def candidates(commit: str | None, runs: Mapping[str, list[Run]], own: str, root
         commit: the state's own; None where there is none. `own` says what it is: HEAD, or a revision.
         runs: that published the results, by stage, in the order of the stages.
     """
-    backwards = [run for of_stage in reversed(runs.values()) for run in reversed(of_stage) if run.commit]
+    backwards = [run for of_stage in reversed(list(runs.values())) for run in reversed(of_stage) if run.commit]
     found = [(str(run.commit), f"of run {run.run_id} of {run.stage}") for run in backwards if not run.dirty]
     found += [(commit, own)] if commit else []
     found += [(one, f"changed {LOCK}") for one in git.commits_of(LOCK, root=root)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,7 +72,7 @@ def compare_scores(score: Score, root: Path) -> ScoreResult:
     return ScoreResult(means[0] == means[1] and values[0] == values[1], systems, asked)
 
 
-def _asked(score: Score, means: list[Means], values: list[Values], made: Path) -> Asked:
+def _asked(score: Score, means: Sequence[Means], values: Sequence[Values], made: Path) -> Asked:
     system = score.system or next(iter(means[0]))
     if score.query_id is None:
         return Asked(f"{score.measure} of {system}", *(one.get(system, {}).get(score.measure) for one in means))
@@ -85,7 +85,7 @@ def _asked(score: Score, means: list[Means], values: list[Values], made: Path) -
     return Asked(f"rank of {score.video_id} by {system} for {score.query_id}", *ranks)
 
 
-def _system(name: str, means: list[Means], values: list[Values]) -> SystemScore:
+def _system(name: str, means: Sequence[Means], values: Sequence[Values]) -> SystemScore:
     before, after = ({query: one[HEADLINE] for (system, query), one in of.items() if system == name} for of in values)
     queries = before.keys() | after.keys()
     moved = changes(before, after)
