@@ -89,6 +89,18 @@ def test_a_file_that_was_not_there_yet_makes_another_commit(small: SmallGit) -> 
     assert plan(small).found.commit == before
 
 
+def test_an_empty_file_that_only_the_manifest_names(small: SmallGit) -> None:
+    """The `__init__.py` of a package that a stage imports from is its code, and no dependency in dvc.yaml."""
+    small.publish()
+    for stage in ("mine", "evaluate"):
+        path = Path(f"results/{stage}/manifest.json")
+        manifest = read_json(path)
+        code = manifest["code"] | {"tasks/__init__.py": sha256_file(Path("tasks/__init__.py"))}
+        inputs = {one: {**entry, "sha256": sha256_file(Path(one))} for one, entry in manifest["inputs"].items()}
+        write_json(path, manifest | {"code": code, "inputs": inputs})
+    assert plan(small).found.commit == git.head()
+
+
 def test_another_order_of_modalities_is_no_other_param() -> None:
     recorded = {"train": {"modalities": ["text", "audio"]}, "document": {"test_text": ["title", "caption"]}}
     written = {"train": {"modalities": ["audio", "text"]}, "document": {"test_text": ["caption", "title"]}}

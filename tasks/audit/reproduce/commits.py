@@ -111,7 +111,8 @@ def mismatches(
     for stage, execution in executions.items():
         if set(specs[stage].params) != set(execution.params):
             found.append((stage, ANOTHER_DAG))
-        of_stage = {path: sha256 for path, sha256 in there.items() if _depends(specs[stage], Path(path))}
+        named = [path for path in there if path in execution.code or _depends(specs[stage], Path(path))]
+        of_stage = {path: there[path] for path in named}  # dvc.yaml does not name empty files
         found += [(stage, one) for one in changes(execution.code, of_stage)]
     return found
 
