@@ -11,7 +11,7 @@ from tasks.lineage.lineage import Lineage
 from tasks.shared.artifacts.publish import FILES, FILES_SCHEMA
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import read_parquet
+from tasks.shared.runtime.parquet import read_parquet
 
 NAMED = 50  # files of a stage that are named; all are counted
 

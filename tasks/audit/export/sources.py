@@ -12,7 +12,7 @@ from tasks.audit.export.records import Records
 from tasks.lineage.model import Execution, Link
 from tasks.shared.artifacts import models, scores, transcripts
 from tasks.shared.artifacts.types import RESULTS
-from tasks.shared.runtime.files import read_parquet
+from tasks.shared.runtime.parquet import read_parquet
 
 VIDEOS = RESULTS / "corpus" / "manifest.parquet"
 MADE = (RESULTS / "corpus" / "videos").as_posix()  # where the demo's own videos lie

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from tasks.shared.runtime.files import read_parquet
+from tasks.shared.runtime.parquet import read_parquet
 
 VECTOR = pa.schema([("id", pa.string()), ("vector", pa.list_(pa.float32()))])
 

@@ -11,7 +11,8 @@ from tasks.lineage.lineage import Lineage
 from tasks.shared.artifacts.publish import FILES, FILES_SCHEMA, MANIFEST
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import link_or_copy, read_parquet, sha256_file
+from tasks.shared.runtime.files import link_or_copy, sha256_file
+from tasks.shared.runtime.parquet import read_parquet
 from tasks.shared.runtime.progress import progress
 
 

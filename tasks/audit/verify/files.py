@@ -11,7 +11,7 @@ from tasks.lineage.model import Artifact, Execution
 from tasks.shared.artifacts.publish import FILES, FILES_SCHEMA, MANIFEST
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import read_parquet
+from tasks.shared.runtime.parquet import read_parquet
 
 Outputs = dict[str, Artifact]
 

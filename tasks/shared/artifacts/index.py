@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import pyarrow as pa
 
+from tasks.shared.artifacts.tables import Table as Rows
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.artifacts.vectors import Vectors
 from tasks.shared.runtime.errors import UserError
@@ -37,21 +38,6 @@ TABLE = "videos"
 TAG = "published"
 METRIC: Literal["dot"] = "dot"  # vectors have length 1, so this is the cosine
 
-PAYLOAD = pa.schema(
-    [
-        ("video_id", pa.string()),
-        ("title", pa.string()),
-        ("description", pa.string()),
-        ("caption", pa.string()),
-        ("language", pa.string()),
-        ("video_type", pa.string()),
-        ("path", pa.string()),
-        ("duration", pa.float64()),
-        ("split", pa.string()),
-        ("transcript", pa.string()),
-        ("ocr", pa.string()),
-    ]
-)
 FILTERS = ("language", "video_type")
 
 
@@ -106,6 +92,9 @@ class Hit:
     split: str
     transcript: str | None
     ocr: str | None
+
+
+PAYLOAD = Rows(Hit).schema.remove(0)  # the columns beside the vector
 
 
 def write_index(

@@ -22,7 +22,8 @@ from tasks.shared.artifacts.directions import Directions
 from tasks.shared.artifacts.fusion import Fusion
 from tasks.shared.artifacts.types import RESULTS, Run
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import lines_starting, read_json, read_parquet, write_json, write_parquet, write_text
+from tasks.shared.runtime.files import lines_starting, read_json, write_json, write_text
+from tasks.shared.runtime.parquet import read_parquet, write_parquet
 
 FOLDER = RESULTS / "evaluate"
 RUNS = "runs"

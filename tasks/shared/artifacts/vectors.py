@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from tasks.shared.artifacts.rows import Mismatch
 from tasks.shared.artifacts.types import MODALITIES, RESULTS, Modality
-from tasks.shared.runtime.files import read_parquet, write_parquet
+from tasks.shared.runtime.parquet import read_parquet, write_parquet
 
 if TYPE_CHECKING:
     import numpy as np
