@@ -21,7 +21,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tasks.shared.artifacts import corpus, exposures, index, indexed, media, scores, transcripts
+from tasks.shared.artifacts import corpus, exposures, index, indexed, media, runs, scores, transcripts
 from tasks.shared.artifacts.publish import FILES, FILES_SCHEMA, input_files, write_manifest
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.params import load_params
@@ -138,7 +138,7 @@ def _evaluate(asked: list[str], test: list[str]) -> None:
             for place, query in enumerate(asked)
             for rank, one in enumerate(_ranked(place, test), start=1)
         ]
-        write_text(scores.FOLDER / scores.RUNS / f"{system}.trec", "".join(lines))
+        write_text(runs.FOLDER / runs.RUNS / f"{system}.trec", "".join(lines))
     values = dict.fromkeys(scores.MEASURES, 0.5)
     rows = [{"query_id": query, "system": system, **values} for query in asked for system in scores.SYSTEMS]
     _table("evaluate", scores.PER_QUERY, scores.PER_QUERY_SCHEMA, rows)

@@ -16,7 +16,7 @@ from av.packet import Packet
 from numpy.typing import NDArray
 
 from tasks.corpus.demo_plan import Codec, Plan
-from tasks.shared.artifacts.sound import SAMPLE_RATE
+from tasks.shared.artifacts.types import SAMPLE_RATE
 from tasks.synthetic.scenes import draw_frame, make_shot
 from tasks.synthetic.seeding import rng_for
 from tasks.synthetic.sounds import synthesise

@@ -1,4 +1,4 @@
-"""How long a video is, as its file says. A module of its own: what it says is remembered as long as it stays."""
+"""How long a video is, as its file says. A module of its own: durations are remembered until its code changes."""
 
 from __future__ import annotations
 

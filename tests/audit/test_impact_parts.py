@@ -7,7 +7,7 @@ import pytest
 from tasks.audit.impact.forecast import forecast
 from tasks.audit.impact.state import State
 from tasks.lineage.open import workspace
-from tasks.shared.execution.reused import Reused, read_reused
+from tasks.shared.execution.items import CacheHits, read_cache_hits
 from tests.audit.own_videos import OwnVideos
 from tests.audit.test_impact_forecast import Case, ask, film, made, own, param, take_away
 
@@ -25,9 +25,9 @@ CASES: dict[str, tuple[Case, int | None]] = {  # how many vectors it is told to 
 }
 
 
-def reused(output: str) -> Reused:
+def reused(output: str) -> CacheHits:
     """What encode said last of the store."""
-    (*_, last) = (found for line in output.splitlines() if (found := read_reused(line)) and found[0] == "encode")
+    (*_, last) = (found for line in output.splitlines() if (found := read_cache_hits(line)) and found[0] == "encode")
     return last[1]
 
 

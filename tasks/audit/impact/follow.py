@@ -172,7 +172,7 @@ class Follower:
 
 def read_ranks(state: State, system: str, query_id: str) -> dict[str, int]:
     """Ranks by video id of one query in a system's run."""
-    from tasks.shared.artifacts.scores import read_ranking
+    from tasks.shared.artifacts.runs import read_ranking
 
     folder = state.runs[system].parents[1]
     return {video_id: rank for rank, video_id in enumerate(read_ranking(system, query_id, folder), start=1)}

@@ -8,17 +8,8 @@ from pathlib import Path
 from tasks.audit.reproduce.recorded import recorded_file
 from tasks.lineage.lineage import FINAL, Lineage
 from tasks.lineage.score import Score
-from tasks.shared.artifacts.scores import (
-    HEADLINE,
-    METRICS,
-    PER_QUERY,
-    RUNS,
-    QueryScores,
-    Scores,
-    read_per_query,
-    read_ranking,
-    read_scores,
-)
+from tasks.shared.artifacts.runs import RUNS, read_ranking
+from tasks.shared.artifacts.scores import HEADLINE, METRICS, PER_QUERY, QueryScores, Scores, read_per_query, read_scores
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 

@@ -22,7 +22,8 @@ from tasks.lineage.model import Execution
 from tasks.shared.artifacts import scores as artifact
 from tasks.shared.artifacts.corpus import Qrels, positives_of, read_qrels, read_queries, read_videos
 from tasks.shared.artifacts.fusion import run_name
-from tasks.shared.artifacts.scores import HEADLINE, METRICS, PER_QUERY, RUNS, read_per_query, read_run
+from tasks.shared.artifacts.runs import RUNS, read_run
+from tasks.shared.artifacts.scores import HEADLINE, METRICS, PER_QUERY, read_per_query
 from tasks.shared.artifacts.types import Run
 from tasks.shared.artifacts.vectors import VIEWS
 from tasks.shared.runtime.errors import UserError

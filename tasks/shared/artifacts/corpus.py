@@ -29,13 +29,13 @@ class Video:
     sha256: str
     bytes: int
     duration: float | None  # seconds; None where the container doesn't say and could not be probed
-    title: str | None
-    description: str | None
-    caption: str | None
-    language: str | None  # ISO 639-1
-    video_type: str | None  # professional, edited, raw
-    split: Split
-    event: str | None  # what happened, where the source knows it; lets an audit see same-event negatives
+    title: str | None = None
+    description: str | None = None
+    caption: str | None = None
+    language: str | None = None  # ISO 639-1
+    video_type: str | None = None  # professional, edited, raw
+    split: Split = "test"
+    event: str | None = None  # what happened, where the source knows it; lets an audit see same-event negatives
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """What training showed the model: `results/train/exposures.parquet`, a row for every video, query and role.
 
-It answers which queries taught the checkpoint with which videos, exactly: negatives that mining found, those drawn at
-random where it found too few, and how often, step by step. Where chance decided that a document was shown otherwise
-than it is, `altered.parquet` beside it tells which, and of which other video it had something.
+It says which videos were shown for which queries in which steps: positives, negatives that mining found, and those
+drawn at random where it found too few. `altered.parquet` beside it lists documents that were shown without one of their
+modalities, or with one of another video, both decided at random.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Exposure:
     """A video shown as a query's positive or negative.
 
     Attributes:
-        steps: of the optimiser, from 1, in which it was; a step that comes twice showed it twice.
+        steps: of the optimiser, from 1, in which it was shown; a step that stands twice showed it twice.
         others: over the batches of these steps that it was in, how many other queries had it as an in-batch negative.
     """
 
@@ -46,7 +46,7 @@ Alteration = Literal["swapped", "dropped"]
 
 @dataclass(frozen=True)
 class Altered:
-    """A video shown otherwise than it is, for a query's row.
+    """A video that was shown for a query without one modality, or with that of another video.
 
     Attributes:
         how: swapped: as a negative of itself (tuple negative), with one modality of another video; dropped: in its

@@ -1,6 +1,6 @@
-"""Features that a dataset brings along: what is said in a video and what is written in it, as others found it.
+"""Features that come with a dataset: what is said in a video and what is written in it.
 
-`results/corpus/shipped.parquet`: one row for every video of the corpus of which anything is shipped; empty where the
+`results/corpus/shipped.parquet`: one row for every video that comes with any; empty where the
 dataset has videos only.
 """
 

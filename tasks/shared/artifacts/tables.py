@@ -63,6 +63,6 @@ def _arrow(hint: Any) -> pa.DataType:
         return pa.list_(_arrow(arguments[0]))
     if origin is Literal:
         return pa.string()
-    if is_dataclass(hint):
+    if isinstance(hint, type) and is_dataclass(hint):
         return pa.struct(_fields(hint))
     return {str: pa.string(), int: pa.int64(), float: pa.float64()}[hint]

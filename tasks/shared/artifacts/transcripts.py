@@ -1,7 +1,7 @@
 """The transcribe artifact: `results/transcribe/transcripts.parquet`.
 
-One row a video of which it was found out what is said in it or what is written in it, with the digests of what that was
-found in.
+One row for every video whose speech was transcribed or whose on-screen text was read, with the digests of what these
+were made from.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class Transcript:
     """What is said in one video, and what is written in it.
 
     Attributes:
-        text: what is said; empty where nothing is, or nobody listened.
-        language: as the recogniser heard it; None where there is no speech, or the transcript came with the dataset.
+        text: what is said; empty where nothing is, or the sound was not transcribed.
+        language: as recognised; None where there is no speech, or the transcript came with the dataset.
         segments: the text with its times; empty where the transcript came with the dataset.
-        ocr: lines of on-screen text, each once, parted by line feeds; None where nobody read.
+        ocr: lines of on-screen text, each once, parted by line feeds; None where it was not read.
         audio_sha256: of the audio file that was transcribed; None where none was.
-        video_sha256: of the video file whose on-screen text was read; None where nobody read it.
+        video_sha256: of the video file whose on-screen text was read; None where it was not read.
         shipped_sha256: of the features that the dataset ships (`Shipped.digest`), where any of them are here.
     """
 
