@@ -68,7 +68,7 @@ def prepare_training(model: SentenceTransformer, *, checkpointing: bool = True) 
     """Attach the recipe's adapter, in float32 as mixed precision has it, and repeat forward passes to save memory."""
     from tasks.omni.lora import attach_lora
 
-    attach_lora(model, r=RECIPE_RANK, alpha=64, dropout=0.1, seed=0)
+    attach_lora(model[0].model, r=RECIPE_RANK, alpha=64, dropout=0.1, seed=0)
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
@@ -91,7 +91,7 @@ def contrast(model: SentenceTransformer, asked: Sequence[Features], passages: Se
 
 def encode_rows(model: SentenceTransformer, shape: Shape, batches: Sequence[int], measure: Measure) -> list[Row]:
     """Encoding at every batch size."""
-    from tasks.omni.encoding import embed
+    from tasks.omni.work import embed
 
     size = sizes(model, videos(shape, 1))
     rows = []

@@ -2,7 +2,7 @@
 
 Copies a finished project and tampers with the copy at random, one tampering at a time, each undone before the next.
 
-    .venv/bin/python -m benchmarks.tamper . 1000
+    .venv/bin/python -m benchmarks.tamper 1000
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from tests.audit.tampering import KINDS
 def main() -> int:
     """Tamper and verify; print a row for every kind, and by the exit code say whether all were found and named."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a finished project")
     parser.add_argument("count", type=int, metavar="N", help="how many tamperings")
+    parser.add_argument("--folder", type=Path, default=Path(), help="a finished project (default: this folder)")
     parser.add_argument("--seed", type=int, default=7, help="of what is drawn (default: 7)")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -62,7 +62,7 @@ def run(root: Path, count: int, seed: int) -> int:
         if wrong := tampering.false(answer):
             false[tampering.kind] += 1
         if wrong or not tampering.named(answer):
-            print(f"{tampering}: said {[one.where for one in answer.findings]}", file=sys.stderr)
+            print(f"{tampering}: found {[one.where for one in answer.findings]}", file=sys.stderr)
     seconds = time.monotonic() - started
     print(f"{'kind':40} tampered  found  named  false reports")
     for kind in sorted(done):

@@ -16,7 +16,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 from flows.stage import StageResult
 from tasks.lineage.mlflow import Tracking
 from tasks.lineage.model import Run
-from tasks.lineage.picture.stages import counted
+from tasks.lineage.picture.graph import counted
 from tasks.shared.artifacts.publish import MANIFEST
 from tasks.shared.artifacts.scores import HEADLINE, MEASURES, Scores
 from tasks.shared.artifacts.types import RESULTS

@@ -17,7 +17,6 @@ from prefect.states import Cancelled, Completed, Failed, State
 from flows.cancellation import Cancellation, RunCancelledError
 from tasks.audit.text import plain
 from tasks.audit.verify.answer import Answer, Finding, parse_answer
-from tasks.audit.verify.view import closing
 from tasks.shared.execution.programs import run
 from tasks.shared.execution.repro import stage_environment
 from tasks.shared.runtime.locks import WORKSPACE, holder_of, take
@@ -57,7 +56,7 @@ def verify() -> State[Any]:
     _log(answer)
     _publish(answer)
     if answer.intact:
-        return Completed(message=closing(answer))
+        return Completed(message=answer.verdict)
     first = answer.findings[0]
     several = f"{len(answer.findings)} findings, the first" if len(answer.findings) > 1 else "1 finding"
     return Failed(message=f"{several}: {first.kind}: {plain(first.where)}")
@@ -87,12 +86,12 @@ def _log(answer: Answer) -> None:
         logger.info("%s: %s: %s", note.kind, plain(note.where), plain(note.what))
     for finding in answer.findings:
         logger.error(": ".join(f"{name} {plain(value)}" for name, value in _row(finding).items() if value))
-    logger.info(closing(answer))
+    logger.info(answer.verdict)
 
 
 def _publish(answer: Answer) -> None:
     """The verdict, under one key from run to run, and a table of what is wrong."""
-    create_markdown_artifact(f"**{closing(answer)}**", key="verify", description="whether all is as recorded")
+    create_markdown_artifact(f"**{answer.verdict}**", key="verify", description="whether all is as recorded")
     if answer.findings:
         create_table_artifact(
             [_row(one) for one in answer.findings[:MOST_FINDINGS]],

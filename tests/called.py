@@ -66,6 +66,7 @@ def forget() -> None:
     from mlflow.tracking._tracking_service.utils import _tracking_store_registry
 
     for registry in (_tracking_store_registry, _model_registry_store_registry):
-        type(registry)._get_store_with_resolved_uri.cache_clear()
+        if registry is not None:  # no client was made yet
+            type(registry)._get_store_with_resolved_uri.cache_clear()
     for store in (Tracking, Registry):
         store._engine_map.clear()

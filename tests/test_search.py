@@ -11,7 +11,6 @@ import pytest
 
 from tasks.cli import main
 from tasks.encode.run import run
-from tasks.omni.encoding import encode_items
 from tasks.omni.inputs import Item
 from tasks.omni.loading import load_embedder
 from tasks.omni.lora import load_adapter
@@ -21,6 +20,7 @@ from tasks.shared.artifacts.index import Hit
 from tasks.shared.artifacts.vectors import read_vectors
 from tests.conftest import Workspace
 from tests.encode.archive import RESULTS, publish_archive, save_random_adapter
+from tests.omni.encoding import encode_items
 
 WORDS = "flood in the harbour"
 
@@ -53,7 +53,7 @@ def test_search_ranks_by_the_tuned_models_vectors(
     archive: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     model = load_embedder("results/base/model", device="cpu")
-    load_adapter(model, "results/train/adapter")
+    load_adapter(model[0].model, "results/train/adapter")
     videos = read_vectors("tuned", "videos")
     scores = videos.values @ encode_items(model, [Item(f"Query: {WORDS}")], batch_size=1)[0]
     order = np.argsort(-scores)
@@ -93,7 +93,7 @@ def test_search_fuses_modalities_where_the_index_was_made_with_them(
     assert found(capsys, WORDS, "--vectors-only") == joint
 
     model = load_embedder("results/base/model", device="cpu")
-    load_adapter(model, "results/train/adapter")
+    load_adapter(model[0].model, "results/train/adapter")
     query = encode_items(model, [Item(f"Query: {WORDS}")], batch_size=1)[0]
     wanted: dict[str, float] = {}
     for view in ("text", "video", "audio"):

@@ -25,8 +25,8 @@ def main(arguments: Sequence[str]) -> None:
     it may pass."""
     chosen = build_parser().parse_args(list(arguments) or ["--help"])
     try:
-        view = "tasks.negatives.command" if chosen.question == "negatives" else f"tasks.audit.{chosen.question}.view"
-        code: int = import_module(view).answer(chosen)
+        room = "tasks" if chosen.question == "negatives" else "tasks.audit"
+        code: int = import_module(f"{room}.{chosen.question}.view").answer(chosen)
         sys.stdout.flush()
     except UserError as error:
         print(f"audit: {error}", file=sys.stderr)

@@ -18,20 +18,9 @@ from tasks.omni.inputs import Item
 from tasks.omni.prompt import BEFORE, QUERY_PREFIX, ROLE
 from tasks.shared.artifacts.types import SAMPLE_RATE
 from tasks.shared.execution.workers import Died, Work, side_by_side
-from tasks.synthetic import scenes, sentences
+from tasks.synthetic import lexicon, scenes, sentences
 from tasks.synthetic.events import Combo, Event, random_event
-from tasks.synthetic.lexicon import (
-    COLOURS,
-    KINDS,
-    LANDMARKS,
-    LANGUAGES,
-    OBJECTS,
-    PLACES,
-    ROLES,
-    SIGN_WORDS,
-    SOUNDS,
-    THINGS,
-)
+from tasks.synthetic.lexicon import LANGUAGES
 from tasks.synthetic.seeding import rng_for
 from tasks.synthetic.sounds import synthesise
 from tasks.synthetic.speech import speak
@@ -39,22 +28,23 @@ from tasks.synthetic.speech import speak
 T = TypeVar("T")
 
 FRAMES = (2, 2, 2, 6)  # mostly the shortest clips: every frame costs time, and two show most of the scene
-RENDERED = BEFORE.replace("<|im_start|>", "").replace("<|im_end|>", "") + ROLE
+PROMPT_TEXT = BEFORE.replace("<|im_start|>", "").replace("<|im_end|>", "") + ROLE
 SOUND_SECONDS = 2.0
 SPEECH_SECONDS = 4.0
 
-# the English names of an event's components, by field
-PARTS: Mapping[str, Mapping[str, str]] = {
-    "kind": {name: words["en"] for name, words in KINDS.items()},
-    "place": {name: words["en"] for name, words in PLACES.items()},
-    "colour": {name: f"something {words['en']}" for name, words in COLOURS.items()},
-    "object": {name: words["en"] for name, words in OBJECTS.items()},
-    "landmark": {name: words["en"] for name, words in LANDMARKS.items()},
-    "sound": {name: words["en"] for name, words in SOUNDS.items()},
-    "role": {name: words["en"] for name, words in ROLES.items()},
-    "thing": {name: words["en"] for name, words in THINGS.items()},
-    "sign": {word: f"the word {word}" for word in SIGN_WORDS},
+TABLES = {
+    "kind": lexicon.KINDS,
+    "place": lexicon.PLACES,
+    "colour": {name: {"en": f"something {words['en']}"} for name, words in lexicon.COLOURS.items()},
+    "object": lexicon.OBJECTS,
+    "landmark": lexicon.LANDMARKS,
+    "sound": lexicon.SOUNDS,
+    "role": lexicon.ROLES,
+    "thing": lexicon.THINGS,
+    "sign": {word: {"en": f"the word {word}"} for word in lexicon.SIGN_WORDS},
 }
+# the English names of an event's components, by field
+PARTS = {field: {name: words["en"] for name, words in table.items()} for field, table in TABLES.items()}
 
 
 @dataclass(frozen=True)
@@ -154,20 +144,9 @@ def batch_of(step: int, events: list[Event], seed: int, batch_size: int, frame_s
 
     Texts come in twice the batch size: they are short, and there is most to tell apart among them.
     """
-
-    def clip(event: Event, rng: np.random.Generator) -> Example:
-        return video_example(event, rng, frame_size)
-
-    cycle: tuple[tuple[Callable[[Event, np.random.Generator], Example], int], ...] = (
-        (text_example, 2 * batch_size),
-        (clip, batch_size),
-        (speech_example, batch_size),
-        (clip, batch_size),
-        (text_example, 2 * batch_size),
-        (clip, batch_size),
-        (speech_example, batch_size),
-        (sound_example, batch_size // 2),
-    )
+    clip: Callable[[Event, np.random.Generator], Example] = partial(video_example, size=frame_size)
+    texts, clips, voices = (text_example, 2 * batch_size), (clip, batch_size), (speech_example, batch_size)
+    cycle = (texts, clips, voices, clips, texts, clips, voices, (sound_example, batch_size // 2))
     rng = rng_for(seed, "base", "batch", step)
     make, size = cycle[step % len(cycle)]
     return [make(events[int(rng.integers(len(events)))], rng) for _ in range(size)]
@@ -199,7 +178,7 @@ def tokenizer_texts(events: list[Event], seed: int) -> Iterator[str]:
     rng = rng_for(seed, "base", "tokenizer")
     for event in events:
         for language in LANGUAGES:
-            yield RENDERED
+            yield PROMPT_TEXT
             yield sentences.title(event, language, rng)
             yield sentences.description(event, language, rng)
             yield sentences.narration(event, language, rng)

@@ -42,13 +42,13 @@ class Muon(torch.optim.Optimizer):
                     state["momentum"] = torch.zeros_like(matrix)
                 average = state["momentum"].lerp_(matrix.grad, 1 - MOMENTUM)
                 update = matrix.grad.lerp(average, MOMENTUM)
-                alike[(min(matrix.shape), max(matrix.shape))].append((matrix, _lying(update)))
+                alike[(min(matrix.shape), max(matrix.shape))].append((matrix, _wide(update)))
             for (_, longer), members in alike.items():
                 updates = orthogonalised(torch.stack([update for _, update in members]))
                 for (matrix, _), update in zip(members, updates, strict=True):
                     matrix.mul_(1 - group["lr"] * group["weight_decay"])
-                    stands = matrix.shape[0] > matrix.shape[1]
-                    matrix.add_(update.T if stands else update, alpha=-group["lr"] * 0.2 * longer**0.5)
+                    tall = matrix.shape[0] > matrix.shape[1]
+                    matrix.add_(update.T if tall else update, alpha=-group["lr"] * 0.2 * longer**0.5)
 
 
 def orthogonalised(matrices: torch.Tensor) -> torch.Tensor:
@@ -61,5 +61,5 @@ def orthogonalised(matrices: torch.Tensor) -> torch.Tensor:
     return x
 
 
-def _lying(matrix: torch.Tensor) -> torch.Tensor:
+def _wide(matrix: torch.Tensor) -> torch.Tensor:
     return matrix.T if matrix.shape[0] > matrix.shape[1] else matrix

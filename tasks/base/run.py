@@ -16,7 +16,7 @@ Writes `results/base/model.json`; for `tiny` also `model/` and `loss.csv`.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib.metadata import version
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from tasks.shared.execution.pipeline import read_stages
 from tasks.shared.execution.plan import Item, Plan
 from tasks.shared.execution.stage import StageRun
 from tasks.shared.retrieval.dense import DenseRetriever
-from tasks.shared.runtime.files import files_under, link_or_copy
+from tasks.shared.runtime.files import files_under, link_or_copy, write_text
 
 CURVE = "loss.csv"
 VERSIONS = ("espeakng-loader", "numpy", "pillow", "sentence-transformers", "tokenizers", "torch", "transformers")
@@ -45,6 +45,16 @@ def plan(params: Params, root: Path = RESULTS) -> list[Plan[None]]:  # noqa: ARG
     }
     store = ItemStore("base", "tasks.base.tiny", decides)
     return [Plan(store, [Item("tiny", store.key(), None)], "training")]
+
+
+def write_expected(params: Params, before: Params, changed: Collection[str], present: Path, root: Path) -> None:
+    """The named model, or weights that nothing else has."""
+    del before, changed, present
+    if params.base.source == "pretrained":
+        write_base(root / "base", named_base(params.base))
+    else:
+        write_text(root / "base" / "model" / "weights", "not made yet")
+        write_base(root / "base", BaseModel((RESULTS / "base" / "model").as_posix()))
 
 
 def run(stage: StageRun) -> None:

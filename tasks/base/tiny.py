@@ -11,8 +11,7 @@ import torch
 
 from tasks.base.checkpoints import Checkpoints
 from tasks.base.examples import PARTS, base_events, batches, captions, tokenizer_texts
-from tasks.base.learn import learn
-from tasks.base.teacher import Targets
+from tasks.base.learn import Targets, learn
 from tasks.omni.tiny import TinyConfig, build_tiny
 from tasks.shared.runtime.files import write_text
 from tasks.synthetic.events import demo_events, taken_by

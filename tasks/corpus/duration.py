@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def duration_of(path: Path) -> float | None:
-    """Seconds as the container's header or its streams tell; None where they don't or the file is no video."""
+    """Seconds by the container's header or its streams; None where they don't say or the file is no video."""
     import av
 
     try:

@@ -11,7 +11,7 @@ that, and both are put into one file in the item store, without encoding anythin
 `annotations/` say nothing more and are not read.
 
 Each triple is a video of the test split with the text as its caption, and there are no queries and no judgments:
-`evaluate.directions` measures it. A triple whose files are missing or damaged is left out, counted and told of: over
+`evaluate.directions` measures it. A triple whose files are missing or damaged is left out, counted and printed: over
 fewer triples every direction is easier, so such scores do not compare with the published ones of 3,782.
 
 Published is only a table of addresses and times of clips (OmniRetriever-Bench.csv); to fetch and cut them is the

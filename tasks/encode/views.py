@@ -38,7 +38,7 @@ class RoutingData:
 
 
 def read_routing_data(params: Params, root: Path = RESULTS) -> RoutingData:
-    """What these params let routing be learnt from; nothing where nobody routes.
+    """The data that routing is learnt from with these params; none without the method routed.
 
     The text is that of indexed documents, not of training ones: what is learnt is to hold in the index.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import av
@@ -9,7 +10,7 @@ import PIL
 
 from tasks.extract.item import Source, assemble, extract
 from tasks.shared.artifacts.corpus import read_videos
-from tasks.shared.artifacts.media import write_media
+from tasks.shared.artifacts.media import Media, read_media, write_media
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.engine import process
 from tasks.shared.execution.failures import refuse_too_many, write_failures
@@ -39,6 +40,20 @@ def plan(params: Params, root: Path = RESULTS) -> list[Plan[Source]]:
         for one in read_videos(root / "corpus" / "manifest.parquet")
     ]
     return [Plan(store, items)]
+
+
+def write_expected(params: Params, before: Params, changed: Collection[str], present: Path, root: Path) -> None:
+    """The table of media as far as plans read it; a changed video may have picture and sound."""
+    del before  # the keys of items tell what other params change
+    media = read_media(present / "extract")
+    for one in (videos := read_videos(root / "corpus" / "manifest.parquet")):
+        if one.video_id in changed:
+            strip, track, times = f"frames of {one.sha256}", f"audio of {one.sha256}", [0.0] * params.extract.frames
+            size, seconds = params.extract.size, float(params.extract.max_audio_seconds)
+            media[one.video_id] = Media(
+                one.video_id, one.sha256, strip, strip, times, len(times), size, size, track, track, seconds
+            )
+    write_media(root / "extract", [media[one.video_id] for one in videos if one.video_id in media])
 
 
 def run(stage: StageRun) -> None:

@@ -27,19 +27,19 @@ class LockedStage:
     params: dict[str, Any]
 
 
-def parse_lock(text: str, where: str) -> dict[str, LockedStage]:
+def parse_lock(text: str | bytes, where: str) -> dict[str, LockedStage]:
     """The stages of a dvc.lock. Raises UserError where the text is none; `where` names it."""
     try:
         raw: Any = yaml.safe_load(text)
         return {
             name: LockedStage(
-                {one["path"]: one.get("md5", "") for one in stage.get("deps", [])},
-                {one["path"]: one.get("md5", "") for one in stage.get("outs", [])},
+                {str(one["path"]): str(one.get("md5", "")) for one in stage.get("deps", [])},
+                {str(one["path"]): str(one.get("md5", "")) for one in stage.get("outs", [])},
                 dict(stage.get("params", {}).get(PARAMS, {})),
             )
             for name, stage in (raw or {}).get("stages", {}).items()
         }
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{where} is not as DVC writes it ({reason}); restore it from git") from None
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from tasks.lineage.lineage import Lineage
-from tasks.shared.artifacts import exposures, indexed, media, transcripts
+from tasks.shared.artifacts import exposures, indexed, media, transcripts, vectors
 from tasks.shared.artifacts.corpus import Video, read_videos
 from tasks.shared.artifacts.document import document_text
 from tasks.shared.artifacts.exposures import Altered, Exposure, read_altered, read_exposures
 from tasks.shared.artifacts.indexed import IndexedDocument, read_indexed
 from tasks.shared.artifacts.media import Media, read_media
+from tasks.shared.artifacts.rows import Mismatch
 from tasks.shared.artifacts.transcripts import Transcript, read_transcripts
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.failures import FAILURES, Failure, read_failures
 from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import sha256_file
 
 VIDEOS = RESULTS / "corpus" / "manifest.parquet"
 READER = {"train": "train", "test": "encode"}  # the stage that makes documents of a split's videos
@@ -45,7 +46,7 @@ class VideoLineage:
         document: its row of the index: what the model read, and the digests of vector and payload.
         failures: steps that could not process it.
         without: the modalities that documents of its split consist of, where it has none of them and so no document.
-        mismatches: rows that were made of something else than what the row before them has, in words.
+        mismatches: rows that were made of something else than what their id has now.
     """
 
     video: Video
@@ -54,7 +55,7 @@ class VideoLineage:
     document: IndexedDocument | None
     failures: list[Failure]
     without: list[str]
-    mismatches: list[str]
+    mismatches: list[Mismatch]
 
     @property
     def left_out(self) -> str:
@@ -77,6 +78,7 @@ def video_lineages(lineage: Lineage, video_ids: Collection[str]) -> dict[str, Vi
         if lineage.has(RESULTS / stage / FAILURES):
             for one in read_failures(lineage.need(RESULTS / stage / FAILURES).parent):
                 failed.setdefault(one.video_id, []).append(one)
+    mismatches = _mismatches(lineage, videos, extracted, heard, rows)
     return {
         video_id: VideoLineage(
             videos[video_id],
@@ -85,7 +87,7 @@ def video_lineages(lineage: Lineage, video_ids: Collection[str]) -> dict[str, Vi
             rows.get(video_id),
             failed.get(video_id, []),
             _without(lineage, videos[video_id], extracted.get(video_id), heard.get(video_id)),
-            _mismatches(extracted.get(video_id), rows.get(video_id)),
+            mismatches.get(video_id, []),
         )
         for video_id in dict.fromkeys(video_ids)
         if video_id in videos
@@ -106,15 +108,53 @@ def _without(lineage: Lineage, video: Video, made: Media | None, heard: Transcri
     return [] if made is None or document_of(made, text, chosen, lineage.results / "extract") else list(chosen)
 
 
-def _mismatches(made: Media | None, document: IndexedDocument | None) -> list[str]:
-    """Where rows name digests of what they were made from, those that are not the digests of what lies there."""
-    found = []
-    for name in ("frames_sha256", "audio_sha256"):
-        read, there = getattr(document, name, None), getattr(made, name, None)
-        if read is not None and read != there:
-            what = name.removesuffix("_sha256")
-            found.append(f"its document was made of other {what} (sha256 {read}) than extract has ({there or 'none'})")
+def _mismatches(
+    lineage: Lineage,
+    videos: Mapping[str, Video],
+    extracted: Mapping[str, Media],
+    heard: Mapping[str, Transcript],
+    rows: Mapping[str, IndexedDocument],
+) -> dict[str, list[Mismatch]]:
+    """By video id, the rows that were made of something else than its rows before them say, or its files are."""
+    found: dict[str, list[Mismatch]] = {}
+    for one in (
+        *media.mismatched(extracted, videos.values()),
+        *_files(lineage, extracted),
+        *transcripts.mismatched(heard, extracted),
+        *indexed.mismatched(rows, extracted, heard),
+        *_vectors(lineage, rows),
+    ):
+        found.setdefault(one.id, []).append(one)
     return found
+
+
+def _files(lineage: Lineage, extracted: Mapping[str, Media]) -> Iterator[Mismatch]:
+    """Frames and sound whose files, where they lie here, are not those that the table has."""
+    for video_id, one in extracted.items():
+        for name, recorded in ((one.frames, one.frames_sha256), (one.audio, one.audio_sha256)):
+            path = lineage.root / media.FOLDER / name if name else None
+            if path and path.is_file() and (digest := sha256_file(path)) != recorded:
+                yield Mismatch(str(media.FOLDER / media.TABLE), video_id, str(name), recorded, digest, "extract")
+
+
+def _vectors(lineage: Lineage, rows: Mapping[str, IndexedDocument]) -> Iterator[Mismatch]:
+    """Vectors, as they were ranked, that are of another document than their id's, or not those of the index."""
+    documents = {video_id: one.document_sha256 for video_id, one in rows.items()}
+    final = True  # the first system that encoded is the one in the index
+    for system in vectors.SYSTEMS if rows else ():
+        path = vectors.FOLDER / f"{system}.videos.parquet"
+        if not lineage.has(path):
+            continue
+        try:
+            found = vectors.read_vectors(system, "videos", lineage.need(path).parent, ids=rows)
+        except UserError:  # out of reach, or of a version that recorded no digests with them
+            return
+        yield from vectors.mismatched(system, "videos", found, documents)
+        for video_id, vector in zip(found.ids, found.values, strict=True) if final else ():
+            digest, recorded = hashlib.sha256(vector.astype("<f4").tobytes()).hexdigest(), rows[video_id].vector_sha256
+            if digest != recorded:
+                yield Mismatch(str(indexed.FOLDER / indexed.TABLE), video_id, "vector", recorded, digest, "encode")
+        final = False
 
 
 def documents_of(lineage: Lineage, video_ids: Collection[str]) -> dict[str, IndexedDocument]:
@@ -140,11 +180,6 @@ def altered_of(
     if not lineage.has(exposures.FOLDER / exposures.ALTERED):
         return []
     return read_altered(lineage.need(exposures.FOLDER / exposures.ALTERED).parent, video_ids, query_ids)
-
-
-def file_of(folder: Path, name: str | None) -> str | None:
-    """A file of an artifact's folder as seen from the project's root."""
-    return (folder / name).as_posix() if name else None
 
 
 def _said(transcript: Transcript | None) -> Said | None:

@@ -149,8 +149,8 @@ class Lineage:
 
     def outs_of(self, stage: str) -> dict[str, str]:
         """DVC's md5 of a stage's outputs, by path."""
-        paths = [out.as_posix() for out in self.stages[stage].outs]
-        return {path: self.outs[path] for path in paths if path in self.outs}
+        folder = RESULTS / stage
+        return {path: md5 for path, md5 in self.outs.items() if Path(path) == folder or folder in Path(path).parents}
 
     def changed(self, stage: str) -> list[str]:
         """Source files and params of the workspace that are not as they were when a stage ran; none elsewhere."""

@@ -8,11 +8,11 @@ from typing import Any
 
 import yaml
 
-from tasks.lineage.dvc import LOCK, PARAMS, Objects, parse_lock
+from tasks.lineage.dvc import LOCK, PARAMS, LockedStage, Objects, parse_lock
 from tasks.lineage.lineage import Lineage
 from tasks.lineage.manifest import read_manifest_file
 from tasks.lineage.mlflow import Tracking
-from tasks.lineage.model import Execution, value_at
+from tasks.lineage.model import Execution, manifest_path, value_at
 from tasks.lineage.runs import published_by, runs_above
 from tasks.shared.artifacts.publish import MANIFEST
 from tasks.shared.artifacts.types import RESULTS
@@ -23,20 +23,39 @@ from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import sha256_json
 
 
-def workspace(root: Path = Path(), tracking: Tracking | None = None) -> Lineage:
-    """The state that lies in the workspace. Raises UserError where this is no project of reeltrace."""
+def workspace(
+    root: Path = Path(), tracking: Tracking | None = None, unreadable: dict[str, str] | None = None
+) -> Lineage:
+    """The state that lies in the workspace.
+
+    Args:
+        unreadable: where given, a manifest or dvc.lock that cannot be read is put here, with the reason by its path,
+            and is not part of the state.
+
+    Raises UserError where this is no project of reeltrace, or a record cannot be read.
+    """
     stages, params = _project(_text(root / DVC_FILE), _text(root / PARAMS))
     manifests: dict[str, Execution] = {}
     missing: dict[str, str] = {}
+    lock: dict[str, LockedStage] = {}
     for stage in stages:
-        path = root / RESULTS / stage / MANIFEST
-        if path.is_file():
-            manifests[stage] = read_manifest_file(path)
-        else:
+        if not (root / manifest_path(stage)).is_file():
             missing[stage] = (
                 f"{RESULTS / stage} is not here; run `dvc checkout` (or `dvc pull`), or `dvc repro {stage}`"
             )
-    lock = parse_lock((root / LOCK).read_text(encoding="utf-8"), LOCK) if (root / LOCK).is_file() else {}
+            continue
+        try:
+            manifests[stage] = read_manifest_file(root / manifest_path(stage))
+        except UserError as error:
+            if unreadable is None:
+                raise
+            unreadable[manifest_path(stage)] = missing[stage] = str(error)
+    try:
+        lock = parse_lock((root / LOCK).read_bytes(), LOCK) if (root / LOCK).is_file() else {}
+    except UserError as error:
+        if unreadable is None:
+            raise
+        unreadable[LOCK] = str(error)
     return Lineage(
         name="workspace",
         root=root,

@@ -116,3 +116,22 @@ def _of_client(client: Any, run_id: str) -> Record:
         if one.name == REGISTERED_MODEL:
             record.versions[str(one.version)] = dict(one.tags)
     return record
+
+
+def versions_by_run(uri: str, root: Path) -> dict[str, list[str]]:
+    """Versions of the registered model by the run that they came from; none where they cannot be had."""
+    try:
+        if uri.startswith(SQLITE):
+            query = "SELECT run_id, version FROM model_versions WHERE name = ? ORDER BY version"
+            pairs = read_database(database_of(uri, root), query, [REGISTERED_MODEL])
+        else:
+            from mlflow import MlflowClient
+
+            versions = MlflowClient(uri).search_model_versions(f"name = '{REGISTERED_MODEL}'")
+            pairs = [(one.run_id, one.version) for one in versions]
+    except Exception:  # no registry costs the versions, not the answer: `Tracking.problem` says what is wrong
+        return {}
+    found: dict[str, list[str]] = {}
+    for run_id, version in pairs:
+        found.setdefault(run_id, []).append(str(version))
+    return found

@@ -47,9 +47,9 @@ def claims(matrix: Matrix) -> list[Claim]:
     ]
 
 
-def _claim(sentence: str, look: Callable[[Matrix], tuple[str, dict[str, Number]]], matrix: Matrix) -> Claim:
+def _claim(sentence: str, check: Callable[[Matrix], tuple[str, dict[str, Number]]], matrix: Matrix) -> Claim:
     try:
-        return Claim(sentence, *look(matrix))
+        return Claim(sentence, *check(matrix))
     except KeyError as error:
         return Claim(sentence, f"cannot be said: the grid lacks the cell {format_place(error.args[0])}", {})
 

@@ -111,12 +111,12 @@ def matrix_of(cells: Sequence[Cell], resamples: int, seed: int) -> Matrix:
     numbers = {place: np.array([scored[query] for query in queries]) for place, scored in values.items()}
     blocks: dict[Place, list[np.ndarray]] = {place: [] for place in numbers}
     for drawn in draws(len(queries), resamples, seed):
-        for place, scored_so in numbers.items():
-            blocks[place].append(scored_so[drawn].mean(axis=1))
+        for place, scores in numbers.items():
+            blocks[place].append(scores[drawn].mean(axis=1))
     return Matrix(
         rows=sorted({cell.trained for cell in cells}, key=_order),
         columns=sorted({cell.indexed for cell in cells}, key=_order),
-        means={place: float(scored_so.mean()) for place, scored_so in numbers.items()},
+        means={place: float(scores.mean()) for place, scores in numbers.items()},
         resampled={place: np.concatenate(parts) for place, parts in blocks.items()},
         queries=len(queries),
     )

@@ -20,7 +20,7 @@ MOST = 50  # suspects that are named
 
 @dataclass(frozen=True)
 class NegativesAudit:
-    """The whole answer. `notes` says what could not be told and why, `advice` what to do where something is bad.
+    """The whole answer. `notes` says what is unknown and why, `advice` what to do where something is bad.
 
     `suspects` are negatives of their query's event and duplicates of a positive, the highest score first, at most
     `MOST`; `suspected` is how many there are.
@@ -55,7 +55,7 @@ def audit_negatives(lineage: Lineage) -> NegativesAudit:
         origin=data.origin,
         queries=len(data.mined),
         negatives=len(facts),
-        advice=[*_advice_on_facts(data, false, scores), *_advice_on_use(usage, training)],
+        advice=_advice(data, false, scores, usage, training),
         likely_false=false,
         suspected=len(suspects),
         suspects=sorted(suspects, key=lambda one: (-(one.score or 0.0), one.query_id, one.video_id))[:MOST],
@@ -69,82 +69,65 @@ def audit_negatives(lineage: Lineage) -> NegativesAudit:
     )
 
 
-def share(part: int, whole: int) -> str:
-    """`12 of 80 (15.0 %)`."""
-    return f"{part} of {whole} ({100 * part / whole:.1f} %)" if whole else f"{part} of 0"
-
-
-def _advice_on_facts(
-    data: NegativesData, false: Mapping[str, Count], scores: Mapping[str, Quantiles | None]
+def _advice(
+    data: NegativesData,
+    false: Mapping[str, Count],
+    scores: Mapping[str, Quantiles | None],
+    usage: Mapping[str, Count],
+    training: Mapping[str, Mapping[str, int]] | None,
 ) -> list[str]:
-    """The worst first."""
-    lines = []
-    if relevant := false["judged_relevant"].count:
-        lines.append(f"{relevant} negatives are judged relevant: mine read other judgments; `dvc repro mine`")
-    if above := false["above_own"].count:
-        lines.append(
-            f"{above} negatives score above what mine.relative_margin = {data.param('mine.relative_margin')} allows: "
-            "negatives.jsonl is not as mining wrote it; `reeltrace audit verify`"
-        )
+    """What to do, the worst first."""
     positives, negatives = scores["positives"], scores["negatives"]
-    if positives and negatives and positives["p50"] < negatives["p50"]:
-        lines.append(
-            f"the mining retriever scores positives (median {positives['p50']:.3f}) below negatives (median "
-            f"{negatives['p50']:.3f}): it does not tell them apart for these queries; name another retriever.model, "
-            "such as a multilingual one"
-        )
-    if _exceeds(false["above_95"], SOME):
-        lines.append(
-            f"{_share(false['above_95'])} of the checked negatives score above 95 % of the weakest positive: set "
-            "mine.relative_margin to 0.05 and compare with `reeltrace audit diff`, or judge a --sample"
-        )
-    if data.has_scores and _exceeds(false["unchecked"], SOME):
-        lines.append(
-            f"{_share(false['unchecked'])} negatives cannot be checked, as no positive of their query has a score "
-            "(no speech was recognised in it): no margin protects these queries"
-        )
-    for name, what in (("same_event", "of their query's event"), ("duplicates", "that duplicate a positive")):
-        if found := false[name].count:
-            lines.append(
-                f"negatives {what}: {found}; judge them (suspects below, or --sample) and add what is relevant to the "
-                "training qrels"
-            )
-    return lines
-
-
-def _advice_on_use(usage: Mapping[str, Count], training: Mapping[str, Mapping[str, int]] | None) -> list[str]:
-    lines = []
-    if _exceeds(usage["short"], SOME):
-        by_margin = usage["short_by_margin"].count
-        why = (
-            f"{by_margin} of them lost candidates to the margin: a smaller mine.relative_margin or a larger mine.depth "
-            "gives more"
-            if by_margin
-            else "a larger mine.depth gives more, where more videos have a transcript"
-        )
-        lines.append(f"{_share(usage['short'])} {usage['short'].what}; {why}")
-    if training is not None:
-        drawn, shown = training["drawn"]["times"], training["drawn"]["times"] + training["mined"]["times"]
-        if drawn > MANY * shown:
-            lines.append(
-                f"{share(drawn, shown)} of the negatives shown in training were drawn at random: mining found too few"
-            )
-        if usage["shown"].count < (1 - MANY) * usage["shown"].of:
-            lines.append(
-                f"only {_share(usage['shown'])} mined negatives were shown in training: train.negatives is smaller "
-                "than mine.keep, or there were few epochs"
-            )
-    if usage["never"].of >= 100 and _exceeds(usage["top"], HUBS):
-        lines.append(
-            f"{_share(usage['top'])} {usage['top'].what} (hubs): look at them below; another retriever.model or "
-            "mine.source spreads them"
-        )
-    return lines
-
-
-def _exceeds(count: Count, limit: float) -> bool:
-    return count.count > limit * count.of
-
-
-def _share(count: Count) -> str:
-    return share(count.count, count.of)
+    drawn, mined = (training[role]["times"] for role in ("drawn", "mined")) if training else (0, 0)
+    at_random = Count("of the negatives shown in training were drawn at random", drawn, drawn + mined)
+    shown = usage.get("shown")
+    margin = f"mine.relative_margin = {data.param('mine.relative_margin')}"
+    checks = [
+        (
+            false["judged_relevant"].count,
+            f"{false['judged_relevant'].count} negatives are judged relevant: mine read other judgments; "
+            "`dvc repro mine`",
+        ),
+        (
+            false["above_own"].count,
+            f"{false['above_own'].count} negatives score above what {margin} allows: negatives.jsonl is not as mining "
+            "wrote it; `reeltrace audit verify`",
+        ),
+        (
+            positives and negatives and positives["p50"] < negatives["p50"],
+            "the mining retriever scores positives below negatives (see the medians): it does not distinguish them; "
+            "name another retriever.model, such as a multilingual one",
+        ),
+        (
+            false["above_95"].share > SOME,
+            f"{false['above_95']} of the checked negatives score above 95 % of the weakest positive: set "
+            "mine.relative_margin to 0.05 and compare with `reeltrace audit diff`, or judge a --sample",
+        ),
+        (
+            data.has_scores and false["unchecked"].share > SOME,
+            f"{false['unchecked']} negatives cannot be checked, as no positive of their query has a score (no speech "
+            "was recognised in it): no margin protects these queries",
+        ),
+        (
+            false["same_event"].count or false["duplicates"].count,
+            f"{false['same_event'].count} negatives are of their query's event, {false['duplicates'].count} duplicate "
+            "a positive; judge them (suspects below, or --sample) and add what is relevant to the training qrels",
+        ),
+        (
+            usage["short"].share > SOME,
+            f"{usage['short']} {usage['short'].what}; {usage['short_by_margin'].count} of them lost candidates to the "
+            "margin: a smaller mine.relative_margin gives these more, a larger mine.depth may give all more",
+        ),
+        (at_random.share > MANY, f"{at_random} {at_random.what}: mining found too few"),
+        (
+            shown and shown.share < 1 - MANY,
+            f"only {shown} mined negatives were shown in training: train.negatives is smaller than mine.keep, or there "
+            "were few epochs",
+        ),
+        (
+            usage["never"].of >= 100 and usage["top"].share > HUBS,
+            f"{usage['top']} {usage['top'].what} (hubs): look at them below; another retriever.model or mine.source "
+            "spreads them",
+        ),
+    ]
+    return [text for found, text in checks if found]

@@ -12,7 +12,7 @@ import numpy as np
 from tasks.mine.filtering import threshold
 from tasks.negatives.data import NegativesData
 from tasks.negatives.facts import ROUNDED, Fact
-from tasks.negatives.similarity import WAYS
+from tasks.negatives.similarity import KINDS
 from tasks.shared.artifacts.exposures import Role
 
 POINTS = {"p5": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}
@@ -20,7 +20,7 @@ MODALITIES = ("picture", "sound", "speech", "metadata")
 TOP = 10  # most used videos that are named
 
 Quantiles = dict[str, float]  # `count`, and by name of POINTS (linear between neighbours)
-Mix = dict[str, int | None]  # videos by property, each counted as often as it serves; None: cannot be told
+Mix = dict[str, int | None]  # videos by property, each counted once for every query it serves; None: unknown
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,14 @@ class Count:
     what: str
     count: int
     of: int
+
+    @property
+    def share(self) -> float:
+        """0 to 1; 0 of nothing."""
+        return self.count / self.of if self.of else 0.0
+
+    def __str__(self) -> str:
+        return f"{self.count} of {self.of}" + (f" ({100 * self.share:.1f} %)" if self.of else "")
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,7 @@ def likely_false(data: NegativesData, facts: Sequence[Fact]) -> dict[str, Count]
     above_own = (score is not None and limit is not None and score > limit + ROUNDED for score, limit in scored)
     known = [one for one in facts if one.event != "unknown"]
     judged = [one.judged for one in facts if one.judged is not None]
-    ways = [{way for found in one.duplicates.values() for way in found} for one in facts]
+    duplicated = [{kind for found in one.duplicates.values() for kind in found} for one in facts]
 
     def count(what: str, found: Iterable[object], among: Collection[object] = facts) -> Count:
         return Count(what, sum(map(bool, found)), len(among))
@@ -79,8 +87,11 @@ def likely_false(data: NegativesData, facts: Sequence[Fact]) -> dict[str, Count]
         "above_own": count("above what mine.relative_margin allows", above_own, checked),
         "unchecked": count("without a scored positive to compare with", (one.band == "unchecked" for one in facts)),
         "same_event": count("of the query's event", (one.event == "same" for one in known), known),
-        **{way: count(f"duplicates of a positive: {WAYS[way]}", (way in one for one in ways)) for way in WAYS},
-        "duplicates": count("duplicates of a positive in any of these ways", ways),
+        **{
+            name: count(f"duplicates of a positive: {what}", (name in kinds for kinds in duplicated))
+            for name, what in KINDS.items()
+        },
+        "duplicates": count("duplicates of a positive of any of these kinds", duplicated),
         "judged_relevant": count("judged relevant in the training qrels", (relevance > 0 for relevance in judged)),
         "judged_irrelevant": count("judged not relevant there", (relevance <= 0 for relevance in judged)),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +20,6 @@ from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import sha256_file
 
 CORPUS = RESULTS / "corpus"
-CHUNK = 20_000  # videos whose transcripts are held at once, with all their segments
 
 T = TypeVar("T")
 
@@ -93,7 +92,7 @@ def read_data(lineage: Lineage, *, scored: bool = False) -> NegativesData:
         try:
             return read()
         except UserError as error:
-            notes.append(f"{what} cannot be told: {error}")
+            notes.append(f"{what}: unknown, {error}")
             return None
 
     origin = _origin(lineage, notes)
@@ -140,15 +139,9 @@ def _origin(lineage: Lineage, notes: list[str]) -> Origin:
     )
 
 
-def _texts(lineage: Lineage, videos: Iterable[str]) -> dict[str, str]:
-    folder = lineage.need(transcripts.FOLDER / transcripts.TABLE).parent
-    ordered = sorted(videos)
-    texts: dict[str, str] = {}
-    for start in range(0, len(ordered), CHUNK):
-        for video_id, one in read_transcripts(folder, ordered[start : start + CHUNK]).items():
-            if text := " ".join(one.text.split()):
-                texts[video_id] = text
-    return texts
+def _texts(lineage: Lineage, videos: Collection[str]) -> dict[str, str]:
+    read = read_transcripts(lineage.need(transcripts.FOLDER / transcripts.TABLE).parent, videos)
+    return {video_id: text for video_id, one in read.items() if (text := " ".join(one.text.split()))}
 
 
 def _exposures(lineage: Lineage, mine: str) -> list[Exposure]:

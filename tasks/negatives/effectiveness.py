@@ -87,7 +87,10 @@ def effectiveness_of(data: NegativesData, facts: Iterable[Fact]) -> Effectivenes
         data.notes.append(f"only {len(compared)} test queries are compared: a rank correlation says little below {FEW}")
     tuned = np.array([scores[one.query_id, "tuned"] for one in compared])
     base = np.array([scores[one.query_id, "base"] for one in compared])
-    means = [_means([quality[each] for each in near[one.query_id]]) for one in compared]
+    means = [
+        [_mean(column) for column in zip(*(quality[each] for each in near[one.query_id]), strict=True)]
+        for one in compared
+    ]
     kinds = [(one.language, one.type) for one in compared]
     found = []
     for column, name in enumerate(progress(QUALITIES, "rank correlations", unit="quality")):
@@ -180,10 +183,6 @@ def rank_correlation(
 def _holm(ps: Sequence[float | None]) -> list[float | None]:
     corrected = holm({str(place): p for place, p in enumerate(ps) if p is not None})
     return [corrected.get(str(place)) for place in range(len(ps))]
-
-
-def _means(rows: Sequence[Sequence[float]]) -> list[float]:
-    return [_mean(column) for column in zip(*rows, strict=True)]
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -29,7 +29,7 @@ class Fact:
         band: the score beside the weakest scored positive's: at or above it, above 95 % of it, above 75 %, or below.
         event: whether it shows the query's event; language: whether it is in the query's language.
         judged: its relevance in the training qrels; None where it is not judged.
-        duplicates: positives of the query that it duplicates, and in which ways (see `similarity.WAYS`).
+        duplicates: positives of the query that it duplicates, and the kinds of likeness (see `similarity.KINDS`).
     """
 
     query_id: str
@@ -88,8 +88,8 @@ def _fact(data: NegativesData, similarity: Similarity | None, one: MinedQuery, p
     score = negative.score if data.has_scores else None
     duplicates = {}
     if similarity is not None:
-        ways = {positive: similarity.ways(positive, negative.video_id) for positive in one.positives}
-        duplicates = {positive: found for positive, found in ways.items() if found}
+        kinds = {positive: similarity.kinds(positive, negative.video_id) for positive in one.positives}
+        duplicates = {positive: found for positive, found in kinds.items() if found}
     return Fact(
         query_id=one.query_id,
         video_id=negative.video_id,

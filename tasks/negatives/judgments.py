@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
 
 from tasks.negatives.data import NegativesData
 from tasks.negatives.facts import Fact
-from tasks.negatives.sample import strata_of, stratum_of, unguarded
+from tasks.negatives.sample import strata_of, unguarded
 from tasks.shared.runtime.errors import UserError
 
 ANSWERS = ("yes", "no", "unsure")
 NEEDED = ("query_id", "video_id", "relevant", "mine_manifest")
-NAMED = 3  # mistakes that one message names
 Z = 1.959963984540054  # of 95 %
-
-Rows = list[tuple[int, dict[str, str]]]  # with the line that each stands at
 
 
 @dataclass(frozen=True)
@@ -64,18 +61,36 @@ class Judgments:
 def read_judgments(data: NegativesData, facts: Sequence[Fact], path: Path) -> Judgments:
     """Read a judged sample. Raises UserError where it is of other negatives, or a line is wrong."""
     mine = data.origin.mine
+    known = {(one.query_id, one.video_id): one for one in facts}
     rows = _rows(path)
+    answers: dict[tuple[str, str], str] = {}
+    relevant: dict[int, Fact] = {}
     for line, row in rows:
-        if (other := row["mine_manifest"].strip()) != mine:
-            raise UserError(
-                f"{path}:{line}: drawn from other negatives (mine {other[:12] or 'unnamed'}) than those of "
-                f"{data.origin.state} (mine {mine[:12]}); name their state with --rev"
+        key = (unguarded(row["query_id"].strip()), unguarded(row["video_id"].strip()))
+        answer, drawn_from = row["relevant"].strip().lower(), row["mine_manifest"].strip()
+        wrong = None
+        if drawn_from != mine:
+            wrong = (
+                f"drawn from other negatives (mine {drawn_from[:12] or 'unnamed'}) than those of {data.origin.state} "
+                f"(mine {mine[:12]}); name their state with --rev"
             )
-    answers = _answers(path, rows, facts)
-    by_stratum: dict[str, list[str]] = {}
-    for _, fact, answer in answers:
-        by_stratum.setdefault(stratum_of(fact), []).append(answer)
-    strata = [_rate(name, len(members), by_stratum.get(name, [])) for name, members in strata_of(facts).items()]
+        elif key not in known:
+            wrong = f"{key[1]} is not a mined negative of query {key[0]}; restore the row"
+        elif key in answers:
+            wrong = "the same negative as in a line above; leave one of them"
+        elif answer not in ("", *ANSWERS):
+            wrong = f"relevant is {answer!r}; write {', '.join(ANSWERS)} or nothing"
+        if wrong:
+            raise UserError(f"{path}:{line}: {wrong}")
+        answers[key] = answer
+        if answer == "yes":
+            relevant[line] = known[key]
+    if not any(answers.values()):
+        raise UserError(f"{path} has no judgment; write {', '.join(ANSWERS)} into the column `relevant`")
+    strata = [
+        _rate(name, len(members), [answers.get((one.query_id, one.video_id), "") for one in members])
+        for name, members in strata_of(facts).items()
+    ]
     overall, effective = weighted(strata)
     return Judgments(
         path=str(path),
@@ -83,9 +98,9 @@ def read_judgments(data: NegativesData, facts: Sequence[Fact], path: Path) -> Ju
         overall=overall,
         effective=effective,
         covered=sum(one.size for one in strata if one.rate is not None) / max(1, len(facts)),
-        empty=len(rows) - len(answers),
+        empty=sum(not answer for answer in answers.values()),
         strata=strata,
-        relevant={line: fact for line, fact, answer in answers if answer == "yes"},
+        relevant=relevant,
     )
 
 
@@ -111,60 +126,26 @@ def weighted(strata: Sequence[Rate]) -> tuple[Rate, float]:
 
 def _rate(stratum: str, size: int, answers: Sequence[str]) -> Rate:
     yes, no, unsure = (answers.count(one) for one in ANSWERS)
-    if not yes + no:
-        return Rate(stratum, size, yes, no, unsure, None, None, None)
-    rate = yes / (yes + no)
-    return Rate(stratum, size, yes, no, unsure, rate, *wilson(rate, yes + no))
+    judged = yes + no
+    interval = wilson(yes / judged, judged) if judged else (None, None)
+    return Rate(stratum, size, yes, no, unsure, yes / judged if judged else None, *interval)
 
 
-def _rows(path: Path) -> Rows:
-    """Rows with their lines. Comma, semicolon or tab: spreadsheets save what their country uses."""
+def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """Rows with the line that each ends at. Comma, semicolon or tab: spreadsheets save what their country uses."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}); name a file that --sample wrote") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 ({error.reason} at byte {error.start}); save it as CSV UTF-8") from None
-    header = text.split("\n", 1)[0]
-    reader = csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=header.count), strict=True)
-    rows: Rows = []
-    try:
-        reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
-        if absent := [name for name in NEEDED if name not in reader.fieldnames]:
-            raise UserError(f"{path} has no column {', '.join(absent)}; name a file that --sample wrote")
-        for row in reader:
-            if None in row or None in row.values():  # too many cells, or too few
-                raise UserError(f"{path}:{reader.line_num}: not as many cells as the header has; restore the row")
-            if any(cell.strip() for cell in row.values()):
-                rows.append((reader.line_num, row))
-    except csv.Error as error:
-        raise UserError(f"{path}:{reader.line_num}: not CSV ({error}); save it as CSV UTF-8") from None
+        header = text.split("\n", 1)[0]
+        reader = csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=header.count), strict=True)
+        rows = [(reader.line_num, row) for row in reader if any(row.values())]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", error)  # an OSError's text repeats the path
+        raise UserError(f"{path} cannot be read ({reason}); name a file that --sample wrote, as CSV UTF-8") from None
+    if absent := [name for name in NEEDED if name not in (reader.fieldnames or ())]:
+        raise UserError(f"{path} has no column {', '.join(absent)}; name a file that --sample wrote")
     if not rows:
         raise UserError(f"{path} has no rows; name a file that --sample wrote")
-    return rows
-
-
-def _answers(path: Path, rows: Rows, facts: Iterable[Fact]) -> list[tuple[int, Fact, str]]:
-    """The line, the negative and the answer of every row that has one."""
-    known = {(one.query_id, one.video_id): one for one in facts}
-    first: dict[tuple[str, str], int] = {}
-    found: list[tuple[int, Fact, str]] = []
-    wrong: list[str] = []
     for line, row in rows:
-        key = (unguarded(row["query_id"].strip()), unguarded(row["video_id"].strip()))
-        answer = row["relevant"].strip().lower()
-        if key not in known:
-            wrong.append(f"line {line}: {key[1]} is not a mined negative of query {key[0]}")
-        elif key in first:
-            wrong.append(f"line {line}: the same negative as in line {first[key]}; leave one of them")
-        elif answer and answer not in ANSWERS:
-            wrong.append(f"line {line}: relevant is {row['relevant'].strip()!r}; write {', '.join(ANSWERS)} or nothing")
-        elif answer:
-            found.append((line, known[key], answer))
-        first.setdefault(key, line)
-    if wrong:
-        more = f"; and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
-        raise UserError(f"{path}: {'; '.join(wrong[:NAMED])}{more}")
-    if not found:
-        raise UserError(f"{path} has no judgment; write {', '.join(ANSWERS)} into the column `relevant`")
-    return found
+        if None in row or None in row.values():  # too many cells, or too few
+            raise UserError(f"{path}:{line}: not as many cells as the header has; restore the row")
+    return rows

@@ -100,12 +100,11 @@ def _why_none(data: NegativesData, query_id: str) -> str:
             "add a judgment and run `dvc repro mine`"
         )
     mined = [one.query_id for one in data.mined]
-    for test in data.test_queries:
-        if test.query_id == query_id:
-            near = neighbours([data.queries[one] for one in mined], [test])[query_id]
-            near = (near or get_close_matches(query_id, mined, n=NEAR, cutoff=0.0))[:NEAR]
-            hint = f"nearest to it are {', '.join(near)}" if near else "there are none here"
-            return f"{query_id} is a test query, and negatives are mined for training queries only; {hint}"
+    if test := next((one for one in data.test_queries if one.query_id == query_id), None):
+        near = neighbours([data.queries[one] for one in mined], [test])[query_id]
+        near = (near or get_close_matches(query_id, mined, n=NEAR, cutoff=0.0))[:NEAR]
+        hint = f"nearest to it are {', '.join(near)}" if near else "there are none here"
+        return f"{query_id} is a test query, and negatives are mined for training queries only; {hint}"
     close = get_close_matches(query_id, mined, n=NEAR)
     hint = f"did you mean {', '.join(close)}?" if close else "results/corpus/queries.parquet has the ids"
     return f"{data.origin.state} knows no query {query_id}; {hint}"

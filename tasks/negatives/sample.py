@@ -79,7 +79,9 @@ def write_sample(data: NegativesData, facts: Sequence[Fact], path: Path, per_str
         raise UserError("there are no mined negatives to sample")
     seed = data.param("run.seed")
     strata = strata_of(facts)
-    drawn = {name: sorted(found, key=lambda one: _lot(seed, one))[:per_stratum] for name, found in strata.items()}
+    drawn = {
+        name: sorted(found, key=lambda one: _draw_order(seed, one))[:per_stratum] for name, found in strata.items()
+    }
     rows = sorted((one for found in drawn.values() for one in found), key=lambda one: (one.query_id, one.rank))
     text = io.StringIO()
     table = csv.DictWriter(text, COLUMNS, quoting=csv.QUOTE_ALL)
@@ -122,10 +124,10 @@ def _row(data: NegativesData, fact: Fact) -> dict[str, str]:
     strip = f"{media_artifact.FOLDER.as_posix()}/{media.frames}" if media and media.frames else None
     return {
         "query_id": guarded_id(fact.query_id),
-        "query": _line(data.queries[fact.query_id].text),
+        "query": _text_cell(data.queries[fact.query_id].text),
         "video_id": guarded_id(fact.video_id),
-        "title": _line(video.title or ""),
-        "transcript": _line(text if len(text) <= EXCERPT else text[: EXCERPT - 1] + "…"),
+        "title": _text_cell(video.title or ""),
+        "transcript": _text_cell(text if len(text) <= EXCERPT else text[: EXCERPT - 1] + "…"),
         "video": guarded(data.location(video.path)),
         "frames": guarded(data.location(strip)) if strip else "",
         "score": "" if fact.score is None else f"{fact.score:.6f}",
@@ -136,9 +138,9 @@ def _row(data: NegativesData, fact: Fact) -> dict[str, str]:
     }
 
 
-def _line(text: str) -> str:
+def _text_cell(text: str) -> str:
     return guarded(" ".join(text.split()))
 
 
-def _lot(seed: int, fact: Fact) -> bytes:
+def _draw_order(seed: int, fact: Fact) -> bytes:
     return hashlib.sha256(f"{seed}\n{fact.query_id}\n{fact.video_id}".encode()).digest()

@@ -1,4 +1,4 @@
-"""In which ways two videos are duplicates, or nearly so.
+"""How two videos are duplicates, or nearly so.
 
 Transcripts are compared as BM25 sees them (NFKC, lower case, no punctuation; Han, kana and Hangul as pairs of
 characters), by the Jaccard coefficient of their sets of 3-word shingles (Broder 1997). A transcript of fewer than three
@@ -30,7 +30,7 @@ from tasks.shared.retrieval.bm25 import words
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.progress import progress
 
-WAYS = {  # in the order in which they are named
+KINDS = {  # in the order in which they are named
     "bytes": "equal bytes of the video file",
     "frames": "equal frames",
     "audio": "equal sound",
@@ -49,10 +49,10 @@ LIMIT = 8.0
 
 @dataclass(frozen=True)
 class PictureHash:
-    """The bits of all frames, the first frame's highest; and as many bits set for every frame that has contrast."""
+    """The bits of all frames, the first frame's highest; `mask` has all bits set of the frames that have contrast."""
 
     bits: int
-    seen: int
+    mask: int
 
 
 class Similarity:
@@ -65,20 +65,20 @@ class Similarity:
         self._shingles: dict[str, tuple[int, frozenset[int]]] = {}
         self._hashes = _hashes(data, wanted)
 
-    def ways(self, one: str, other: str) -> list[str]:
-        """Names of `WAYS` in which two videos are alike; none of a video with itself."""
+    def kinds(self, one: str, other: str) -> list[str]:
+        """How two videos are alike, by the names in `KINDS`; a video is not compared with itself."""
         if one == other:
             return []
-        ways = ["bytes"] if self._videos[one].sha256 == self._videos[other].sha256 else []
+        kinds = ["bytes"] if self._videos[one].sha256 == self._videos[other].sha256 else []
         a, b = self._media.get(one), self._media.get(other)
         if a is not None and b is not None:
-            ways += ["frames"] if a.frames_sha256 is not None and a.frames_sha256 == b.frames_sha256 else []
-            ways += ["audio"] if a.audio_sha256 is not None and a.audio_sha256 == b.audio_sha256 else []
-        ways += self._transcripts(one, other)
-        if "frames" not in ways and one in self._hashes and other in self._hashes:
-            apart = distance(self._hashes[one], self._hashes[other])
-            ways += ["pictures"] if apart is not None and apart <= LIMIT else []
-        return ways
+            kinds += ["frames"] if a.frames_sha256 is not None and a.frames_sha256 == b.frames_sha256 else []
+            kinds += ["audio"] if a.audio_sha256 is not None and a.audio_sha256 == b.audio_sha256 else []
+        kinds += self._transcripts(one, other)
+        if "frames" not in kinds and one in self._hashes and other in self._hashes:
+            bits = distance(self._hashes[one], self._hashes[other])
+            kinds += ["pictures"] if bits is not None and bits <= LIMIT else []
+        return kinds
 
     def _transcripts(self, one: str, other: str) -> list[str]:
         (text, a), (other_text, b) = self._shingles_of(one), self._shingles_of(other)
@@ -99,7 +99,7 @@ class Similarity:
 
 def distance(one: PictureHash, other: PictureHash) -> float | None:
     """Mean Hamming distance a frame, 0 to 64; None where fewer than half of the frames have contrast in both."""
-    both = one.seen & other.seen
+    both = one.mask & other.mask
     frames = both.bit_count() // BITS
     return ((one.bits ^ other.bits) & both).bit_count() / frames if frames >= FRAMES / 2 else None
 
@@ -108,7 +108,7 @@ def hash_strip(strip: Path, frames: int) -> PictureHash:
     """The hash of a strip of so many frames side by side. Raises OSError where it cannot be read."""
     from PIL import Image
 
-    bits = seen = 0
+    bits = mask = 0
     with Image.open(strip) as image:
         grey = image.convert("L")
     width = grey.width // frames
@@ -118,8 +118,8 @@ def hash_strip(strip: Path, frames: int) -> PictureHash:
         lighter = means[:, 1:] > means[:, :-1] + LIGHTER
         contrast = means.max() - means.min() >= CONTRAST
         bits = bits << BITS | int.from_bytes(np.packbits(lighter).tobytes())
-        seen = seen << BITS | (2**BITS - 1 if contrast else 0)
-    return PictureHash(bits, seen)
+        mask = mask << BITS | (2**BITS - 1 if contrast else 0)
+    return PictureHash(bits, mask)
 
 
 def _hashes(data: NegativesData, wanted: Iterable[str]) -> dict[str, PictureHash]:
@@ -130,7 +130,7 @@ def _hashes(data: NegativesData, wanted: Iterable[str]) -> dict[str, PictureHash
     try:
         data.lineage.need(media_artifact.FOLDER / "frames")
     except UserError as error:
-        data.notes.append(f"near-equal pictures cannot be told: {error}")
+        data.notes.append(f"near-equal pictures are unknown: {error}")
         return {}
     folder = data.lineage.root / media_artifact.FOLDER
 

@@ -1,29 +1,57 @@
-"""The answers as tables for people, the most important first."""
+"""`reeltrace audit negatives`: how good the mined negatives are, and a sample of them for people to judge.
+
+The answers as tables, the most important first.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import argparse
+from collections.abc import Callable
+from typing import Any
 
-from tasks.audit.text import lines, short, shortened, show, table
-from tasks.negatives.audit import share
-from tasks.negatives.counts import POINTS
-from tasks.negatives.effectiveness import EFFECTS, QUALITIES
-from tasks.negatives.similarity import WAYS
+from tasks.audit.cli import PER_STRATUM
+from tasks.audit.text import as_json, lines, short, shortened, show, table
+from tasks.lineage.score import state
+from tasks.negatives.audit import NegativesAudit, audit_negatives
+from tasks.negatives.counts import POINTS, Count
+from tasks.negatives.data import Origin, read_data
+from tasks.negatives.effectiveness import EFFECTS, QUALITIES, Effectiveness
+from tasks.negatives.facts import Fact, facts_of
+from tasks.negatives.judgments import Judgments, Rate, read_judgments
+from tasks.negatives.query import QueryAudit, QueryVideo, audit_query
+from tasks.negatives.sample import Sample, write_sample
+from tasks.negatives.similarity import KINDS
 from tasks.shared.artifacts.scores import HEADLINE
-
-if TYPE_CHECKING:
-    from tasks.negatives.audit import NegativesAudit
-    from tasks.negatives.counts import Count
-    from tasks.negatives.data import Origin
-    from tasks.negatives.effectiveness import Effectiveness
-    from tasks.negatives.facts import Fact
-    from tasks.negatives.judgments import Judgments, Rate
-    from tasks.negatives.query import QueryAudit, QueryVideo
-    from tasks.negatives.sample import Sample
+from tasks.shared.runtime.errors import UserError
 
 NAMED = 10  # rows of long tables
 WORDS, TITLE = 60, 28  # characters of a transcript and of a title
 ABOUT = ("language", "lacks", "in training", "title", "transcript")  # columns of `_about`
+
+
+def answer(chosen: argparse.Namespace) -> int:
+    """Print the answer; always 0. Raises UserError for a wrong name, file or combination."""
+    if sum(map(bool, (chosen.query, chosen.sample, chosen.judged))) > 1:
+        raise UserError("QUERY, --sample and --judged ask for different things; give one of them")
+    if chosen.per_stratum and not chosen.sample:
+        raise UserError("--per-stratum says how large --sample is; give both")
+    lineage = state(chosen.rev)
+    found: Any
+    view: Callable[[Any], None]
+    if chosen.query:
+        found, view = audit_query(lineage, chosen.query), show_query
+    elif chosen.sample or chosen.judged:
+        data = read_data(lineage)
+        facts = facts_of(data, data.mined, compared=False)
+        if chosen.sample:
+            found = write_sample(data, facts, chosen.sample, chosen.per_stratum or PER_STRATUM)
+            view = show_sample
+        else:
+            found, view = read_judgments(data, facts, chosen.judged), show_judgments
+    else:
+        found, view = audit_negatives(lineage), show_audit
+    print(as_json(found)) if chosen.json else view(found)
+    return 0
 
 
 def show_audit(audit: NegativesAudit) -> None:
@@ -140,7 +168,7 @@ def _show_origin(origin: Origin) -> None:
 
 
 def _show_counts(title: str, what: str, counts: dict[str, Count]) -> None:
-    show(table(title, [what, "how many"], [[one.what, share(one.count, one.of)] for one in counts.values()]))
+    show(table(title, [what, "how many"], [[one.what, str(one)] for one in counts.values()]))
 
 
 def _why(fact: Fact) -> str | None:
@@ -150,7 +178,7 @@ def _why(fact: Fact) -> str | None:
         found.append(f"{'at or above' if fact.band == 'above' else 'above 95 % of'} the weakest positive")
     if fact.event == "same":
         found.append("same event")
-    found += [f"{WAYS[way]} as {video_id}" for video_id, ways in fact.duplicates.items() for way in ways]
+    found += [f"{KINDS[one]} as {video_id}" for video_id, kinds in fact.duplicates.items() for one in kinds]
     return ", ".join(found) or None
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from tasks.omni.pretrained import some
+from tasks.omni.pretrained import abbreviated
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_json
 from tasks.shared.runtime.hub import fetch
@@ -60,16 +60,16 @@ def _updates_of(thinker: Any, weights_at: Path, targets: str | list[str], name: 
         path, dot, half = key.replace(f".{NAME}.", ".").removesuffix(".weight").rpartition(".lora_")
         if not dot or half not in ("A", "B"):
             raise UserError(f"adapter {name}: {key} is not a LoRA weight; merge it into its base with PEFT")
-        halves.setdefault(_modern(path), {})[half] = tensor
+        halves.setdefault(_current_path(path), {})[half] = tensor
 
     expected = linear_paths(thinker, TARGETS)
-    aimed = _aim(targets)
-    missing = [path for path in expected if (aimed(path) or path in halves) and len(halves.get(path, ())) < 2]
+    is_target = _target_rule(targets)
+    missing = [path for path in expected if (is_target(path) or path in halves) and len(halves.get(path, ())) < 2]
     if missing or not any(path in halves for path in expected):
-        raise UserError(f"adapter {name} has no weights for {_some(missing or expected)}; name another")
+        raise UserError(f"adapter {name} has no weights for {_name_some(missing or expected)}; name another")
     zero = [path for path in expected if path in halves and not halves[path]["B"].any()]
     if zero:
-        raise UserError(f"adapter {name}: lora_B is zero in {_some(zero)}; it was never trained, or saved wrongly")
+        raise UserError(f"adapter {name}: lora_B is zero in {_name_some(zero)}; it was never trained, or saved wrongly")
 
     modules = dict(thinker.named_modules())
     updates: dict[str, Update] = {}
@@ -83,28 +83,28 @@ def _updates_of(thinker: Any, weights_at: Path, targets: str | list[str], name: 
     return updates
 
 
-def _modern(path: str) -> str:
+def _current_path(path: str) -> str:
     """A module's path in today's Thinker without its head, from any layout it has had."""
     path = path.removeprefix("base_model.model.").removeprefix("thinker.")
     path = re.sub(r"^model\.(?=(language_model|visual|audio_tower)\.)", "", path)
     return re.sub(r"^model\.(?=layers\.)", "language_model.", path)
 
 
-def _aim(targets: str | list[str]) -> Callable[[str], bool]:
+def _target_rule(targets: str | list[str]) -> Callable[[str], bool]:
     """PEFT's rule of which module paths are targets: a regular expression of all, or a list of endings."""
 
-    def aimed(path: str) -> bool:
+    def is_target(path: str) -> bool:
         if isinstance(targets, str):
             layouts = (path, f"model.{path}", path.replace("language_model.", "model.", 1))
             return any(re.fullmatch(targets, layout) for layout in layouts)
-        return any(path == _modern(target) or path.endswith(f".{target}") for target in targets)
+        return any(path == _current_path(target) or path.endswith(f".{target}") for target in targets)
 
-    return aimed
+    return is_target
 
 
 def linear_paths(thinker: Any, pattern: str) -> list[str]:
     return [path for path, _ in thinker.named_modules() if re.fullmatch(pattern, path)]
 
 
-def _some(paths: list[str]) -> str:
-    return some([f"{path}.lora_B" for path in paths])
+def _name_some(paths: list[str]) -> str:
+    return abbreviated([f"{path}.lora_B" for path in paths])

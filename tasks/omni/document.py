@@ -99,13 +99,13 @@ def document_of(media: Media, text: str, modalities: Collection[str], folder: Pa
     """A video's document; None where it has none of the chosen modalities.
 
     Args:
-        media: its frames and sound; a sound too short to make a token is none.
+        media: its frames and sound; a sound too short for one audio token is left out.
         text: its words, as `document_text` joins them.
         modalities: out of text, video, audio.
         folder: the extract artifact's.
     """
     words = text if "text" in modalities else ""
     video = "video" in modalities and media.frames is not None
-    heard = media.audio is not None and round(media.audio_seconds * SAMPLE_RATE) >= SHORTEST_AUDIO
-    audio = "audio" in modalities and heard
+    long_enough = media.audio is not None and round(media.audio_seconds * SAMPLE_RATE) >= SHORTEST_AUDIO
+    audio = "audio" in modalities and long_enough
     return Document(media.video_id, words or None, media, video, audio, folder) if words or video or audio else None

@@ -18,8 +18,8 @@ from tasks.omni import prompt as prompts
 from tasks.omni.adapters import CONFIG
 from tasks.omni.batches import Layout, batch_of_items, batch_of_outputs
 from tasks.omni.inputs import Item, TowerOutput
-from tasks.omni.lora import has_adapter, load_adapter_into, write_adapter
-from tasks.omni.pretrained import TOKENIZER, open_thinker, quiet
+from tasks.omni.lora import has_adapter, load_adapter, save_adapter
+from tasks.omni.pretrained import TOKENIZER, open_thinker, silence_transformers
 from tasks.omni.towers import attend_in_segments, embed_clips, embed_sound
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_json
@@ -128,11 +128,11 @@ class OmniEmbedder(InputModule):
 
         With an adapter attached only the adapter is written, and the name of the base that it came on.
         """
-        quiet()
+        silence_transformers()
         if has_adapter(self.model):
             if self.source is None:
                 raise UserError("the adapter's base was never saved; save and load it before attaching an adapter")
-            write_adapter(self.model, Path(output_path), *self.source)
+            save_adapter(self.model, Path(output_path), *self.source)
         else:
             self.model.save_pretrained(output_path)
         self.save_tokenizer(output_path)
@@ -170,7 +170,7 @@ class OmniEmbedder(InputModule):
                 model_kwargs=model_kwargs, tokenizer_at=tokenizer_at, tokenizer_revision=tokenizer_revision,
                 **hub, **saved | settings,
             )  # fmt: skip
-            load_adapter_into(module.model, model_name_or_path)
+            load_adapter(module.model, model_name_or_path)
             return module
         model, tokenizer = open_thinker(
             model_name_or_path, revision, tokenizer_at=tokenizer_at, tokenizer_revision=tokenizer_revision,

@@ -88,7 +88,7 @@ class Encoder:
             f"encode {name}", planned.plan, work.encode,
             workers=self.processes, prepare=prepare, start=work.start, load=work.load,
         )  # fmt: skip
-        failures = [_told(one) for one in outcome.failures]
+        failures = [_failure_of(one) for one in outcome.failures]
         done = outcome.done
         found = _vectors(
             {one.video_id: (one.digest, done[one.video_id]) for one in documents if one.video_id in done}, 0
@@ -111,7 +111,7 @@ class Encoder:
         )
 
 
-def _told(failure: Failure) -> Failure:
+def _failure_of(failure: Failure) -> Failure:
     """A failure by its video's id, and of a view with the view beside the step. Raises UserError for a query's."""
     kind, slash, name = failure.video_id.partition("/")
     if not slash:

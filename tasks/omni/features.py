@@ -41,7 +41,7 @@ def to_patches(frames: np.ndarray) -> tuple[torch.Tensor, tuple[int, int, int]]:
     Returns:
         float32 (t * h * w, 3 * 2 * 14 * 14), and (t, h, w): pairs of frames, patches down, patches across.
     """
-    frames = _fit(frames)
+    frames = _resized(frames)
     if len(frames) % TEMPORAL:
         frames = np.concatenate([frames, frames[-1:]])
     t, h, w = len(frames) // TEMPORAL, frames.shape[1] // PATCH, frames.shape[2] // PATCH
@@ -64,7 +64,7 @@ _SHIFT = (torch.tensor(MEAN) * (1.0 / (1 / 255))).view(1, 3, 1)
 _SCALE = (torch.tensor(STD) * (1.0 / (1 / 255))).view(1, 3, 1)
 
 
-def _fit(frames: np.ndarray) -> np.ndarray:
+def _resized(frames: np.ndarray) -> np.ndarray:
     height, width = frames.shape[1:3]
     target = tuple(max(UNIT, round(side / UNIT) * UNIT) for side in (width, height))
     if target == (width, height):

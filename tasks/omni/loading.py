@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tasks.omni.pretrained import check_thinker, check_tokenizer
-from tasks.shared.artifacts.models import BaseModel
+from tasks.shared.artifacts.models import BaseModel, System
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from tasks.omni.embedder import OmniEmbedder
     from tasks.omni.prompt import Cut
+    from tasks.shared.artifacts.index import Encoding
 
 
 def load_embedder(
@@ -25,7 +26,6 @@ def load_embedder(
     max_text_tokens: int = 512,
     max_query_tokens: int = 512,
     text_cut: Cut = "end",
-    max_audio_seconds: int = 300,
 ) -> SentenceTransformer:
     """A SentenceTransformer over a Thinker, without its language-model head, ready to encode.
 
@@ -40,11 +40,10 @@ def load_embedder(
         max_text_tokens: a document's text is cut to this.
         max_query_tokens: a query's text is cut to this, its prefix included.
         text_cut: where it is cut: "end" or "fields" (see `prompt.TextLimit`).
-        max_audio_seconds: an item's sound is cut to this.
 
     Raises:
-        UserError: nothing at that path, no such repository or revision, not a Thinker, weights that are missing.
-            TransientError, which is one: the hub is out of reach.
+        UserError: nothing at that path, no such repository or revision, not a Thinker, weights that are missing;
+            its subclass TransientError where the hub is out of reach.
     """
     tokenizer_at = processor or name_or_path
     tokenizer_revision = processor_revision if processor else revision
@@ -62,9 +61,30 @@ def load_embedder(
         max_text_tokens=max_text_tokens,
         max_query_tokens=max_query_tokens,
         text_cut=text_cut,
-        max_audio_seconds=max_audio_seconds,
     )
     return assemble(module, device)
+
+
+def load_system(system: System, encoding: Encoding) -> SentenceTransformer:
+    """The system's model with its adapter merged into the weights, reading texts as the encoding says.
+
+    Raises UserError where either cannot be had.
+    """
+    from tasks.omni.lora import load_adapter
+
+    model = load_embedder(
+        system.model,
+        system.revision,
+        processor=system.processor,
+        processor_revision=system.processor_revision,
+        dtype=encoding.dtype,
+        max_text_tokens=encoding.max_text_tokens,
+        max_query_tokens=encoding.max_query_tokens,
+        text_cut=encoding.text_cut,
+    )
+    if system.adapter is not None:
+        load_adapter(model[0].model, system.adapter, system.adapter_revision, merge=True)
+    return model
 
 
 def assemble(module: OmniEmbedder, device: str | None = None) -> SentenceTransformer:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -15,42 +15,30 @@ from tasks.omni.adapters import CONFIG, NAME, TARGETS, WEIGHTS, Update, linear_p
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import write_json
 
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
 
-
-def attach_lora(model: SentenceTransformer, *, r: int, alpha: int, dropout: float, seed: int) -> None:
+def attach_lora(thinker: Any, *, r: int, alpha: int, dropout: float, seed: int) -> None:
     """Put a fresh adapter on the language model, and freeze everything else.
 
     Args:
-        model: from `load_embedder` or `build_tiny`.
+        thinker: the model of an `OmniEmbedder`.
         r: rank.
         alpha: the update is scaled by alpha / r.
         dropout: on the adapter's input, in training.
         seed: of the A matrices; B starts at zero, so the embeddings do not change yet.
     """
-    _inject(model[0].model, {"r": r, "lora_alpha": alpha, "lora_dropout": dropout, "target_modules": TARGETS}, seed)
+    _inject(thinker, {"r": r, "lora_alpha": alpha, "lora_dropout": dropout, "target_modules": TARGETS}, seed)
 
 
-def save_adapter(model: SentenceTransformer, path: Path, base: str, base_revision: str | None = None) -> None:
-    """Write the adapter as a PEFT directory: adapter_config.json and adapter_model.safetensors.
-
-    Args:
-        model: with an adapter.
-        path: directory, made when missing.
-        base: what the adapter is an adapter of: hub id or directory, recorded as given.
-        base_revision: of the base's hub repository.
-    """
-    write_adapter(model[0].model, path, base, base_revision)
+def has_adapter(thinker: Any) -> bool:
+    """Whether an adapter is attached (not merged)."""
+    return bool(getattr(thinker, "peft_config", None))
 
 
-def load_adapter(
-    model: SentenceTransformer, name_or_path: str, revision: str | None = None, *, merge: bool = False
-) -> None:
+def load_adapter(thinker: Any, name_or_path: str, revision: str | None = None, *, merge: bool = False) -> None:
     """Load a LoRA adapter, this project's or a published one.
 
     Args:
-        model: its base, without an adapter.
+        thinker: its base, without an adapter.
         name_or_path: PEFT directory or hub id.
         revision: of the hub repository.
         merge: add the update into the weights: nothing to train, no PEFT import, the fastest to encode with.
@@ -60,16 +48,6 @@ def load_adapter(
         UserError: there is no adapter, it is not plain LoRA, it does not fit the model, or a language-model key is
             missing or zero.
     """
-    load_adapter_into(model[0].model, name_or_path, revision, merge=merge)
-
-
-def has_adapter(thinker: Any) -> bool:
-    """Whether an adapter is attached (not merged)."""
-    return bool(getattr(thinker, "peft_config", None))
-
-
-def load_adapter_into(thinker: Any, name_or_path: str, revision: str | None = None, *, merge: bool = False) -> None:
-    """`load_adapter` for the Thinker itself."""
     config, updates = read_adapter(thinker, name_or_path, revision)
     if merge:
         _merge(thinker, updates, _scale(config))
@@ -85,8 +63,15 @@ def load_adapter_into(thinker: Any, name_or_path: str, revision: str | None = No
             modules[path].lora_B[NAME].weight.copy_(b)
 
 
-def write_adapter(thinker: Any, path: Path, base: str, base_revision: str | None) -> None:
-    """`save_adapter` for the Thinker itself."""
+def save_adapter(thinker: Any, path: Path, base: str, base_revision: str | None = None) -> None:
+    """Write the adapter as a PEFT directory: adapter_config.json and adapter_model.safetensors.
+
+    Args:
+        thinker: with an adapter.
+        path: directory, made when missing.
+        base: what the adapter is an adapter of: hub id or directory, recorded as given.
+        base_revision: of the base's hub repository.
+    """
     from safetensors.torch import save_file
 
     if not has_adapter(thinker):

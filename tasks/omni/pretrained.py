@@ -64,7 +64,7 @@ def open_thinker(
     """
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-    quiet()
+    silence_transformers()
     hub = hub or {}
     with (
         loading(Model(name_or_path, name_or_path, revision), "base.model"),
@@ -92,17 +92,17 @@ def _check_complete(name: str, report: Mapping[str, Collection[Any]]) -> None:
     """Raise UserError for weights that would stay random, of which transformers only warns. The head is not loaded."""
     absent = sorted(report.get("missing_keys", ()))
     if absent:
-        raise UserError(f"model {name} lacks {some(absent)}; download it again, or name another")
+        raise UserError(f"model {name} lacks {abbreviated(absent)}; download it again, or name another")
     if odd := sorted(str(one[0]) for one in report.get("mismatched_keys", ())):
-        raise UserError(f"model {name}: {some(odd)} has another shape than its config.json says; name another")
+        raise UserError(f"model {name}: {abbreviated(odd)} has another shape than its config.json says; name another")
 
 
-def some(names: Sequence[str]) -> str:
+def abbreviated(names: Sequence[str]) -> str:
     """The first three names, and how many more there are."""
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def quiet() -> None:
+def silence_transformers() -> None:
     """No progress bars of transformers without a terminal, and no report of what it loaded: `open_thinker` checks."""
     from transformers.utils import logging
 

@@ -12,7 +12,7 @@ import torch
 
 from tasks.omni.batches import Layout, batch_of_items
 from tasks.omni.inputs import Item
-from tasks.omni.lora import load_adapter_into
+from tasks.omni.lora import load_adapter
 from tasks.omni.pretrained import check_thinker, check_tokenizer, open_thinker
 from tasks.omni.prompt import QUERY_PREFIX, Prompt, TextLimit
 
@@ -29,12 +29,13 @@ def query_vector(words: str, system: System, encoding: Encoding) -> np.ndarray:
     revision = system.processor_revision if system.processor else system.revision
     check_thinker(system.model, system.revision)
     check_tokenizer(at, revision)
-    thinker, tokenizer = open_thinker(
+    opened, tokenizer = open_thinker(
         system.model, system.revision, tokenizer_at=at, tokenizer_revision=revision,
         model_kwargs={"dtype": encoding.dtype},
     )  # fmt: skip
+    thinker: Any = opened  # its submodules are typed as tensors otherwise
     if system.adapter is not None:
-        load_adapter_into(thinker, system.adapter, system.adapter_revision, merge=True)
+        load_adapter(thinker, system.adapter, system.adapter_revision, merge=True)
     limit = TextLimit(encoding.max_query_tokens, encoding.text_cut)
     layout = Layout(Prompt(tokenizer), QUERY_PREFIX, limit, thinker.config.position_id_per_seconds)
     batch = batch_of_items([Item(text=words)], layout, max_audio_seconds=0)

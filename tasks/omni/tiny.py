@@ -60,7 +60,6 @@ def build_tiny(
     config: TinyConfig = TinyConfig(),
     device: str | None = None,
     max_text_tokens: int = 512,
-    max_audio_seconds: int = 300,
 ) -> SentenceTransformer:
     """A tiny embedder, untrained. Equal texts, seed and config give equal bytes.
 
@@ -70,15 +69,12 @@ def build_tiny(
         config: its sizes.
         device: torch device; None takes the best there is.
         max_text_tokens: an item's text is cut to this.
-        max_audio_seconds: an item's sound is cut to this.
     """
     from tasks.omni.embedder import OmniEmbedder
 
     tokenizer = train_tokenizer(texts, config.vocab_size)
     model = random_thinker(tokenizer, config, seed)
-    return assemble(
-        OmniEmbedder(model, tokenizer, max_text_tokens=max_text_tokens, max_audio_seconds=max_audio_seconds), device
-    )
+    return assemble(OmniEmbedder(model, tokenizer, max_text_tokens=max_text_tokens), device)
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerBase:

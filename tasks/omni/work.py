@@ -18,10 +18,9 @@ import numpy as np
 import torch
 
 from tasks.omni.document import Document
-from tasks.omni.encoding import embed
 from tasks.omni.inputs import Item
+from tasks.omni.loading import load_system
 from tasks.omni.prompt import QUERY_PREFIX
-from tasks.omni.systems import load_system
 from tasks.shared.runtime.files import read_json, write_json
 
 if TYPE_CHECKING:
@@ -100,6 +99,16 @@ class Encode:
             raise ValueError("its vector is not finite")
         np.save(folder / VECTOR, vector, allow_pickle=False)
         write_json(folder / TEXT, asdict(item.read))
+
+
+def embed(model: SentenceTransformer, features: dict[str, torch.Tensor]) -> np.ndarray:
+    """The embeddings of a batch as `preprocess` makes it, float32 (items, dimension), rows of length 1."""
+    from sentence_transformers.util import batch_to_device
+
+    with torch.inference_mode():
+        output = model(batch_to_device(features, model.device))
+        vectors: np.ndarray = output["sentence_embedding"].float().cpu().numpy()
+    return vectors
 
 
 def read_vector(entry: Path) -> np.ndarray:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tasks.report.evidence import Evidence
-from tasks.report.modalities import indexed_by, not_indexed, trained_on
 from tasks.report.numbers import counted, listed, probability, signed
 from tasks.shared.artifacts.corpus import Video
 from tasks.shared.artifacts.scores import HEADLINE, MEASURES, Comparison, Scores
 
 LEVEL = 0.05
+WITHOUT = "without_chosen_modalities"
 SOURCES = {
     "demo": "the demo corpus, drawn and synthesised by this project",
     "folder": "a folder of the user's own videos",
@@ -69,22 +69,17 @@ def headline(evidence: Evidence) -> Headline:
 
 
 def verdicts(scores: Scores) -> list[str]:
-    """One sentence for each outcome that occurs: tuned above others, below others, or not told apart from them."""
-    above: list[str] = []
-    below: list[str] = []
-    open_: list[str] = []
+    """One sentence for each outcome that occurs: tuned above others, below others, or not significantly different."""
+    systems: dict[str, list[str]] = {
+        "Tuned is significantly above {}.": [],
+        "Tuned is significantly below {}.": [],
+        "Between tuned and {} these queries show no significant difference.": [],
+    }
+    above, below, equal = systems.values()
     for name, test in scores.tests.items():
-        text = f"{name} ({signed(test.difference)}, p {_p(test.p_holm)})"
-        outcome = open_ if test.p_holm >= LEVEL or test.difference == 0 else above if test.difference > 0 else below
-        outcome.append(text)
-    sentences = []
-    if above:
-        sentences.append(f"Tuned is significantly above {listed(above)}.")
-    if below:
-        sentences.append(f"Tuned is significantly below {listed(below)}.")
-    if open_:
-        sentences.append(f"Between tuned and {listed(open_)} these queries show no significant difference.")
-    return sentences
+        outcome = equal if test.p_holm >= LEVEL or test.difference == 0 else above if test.difference > 0 else below
+        outcome.append(f"{name} ({signed(test.difference)}, p {_p(test.p_holm)})")
+    return [sentence.format(listed(names)) for sentence, names in systems.items() if names]
 
 
 def _p(value: float) -> str:
@@ -154,3 +149,31 @@ def demo_notes(evidence: Evidence) -> list[str]:
 def languages_of(videos: list[Video]) -> list[str]:
     """Languages that occur, sorted."""
     return sorted({video.language for video in videos if video.language})
+
+
+def trained_on(evidence: Evidence) -> str:
+    """The modalities of training documents."""
+    return listed(evidence.lineage.execution("train").params["train"]["modalities"])
+
+
+def indexed_by(evidence: Evidence) -> str:
+    """The modalities of indexed documents."""
+    return listed(evidence.lineage.execution("encode").params["encode.modalities"])
+
+
+def not_shown(evidence: Evidence) -> str:
+    """A sentence on the training videos that had nothing to show; empty where there are none."""
+    count = evidence.lineage.execution("train").counts[WITHOUT] if evidence.training.trained else 0
+    has, was = ("has", "was") if count == 1 else ("have", "were")
+    videos = counted(count, "training video")
+    return (
+        f"{videos} {has} nothing of what training shows ({trained_on(evidence)}) and {was} left out." if count else ""
+    )
+
+
+def not_indexed(evidence: Evidence) -> str:
+    """A sentence on the test videos that had nothing to encode; empty where there are none."""
+    count = evidence.lineage.execution("encode").counts[WITHOUT]
+    has, is_ = ("has", "it is") if count == 1 else ("have", "they are")
+    nothing = f"{counted(count, 'video')} {has} nothing of what was indexed ({indexed_by(evidence)})"
+    return f"{nothing}: {is_} in no ranking of the embedder, and not found where relevant." if count else ""

@@ -1,22 +1,22 @@
-"""The page `lineage.html`: the lineage as a graph, every stage in full, and the ancestry of the results shown."""
+"""How the numbers came about: the parts on lineage of `report.html`, and the page `lineage.html` with every stage in
+full and the ancestry of the results shown. From the stages' manifests: no times, no hosts.
+"""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from tasks.lineage.picture.graph import Graph, Mark
-from tasks.lineage.picture.stages import Marked, flat, score_node, stage_graph
+from tasks.lineage.picture.sources import flat
+from tasks.lineage.picture.stages import score_node, stage_graph
 from tasks.report.evidence import Evidence
-from tasks.report.provenance import index_facts
-from tasks.report.samples import Sample, Shown
-from tasks.shared.artifacts.corpus import Query
-from tasks.shared.artifacts.indexed import IndexedDocument, read_indexed
-from tasks.shared.artifacts.media import Media
+from tasks.report.samples import Sample
+from tasks.shared.artifacts.indexed import read_indexed
 from tasks.shared.artifacts.scores import HEADLINE
-from tasks.shared.artifacts.transcripts import Transcript
+from tasks.shared.runtime.files import sha256_json
 
 PAGE = "lineage.html"
 LISTED = 12  # files of a stage that are named; of more, how many
@@ -26,62 +26,42 @@ LEGEND: dict[Mark, str] = {
 
 
 @dataclass(frozen=True)
-class Heard:
-    """Words in numbers: the language that the recogniser heard, how many words it heard, how many are on screen."""
+class Model:
+    """A model that took part: its role, name, and revision or digest where one is recorded."""
 
-    language: str | None
-    words: int
-    on_screen: int
-
-
-@dataclass(frozen=True)
-class Ancestor:
-    """A result with what was made of its video on the way.
-
-    Attributes:
-        media, heard, document: None where the video has none: not extracted, no sound, not in the index.
-        trace: the command that shows all of it.
-    """
-
-    rank: int
-    score: float
-    relevant: bool
-    shown: Shown
-    media: Media | None
-    heard: Heard | None
-    document: IndexedDocument | None
-    trace: str
-
-
-@dataclass(frozen=True)
-class Ancestry:
-    """A sample query and its first results."""
-
-    query: Query
-    results: list[Ancestor]
+    role: str
+    name: str
+    revision: str | None
+    digest: str | None
 
 
 def lineage_parts(evidence: Evidence, samples: list[Sample]) -> dict[str, Any]:
     """What the template of the page is filled with, beside the parts of the report."""
+    shown = {result.shown.video.video_id for sample in samples for result in sample.results}
     return {
         "lineage": stage_lineage(evidence, "#stage-{}"),
         "stages": list(evidence.lineage.executions.values()),
         "flat": flat,
-        "index_facts": index_facts(evidence),
         "most_outputs": LISTED,
-        "ancestries": ancestries(evidence, samples),
+        # what identifies the index: the scalars of its content manifest
+        "index_facts": [(key, value) for key, value in flat(asdict(evidence.index)) if len(value) <= 100],
+        "documents": read_indexed(evidence.root / "encode", shown),
+        "quoted": shlex.quote,
     }
 
 
-def stage_lineage(evidence: Evidence, link: str, *, brief: bool = False) -> Graph:
+def broken_links(evidence: Evidence) -> list[str]:
+    """What stages read that is not what the stages before them say they made, in words."""
+    return [f"{link.reader} read another {link.artifact.path}" for link in evidence.lineage.broken()]
+
+
+def stage_lineage(evidence: Evidence, link: str) -> Graph:
     """The stages that made the score, from their manifests; links go to a stage's details."""
-    lineage = evidence.lineage
-    broken = [one for one in lineage.links() if one.holds != "yes"]
+    lineage, scores, lead = evidence.lineage, evidence.scores, evidence.lead
     marks: dict[str, tuple[Mark, tuple[str, ...]]] = {}
-    for one in broken:
+    for one in lineage.broken():
         reasons = marks[one.reader][1] if one.reader in marks else ()
         marks[one.reader] = ("broken", (*reasons, f"read another {one.artifact.path}"))
-    lead, scores = evidence.lead, evidence.scores
     number = None
     if lead is not None and lead in scores.systems:
         over = f"over {scores.queries} queries and {scores.videos} videos"
@@ -90,50 +70,39 @@ def stage_lineage(evidence: Evidence, link: str, *, brief: bool = False) -> Grap
         lineage,
         list(lineage.executions),
         number,
-        Marked(marks, frozenset((one.reader, one.artifact.path) for one in broken)),
+        marks,
         title="How the score came about" if number else "How the index came about",
         about="Every stage with the digest of its manifest, and what it read of the stages before it.",
-        legend=LEGEND if broken else {},
-        digests=_digests(evidence),
+        legend=LEGEND if marks else {},
         link=link,
-        brief=brief,
     )
 
 
-def _digests(evidence: Evidence) -> dict[str, str | None]:
-    retriever = evidence.scores.retriever or {}
-    return {
-        str(evidence.recogniser["model"]): evidence.recogniser["digest"],
-        str(retriever.get("model")): retriever.get("digest"),
-    }
-
-
-def ancestries(evidence: Evidence, samples: list[Sample]) -> list[Ancestry]:
-    """The results of the sample queries, each with what its row of the index was made of."""
-    wanted = {result.shown.video.video_id for sample in samples for result in sample.results}
-    documents = read_indexed(evidence.root / "encode", wanted)
-    return [Ancestry(one.choice.query, _ancestors(evidence, one, documents)) for one in samples]
-
-
-def _heard(one: Transcript) -> Heard:
-    return Heard(one.language, len(one.text.split()), len((one.ocr or "").split()))
-
-
-def _ancestors(evidence: Evidence, sample: Sample, documents: Mapping[str, IndexedDocument]) -> list[Ancestor]:
-    found = []
-    for result in sample.results:
-        video_id = result.shown.video.video_id
-        transcript = evidence.transcripts.get(video_id)
-        found.append(
-            Ancestor(
-                result.rank,
-                result.score,
-                result.relevant,
-                result.shown,
-                evidence.media.get(video_id),
-                _heard(transcript) if transcript else None,
-                documents.get(video_id),
-                f"reeltrace audit trace {shlex.quote(f'{sample.choice.query.query_id}:{video_id}')}",
-            )
-        )
+def models(evidence: Evidence) -> list[Model]:
+    """Models by role, as params and artifacts name them."""
+    heard = evidence.recogniser
+    retriever = evidence.lineage.execution("evaluate").params["retriever"]
+    used = evidence.scores.retriever or {}
+    base = evidence.base
+    found = [Model("speech recognition", heard["model"], heard["revision"], heard["digest"])] if heard["model"] else []
+    found += [
+        Model("dense text retriever", retriever["model"], retriever["revision"], used.get("digest")),
+        Model("omni embedder, base", base.model, base.revision, _digest_of_folder(evidence, base.model)),
+    ]
+    if base.adapter:
+        found.append(Model("omni embedder, adapter it starts from", base.adapter, base.adapter_revision, None))
+    if evidence.training.trained:
+        outputs = evidence.lineage.execution("train").generated
+        weights = [name for name in outputs if name.endswith(".safetensors")]
+        found += [Model("adapter trained here", name, None, outputs[name].sha256) for name in sorted(weights)]
     return found
+
+
+def _digest_of_folder(evidence: Evidence, folder: str) -> str | None:
+    """Identity of a folder of weights that a stage made, as `Model.digest` has it; None for any other model."""
+    files = {
+        PurePosixPath(name).relative_to(folder).as_posix(): one.sha256
+        for name, one in evidence.lineage.execution("base").generated.items()
+        if PurePosixPath(folder) in PurePosixPath(name).parents
+    }
+    return sha256_json(files) if files else None

@@ -89,12 +89,12 @@ def failed(evidence: Evidence) -> list[Failed]:
 def missing(evidence: Evidence) -> list[Missing]:
     """How many of the extracted videos lack a modality, and how many of all lack metadata."""
     media, transcripts = evidence.media.values(), evidence.transcripts
-    heard = [one for one in media if one.audio]
-    silent = sum(not (one.video_id in transcripts and transcripts[one.video_id].text.strip()) for one in heard)
+    with_audio = [one for one in media if one.audio]
+    silent = sum(not (one.video_id in transcripts and transcripts[one.video_id].text.strip()) for one in with_audio)
     bare = sum(not (one.title or one.description or one.caption) for one in evidence.videos.values())
     return [
         Missing("no picture", "the file has no video stream", sum(not one.frames for one in media)),
-        Missing("no audio", "the file has no audio stream", len(media) - len(heard)),
+        Missing("no audio", "the file has no audio stream", len(media) - len(with_audio)),
         Missing("no speech", "there is audio, and the recogniser found no words in it", silent),
         Missing("no metadata", "neither title, description nor caption", bare),
     ]

@@ -7,20 +7,16 @@ from typing import Any
 
 from tasks.lineage.picture.svg import svg_inline
 from tasks.report import numbers
-from tasks.report.directions import any_to_any
 from tasks.report.evidence import Evidence
-from tasks.report.fusion import side_by_side
-from tasks.report.headline import demo_notes, headline, languages_of, system_rows
+from tasks.report.headline import demo_notes, headline, languages_of, not_shown, system_rows
 from tasks.report.lineage import PAGE as LINEAGE
-from tasks.report.lineage import stage_lineage
-from tasks.report.modalities import not_shown
+from tasks.report.lineage import broken_links, models, stage_lineage
 from tasks.report.negatives import mined
 from tasks.report.overview import breakdown, failed, missing, splits
 from tasks.report.plots import Plot, curve_plot
-from tasks.report.provenance import chain, models
 from tasks.report.samples import sample_videos, samples
-from tasks.report.slices import facets, systems_plot
 from tasks.report.strips import data_uri
+from tasks.report.tables import any_to_any, facets, fusion_table, systems_plot
 from tasks.shared.artifacts.scores import MEASURES
 
 HERE = Path(__file__).parent
@@ -39,7 +35,7 @@ def page_parts(evidence: Evidence, sample_queries: int, results: int) -> dict[st
         "systems": system_rows(evidence) if scored else [],
         "systems_plot": systems_plot(evidence.scores) if scored else None,
         "facets": facets(evidence.scores),
-        "side_by_side": side_by_side(evidence.scores.fusion),
+        "fusion": fusion_table(evidence.scores.fusion),
         "any_to_any": any_to_any(evidence.scores.directions),
         "training_plot": training_plot(evidence.losses),
         "loss": first_and_last(evidence.losses["loss"]) if evidence.losses and evidence.losses["loss"] else None,
@@ -52,8 +48,9 @@ def page_parts(evidence: Evidence, sample_queries: int, results: int) -> dict[st
         "missing": missing(evidence),
         "not_shown": not_shown(evidence),
         "failed": failed(evidence),
-        "chain": chain(evidence),
-        "lineage_brief": stage_lineage(evidence, f"{LINEAGE}#stage-{{}}", brief=True),
+        "links": sum(link.maker is not None for link in evidence.lineage.links()),
+        "broken_links": broken_links(evidence),
+        "linked_lineage": stage_lineage(evidence, f"{LINEAGE}#stage-{{}}"),
         "models": models(evidence),
     }
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from tasks.report.evidence import Evidence
 from tasks.report.numbers import shortened
-from tasks.report.slices import TYPE_ORDER
 from tasks.report.strips import Picture, filmstrip, spread
+from tasks.report.tables import TYPE_ORDER
 from tasks.shared.artifacts.corpus import Query, Video, positives_of
 from tasks.shared.runtime.progress import progress
 
@@ -129,11 +129,11 @@ def _first(system: str, ranking: list[str], positives: set[str]) -> FirstRelevan
 
 def sample_videos(evidence: Evidence, wanted: int) -> list[Shown]:
     """Extracted test videos, evenly over the ids, the ones with picture first."""
-    there = [video.video_id for video in evidence.test_videos() if video.video_id in evidence.media]
-    seen = [video_id for video_id in there if evidence.media[video_id].frames]
-    unseen = [video_id for video_id in there if not evidence.media[video_id].frames]
-    chosen = [seen[place] for place in spread(len(seen), wanted)]
-    return [show(evidence, video_id) for video_id in progress((chosen + unseen)[:wanted], "samples")]
+    extracted = [video.video_id for video in evidence.test_videos() if video.video_id in evidence.media]
+    with_picture = [video_id for video_id in extracted if evidence.media[video_id].frames]
+    without = [video_id for video_id in extracted if not evidence.media[video_id].frames]
+    chosen = [with_picture[place] for place in spread(len(with_picture), wanted)]
+    return [show(evidence, video_id) for video_id in progress((chosen + without)[:wanted], "samples")]
 
 
 def show(evidence: Evidence, video_id: str, *, picture: bool = True) -> Shown:

@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from tasks.shared.artifacts.corpus import read_queries, read_videos
 from tasks.shared.artifacts.runs import read_run
@@ -22,7 +22,6 @@ from tasks.shared.runtime.files import write_text
 CORPUS = RESULTS / "corpus"
 
 Layout = Literal["2025", "2026"]
-LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
 
 def submit(path: Path, layout: Layout, system: str, depth: int | None) -> Run:
@@ -38,9 +37,7 @@ def submit(path: Path, layout: Layout, system: str, depth: int | None) -> Run:
     cut = {query_id: dict(list(ranking.items())[:depth]) for query_id, ranking in run.items()}
     write_layout(path, cut, layout)
     again = read_layout(path)
-    if {query_id: list(ranking.items()) for query_id, ranking in again.items()} != {
-        query_id: list(ranking.items()) for query_id, ranking in cut.items()
-    }:
+    if any(list(again.get(query_id, {}).items()) != list(ranking.items()) for query_id, ranking in cut.items()):
         raise UserError(f"{path} does not read back as it was written; write it to another disk")
     return again
 
@@ -85,7 +82,7 @@ def read_layout(path: Path) -> Run:
         raise UserError(f"{path} cannot be read ({error.strerror}); name a file of rankings") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from None
-    run = _of_json(path, text) if text.lstrip().startswith(("{", "[")) else _of_trec(path, text)
+    run = _parse_json(path, text) if text.lstrip().startswith(("{", "[")) else _parse_trec(path, text)
     if not run:
         raise UserError(f"{path} holds no ranking; it is empty")
     return {query_id: _ranked(scores) for query_id, scores in run.items()}
@@ -95,9 +92,9 @@ def _ranked(scores: dict[str, float]) -> dict[str, float]:
     return dict(sorted(scores.items(), key=lambda item: (item[1], item[0]), reverse=True))
 
 
-def _of_json(path: Path, text: str) -> Run:
+def _parse_json(path: Path, text: str) -> Run:
     try:
-        content = json.loads(text, object_pairs_hook=_each_once(path))
+        content = json.loads(text, object_pairs_hook=_unique_keys(path))
     except json.JSONDecodeError as error:
         raise UserError(f"{path}:{error.lineno}: not JSON ({error.msg}); write it again") from None
     if not isinstance(content, dict):
@@ -105,7 +102,7 @@ def _of_json(path: Path, text: str) -> Run:
     return {query_id: _ranking(path, query_id, ranking) for query_id, ranking in content.items()}
 
 
-def _each_once(path: Path) -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:
+def _unique_keys(path: Path) -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:
     def of_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
@@ -129,7 +126,7 @@ def _ranking(path: Path, query_id: str, ranking: Any) -> dict[str, float]:
     return _scores(where, ((one["video_id"], one["relevance"]) for one in ranking))
 
 
-def _of_trec(path: Path, text: str) -> Run:
+def _parse_trec(path: Path, text: str) -> Run:
     run: dict[str, list[tuple[str, float]]] = {}
     for number, line in enumerate(text.split("\n"), start=1):
         fields = line.split()

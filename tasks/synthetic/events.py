@@ -128,7 +128,7 @@ def _spread(
     Takes the least used names; after a clash it looks a little further afield.
     """
     uses: list[Counter[str]] = [Counter() for _ in tables]
-    seen: set[tuple[str, ...]] = set()
+    drawn: set[tuple[str, ...]] = set()
     chosen: list[tuple[str, ...]] = []
     while len(chosen) < count:
         patience = 1.0
@@ -138,10 +138,10 @@ def _spread(
                 for table, used in zip(tables, uses, strict=True)
             )
             key = tuple(sorted(names)) if tables is SIGNS else names
-            if len(set(names)) == len(names) and not (unique and key in seen):
+            if len(set(names)) == len(names) and not (unique and key in drawn):
                 break
             patience += 0.2
-        seen.add(key)
+        drawn.add(key)
         chosen.append(names)
         for used, name in zip(uses, names, strict=True):
             used[name] += 1

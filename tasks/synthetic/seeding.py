@@ -13,6 +13,6 @@ def rng_for(seed: int, *names: str | int) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(hashlib.sha256(key.encode()).digest()[:16], "little"))
 
 
-def hex_name(seed: int, *names: str | int, digits: int = 8) -> str:
+def hex_name(seed: int, *names: str | int) -> str:
     """A short opaque name that reveals nothing about what it names."""
-    return hashlib.sha256("\x1f".join([str(seed), *map(str, names)]).encode()).hexdigest()[:digits]
+    return hashlib.sha256("\x1f".join([str(seed), *map(str, names)]).encode()).hexdigest()[:8]

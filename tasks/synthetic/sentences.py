@@ -22,7 +22,6 @@ from tasks.synthetic.templates import (
     PAYLOADS,
     SCENE_QUERIES,
     SCENES_HEARD,
-    SIGN_TEXTS,
     SOUND_TEXTS,
     SPEECH_QUERIES,
     TITLES,
@@ -75,11 +74,6 @@ def sound_text(event: Event, language: str, rng: np.random.Generator) -> str:
     return _fill(SOUND_TEXTS, event, language, rng)
 
 
-def sign_text(event: Event, language: str, rng: np.random.Generator) -> str:
-    """What is written in the picture."""
-    return _fill(SIGN_TEXTS, event, language, rng)
-
-
 def query(event: Event, type: QueryType, language: str, rng: np.random.Generator) -> str:
     """A query that only the modality of its type answers; half the descriptions name the sound as well."""
     if type == "description":
@@ -102,11 +96,11 @@ def _fill(templates: Templates, event: Event, language: str, rng: np.random.Gene
         "sign": " ".join(event.sign),
     }
     if language == "ko":
-        words["role"] += _after(words["role"], "이", "가")
-        words["thing"] += _after(words["thing"], "을", "를")
+        words["role"] += _particle(words["role"], "이", "가")
+        words["thing"] += _particle(words["thing"], "을", "를")
     return choices[int(rng.integers(len(choices)))].format(**words)
 
 
-def _after(word: str, closed: str, open_: str) -> str:
+def _particle(word: str, closed: str, open_: str) -> str:
     """The Korean particle after a word, by whether its last syllable ends in a consonant."""
     return closed if (ord(word[-1]) - 0xAC00) % 28 else open_

@@ -139,15 +139,6 @@ SPEECH_QUERIES: Templates = {
     "ko": ("{role} {thing} 요청한다", "{role} {thing} 요청한다는 말", "{role} {thing} 원한다"),
 }
 
-SIGN_TEXTS: Templates = {
-    "en": ("a sign that says {sign}", "the words {sign} are written there"),
-    "es": ("un letrero que dice {sign}", "allí está escrito {sign}"),
-    "ru": ("вывеска с надписью {sign}", "там написано {sign}"),
-    "ar": ("لافتة مكتوب عليها {sign}", "الكلمات المكتوبة {sign}"),
-    "zh": ("写着 {sign} 的牌子", "上面写着 {sign}"),
-    "ko": ("{sign} 라고 적힌 표지판", "거기에 {sign} 라고 쓰여 있다"),
-}
-
 OCR_QUERIES: Templates = {
     "en": ("a sign that says {sign}", "the sign {sign}", "video in which {sign} is written"),
     "es": ("un letrero que dice {sign}", "el letrero {sign}", "video en el que está escrito {sign}"),

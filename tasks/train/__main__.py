@@ -16,7 +16,8 @@ from tasks.shared.execution.params import load_params
 from tasks.shared.execution.stage import main
 from tasks.shared.runtime.errors import UserError
 from tasks.train.ranks import Ranks, end_with_launcher
-from tasks.train.run import COMPONENTS, run, run_worker
+from tasks.train.run import run, run_worker
+from tasks.train.training_set import COMPONENTS
 
 
 def processes() -> int:

@@ -103,13 +103,13 @@ class Contrast(torch.nn.Module):
         learnt, fixed = batch["learnt"], batch["fixed"]
         remember = sum(map(_items, learnt.values())) <= self.mini_batch_size
         with torch.set_grad_enabled(remember):
-            done = self._embedded(learnt)
+            learnt_batches = self._embedded(learnt)
         with torch.no_grad():
-            still = self._embedded(fixed)
+            fixed_batches = self._embedded(fixed)
 
-        own = _in_order(done).requires_grad_()
-        everything = torch.cat([own, _in_order(still)]) if still else own
-        columns = self._beside(everything.unflatten(0, (-1, batch["rows"])))[:, : batch["batch_rows"]]
+        own = _in_order(learnt_batches).requires_grad_()
+        everything = torch.cat([own, _in_order(fixed_batches)]) if fixed_batches else own
+        columns = self._gathered(everything.unflatten(0, (-1, batch["rows"])))[:, : batch["batch_rows"]]
         widths = {name: _items(group) // batch["rows"] for name, group in (learnt | fixed).items()}
         embedded = dict(zip(widths, columns.split(list(widths.values())), strict=True))
         losses = self.loss(embedded, batch["plan"])
@@ -117,17 +117,17 @@ class Contrast(torch.nn.Module):
 
         self.parts = {name: part.detach() for name, part in losses.parts.items()}
         value = losses.total.detach().requires_grad_()
-        value.register_hook(partial(self._send_on, done, gradient))
+        value.register_hook(partial(self._backpropagate, learnt_batches, gradient))
         return value
 
     def _embedded(self, groups: Mapping[str, Features]) -> list[MiniBatch]:
-        done, before = [], 0
+        mini_batches, before = [], 0
         for group in groups.values():
             for chosen in by_length(group["attention_mask"].sum(dim=1), self.mini_batch_size):
                 random = RandContext(*group.values())
-                done.append(MiniBatch(group, chosen, before, random, self._embed(group, chosen)))
+                mini_batches.append(MiniBatch(group, chosen, before, random, self._embed(group, chosen)))
             before += _items(group)
-        return done
+        return mini_batches
 
     def _embed(self, group: Features, chosen: torch.Tensor) -> torch.Tensor:
         features = {name: tensor[chosen] for name, tensor in group.items()}
@@ -136,8 +136,8 @@ class Contrast(torch.nn.Module):
             embedded: torch.Tensor = self.model(features)["sentence_embedding"]
         return embedded.float()
 
-    def _beside(self, own: torch.Tensor) -> torch.Tensor:
-        """This rank's (columns, rows of its share, dimensions) among all ranks', one after the other by rows."""
+    def _gathered(self, own: torch.Tensor) -> torch.Tensor:
+        """(columns, rows, dimensions) of all ranks, put together by rows; this rank's part keeps its gradient."""
         if self.ranks == 1:
             return own
         parts = [torch.empty_like(own) for _ in range(self.ranks)]
@@ -145,15 +145,15 @@ class Contrast(torch.nn.Module):
         parts[self.rank] = own
         return torch.cat(parts, dim=1)
 
-    def _send_on(self, done: list[MiniBatch], gradient: torch.Tensor, scale: torch.Tensor) -> None:
+    def _backpropagate(self, mini_batches: list[MiniBatch], gradient: torch.Tensor, scale: torch.Tensor) -> None:
         """Bring the gradient by the embeddings into the weights; `scale` is what the loss is multiplied with."""
         whole = gradient * (scale * self.ranks)  # DDP takes the mean over ranks, where the shares are to be added
-        parts = [whole[one.places] for one in done]
-        if done[0].embedded.requires_grad:
-            torch.autograd.backward([one.embedded for one in done], parts)
+        parts = [whole[one.places] for one in mini_batches]
+        if mini_batches[0].embedded.requires_grad:
+            torch.autograd.backward([one.embedded for one in mini_batches], parts)
             return
-        for number, (one, part) in enumerate(zip(done, parts, strict=True), start=1):
-            with torch.enable_grad(), nullcontext() if number == len(done) else _apart(self.model):
+        for number, (one, part) in enumerate(zip(mini_batches, parts, strict=True), start=1):
+            with torch.enable_grad(), nullcontext() if number == len(mini_batches) else _without_sync(self.model):
                 with one.random:
                     embedded = self._embed(one.group, one.chosen)
                 embedded.backward(part)
@@ -176,12 +176,12 @@ def by_length(lengths: torch.Tensor, size: int) -> Iterator[torch.Tensor]:
     yield order[start:]
 
 
-def _in_order(done: Sequence[MiniBatch]) -> torch.Tensor:
+def _in_order(mini_batches: Sequence[MiniBatch]) -> torch.Tensor:
     """Embeddings by place, without a gradient."""
-    order = torch.cat([one.places for one in done]).argsort()
-    return torch.cat([one.embedded.detach() for one in done])[order]
+    order = torch.cat([one.places for one in mini_batches]).argsort()
+    return torch.cat([one.embedded.detach() for one in mini_batches])[order]
 
 
-def _apart(model: torch.nn.Module) -> AbstractContextManager[None]:
+def _without_sync(model: torch.nn.Module) -> AbstractContextManager[None]:
     """Gradients of this rank alone are added up, not yet brought together with the others'."""
     return model.no_sync() if isinstance(model, DistributedDataParallel) else nullcontext()

@@ -18,7 +18,7 @@ from tasks.shared.artifacts.models import ADAPTER, read_base
 from tasks.train.batches import judged_batches
 from tasks.train.inputs import Inputs, TowerCache, shares
 from tasks.train.ranks import Ranks
-from tasks.train.rows import shown
+from tasks.train.rows import exposures_of
 from tasks.train.trainer import fit
 from tasks.train.views import altered
 
@@ -106,22 +106,23 @@ def _with_adapter(params: Params, device: str | None) -> SentenceTransformer:
         max_query_tokens=settings.max_query_tokens,
         text_cut=params.document.cut,
     )
+    thinker = cast("OmniEmbedder", model[0]).model
     if base.adapter is None:
         attach_lora(
-            model, r=settings.lora_r, alpha=settings.lora_alpha, dropout=settings.lora_dropout, seed=params.run.seed
+            thinker, r=settings.lora_r, alpha=settings.lora_alpha, dropout=settings.lora_dropout, seed=params.run.seed
         )
     else:
-        load_adapter(model, base.adapter, base.adapter_revision)
+        load_adapter(thinker, base.adapter, base.adapter_revision)
     return model
 
 
 def write_trained(trained: Trained, training_set: TrainingSet, params: Params, folder: Path) -> None:
-    """Write the adapter, its losses, and what was shown for which query, into a folder."""
+    """Write the adapter, its losses, and what was exposures_of for which query, into a folder."""
     settings, views = params.train, training_set.views(params)
     rows, mined, steps = training_set.rows, training_set.mined, settings.accumulation_steps
     contrasted = bool(settings.objectives.query or settings.objectives.symmetric)
     trained.model.save(str(folder / ADAPTER), create_model_card=False)
     write_losses(folder, trained.history)
-    write_exposures(folder, shown(rows, trained.batches, mined, steps, contrasted=contrasted))
+    write_exposures(folder, exposures_of(rows, trained.batches, mined, steps, contrasted=contrasted))
     if settings.objectives.tuple or views.drops:
         write_altered(folder, altered(views, rows, trained.batches, steps))

@@ -51,7 +51,7 @@ def training_rows(
     return [Row(query, positive, hard[:width]) for query, positive, hard in groups], drawn
 
 
-def shown(
+def exposures_of(
     rows: Sequence[Row],
     batches: Iterable[Sequence[int]],
     mined: Iterable[MinedQuery],
@@ -59,14 +59,14 @@ def shown(
     *,
     contrasted: bool,
 ) -> list[Exposure]:
-    """The exposures of a training: which videos were shown for which query, in which role and steps.
+    """The exposures of a training: which videos were exposures_of for which query, in which role and steps.
 
     Args:
         rows: of the training.
         batches: numbers of the rows that are contrasted with each other, in order.
         mined: distinguishes mined negatives from those drawn at random.
         accumulation_steps: so many batches are one step of the optimiser.
-        contrasted: whether queries were shown; otherwise there are no in-batch negatives.
+        contrasted: whether queries were exposures_of; otherwise there are no in-batch negatives.
     """
     hard = {one.query_id: {negative.video_id for negative in one.negatives} for one in mined}
     steps: dict[tuple[str, str, Role], list[int]] = defaultdict(list)

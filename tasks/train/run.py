@@ -19,6 +19,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Collection
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -33,14 +34,12 @@ from tasks.shared.execution.pipeline import read_stages
 from tasks.shared.execution.plan import Item, Plan
 from tasks.shared.execution.stage import StageRun, limit_threads
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import files_under, link_or_copy
+from tasks.shared.runtime.files import files_under, link_or_copy, write_text
 from tasks.shared.runtime.gpu import gpus
 from tasks.shared.runtime.progress import PLACE
 from tasks.train.ranks import Ranks
-from tasks.train.training_set import COMPONENTS, TrainingSet, checkpoints, read_training_set, training_store
+from tasks.train.training_set import TrainingSet, checkpoints, read_training_set, training_store
 from tasks.train.views import count_views
-
-__all__ = ["COMPONENTS", "plan", "run", "run_worker"]
 
 
 def plan(params: Params, root: Path = RESULTS) -> list[Plan[TrainingSet]]:
@@ -51,6 +50,13 @@ def plan(params: Params, root: Path = RESULTS) -> list[Plan[TrainingSet]]:
     training_set = read_training_set(params, mined, root)
     store = training_store(params, read_stages(params)["train"].params, params.train.processes, root)
     return [Plan(store, [Item("adapter", store.key(training_set.digest()), training_set)], "training")]
+
+
+def write_expected(params: Params, before: Params, changed: Collection[str], present: Path, root: Path) -> None:
+    """An adapter that nothing else has."""
+    del params, before, changed, present
+    write_text(root / "train" / ADAPTER / "weights", "not made yet")
+    write_training(root / "train", Training(trained=True))
 
 
 def run(stage: StageRun) -> None:

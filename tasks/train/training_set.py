@@ -106,12 +106,14 @@ def training_store(params: Params, keys: Iterable[str], ranks: int, root: Path =
     device, and the number of ranks, which changes the last bits of sums.
     """
     base = base_system(root)
+    own = root / "base" in Path(base.model).parents
+    name = RESULTS / Path(base.model).relative_to(root) if own else base.model  # wherever the results folder lies
     decides = {
         "params": {key: params.section(key) for key in keys},
         "versions": {name: version(name) for name in COMPONENTS},
         "device": "cuda" if visible_gpus() else "cpu",
         "ranks": ranks,
-        "base": [base.digest(), base.model, base.revision],  # the adapter names its base
+        "base": [base.digest(), str(name), base.revision],  # the adapter names its base
     }
     return ItemStore("train", "tasks.train.learn", decides)
 

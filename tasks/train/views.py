@@ -29,7 +29,6 @@ class Plan:
     """What a batch shows of its rows' positive documents.
 
     Attributes:
-        number: of the batch, from 0.
         pair: two modalities, each of which the documents are shown with alone; None where no objective needs them.
         lacking: for each of the pair, the places in the batch of documents that do not have it.
         swapped: the modality that the tuple negatives have from another row; None without them.
@@ -37,7 +36,6 @@ class Plan:
             has no tuple negative.
     """
 
-    number: int
     pair: tuple[Modality, Modality] | None = None
     lacking: Mapping[Modality, tuple[int, ...]] = field(default_factory=dict)
     swapped: Modality | None = None
@@ -70,7 +68,6 @@ class Views:
             cycle = [one for one in self.settings.tuple_negatives if one in chosen]
             swapped = cycle[number % len(cycle)]
         return Plan(
-            number,
             pair,
             {one: tuple(at for at, has in enumerate(documents) if one not in has) for one in pair or ()},
             swapped,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from tasks.shared.artifacts.corpus import read_videos
 from tasks.shared.artifacts.media import mismatched, read_media
 from tasks.shared.artifacts.rows import refuse
-from tasks.shared.artifacts.transcripts import Transcript, write_transcripts
+from tasks.shared.artifacts.transcripts import Transcript, read_transcripts, write_transcripts
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.failures import write_failures
 from tasks.shared.execution.items import CacheHits
@@ -28,6 +29,20 @@ def plan(params: Params, root: Path = RESULTS) -> list[Plan[Any]]:
     if params.transcribe.ocr == "rapidocr":
         found.append(screen.plan(media, root))
     return found
+
+
+def write_expected(params: Params, before: Params, changed: Collection[str], present: Path, root: Path) -> None:
+    """The table of transcripts as far as plans read it, with unknown words of changed videos; of all, where they come
+    from elsewhere than before."""
+    media, rows = read_media(root / "extract"), read_transcripts(present / "transcribe")
+    sources = [(one.transcribe.source, one.transcribe.ocr) for one in (before, params)]
+    unknown = changed if sources[0] == sources[1] else media
+    found = {video_id: one for video_id, one in rows.items() if video_id in media}
+    for video_id in media:
+        if video_id in unknown:
+            seen = None if params.transcribe.ocr == "none" else f"text in {video_id}, not read yet"
+            found[video_id] = Transcript(video_id, f"speech in {video_id}, not heard yet", None, 0.0, [], seen)
+    write_transcripts(root / "transcribe", found.values())
 
 
 def run(stage: StageRun) -> None:

@@ -54,8 +54,9 @@ def transcribe_tracks(stage: StageRun, media: Mapping[str, Media]) -> StepResult
     def load() -> None:
         nonlocal whisper
         stage.take_gpus()
-        with Bar(f"load {model.name}", 1, "model"):
+        with Bar(f"load {model.name}", 1, "model") as bar:
             whisper = Recogniser(model, params, threads)
+            bar.to(1)
 
     def transcribe(one: Media, folder: Path) -> None:
         assert whisper is not None

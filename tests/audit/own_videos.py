@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 from conftest import REPOSITORY, make_video
 
 from tasks.shared.artifacts.corpus import read_queries, read_videos
@@ -46,18 +46,10 @@ class OwnVideos:
         """Put another film in a video's place."""
         make_video(self._file(video_id), audio_seconds=1.5, seed=99)
 
-    def take_away(self, video_id: str) -> None:
-        """Remove a video with all that names it."""
-        self._file(video_id).unlink()
-        self._rows("metadata.jsonl", lambda row: None if row["video_id"] == video_id else row)
-        for split in ("train", "test"):
-            path = self.root / FOOTAGE / f"qrels.{split}.trec"
-            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-            path.write_text("".join(line for line in lines if line.split()[2] != video_id), encoding="utf-8")
-
-    def ask(self, query_id: str, text: str) -> None:
-        """Give a query another text."""
-        self._rows("queries.jsonl", lambda row: row | {"text": text} if row["query_id"] == query_id else row)
+    def rows(self, path: str) -> list[dict[str, Any]]:
+        """The rows of a table below results/."""
+        found: list[dict[str, Any]] = pq.read_table(self.root / "results" / path).to_pylist()
+        return found
 
     def repro(self) -> dict[str, dict[str, float]]:
         """Run what is stale; what MLflow then has of each stage that ran: its `items/` and `count/` metrics."""
@@ -87,11 +79,6 @@ class OwnVideos:
     def _file(self, video_id: str) -> Path:
         rows = map(json.loads, (self.root / FOOTAGE / "metadata.jsonl").read_text(encoding="utf-8").splitlines())
         return self.root / FOOTAGE / next(row["file"] for row in rows if row["video_id"] == video_id)
-
-    def _rows(self, name: str, change: Callable[[dict[str, Any]], dict[str, Any] | None]) -> None:
-        path = self.root / FOOTAGE / name
-        rows = [change(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
-        _write(path, [row for row in rows if row is not None])
 
 
 def lay_out(project: Project, root: Path, mlflow_database: Path) -> OwnVideos:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.audit.verify.answer import Answer
+from tasks.audit.verify.answer import Answer, Finding
 
 LANCE = "results/encode/lancedb"
 
@@ -24,7 +24,7 @@ class Tampering:
     """What was done.
 
     Attributes:
-        names: what a verification must name, each by a finding of its own.
+        names: what a verification must name.
         touched: what it may name beside.
     """
 
@@ -33,17 +33,18 @@ class Tampering:
     touched: tuple[str, ...] = ()
 
     def named(self, answer: Answer) -> bool:
-        """Whether every tampered thing is named."""
-        return all(any(_about(one.where, name) for one in answer.findings) for name in self.names)
+        """Whether every tampered thing is named: as what disagrees with a record, or as the record."""
+        return all(any(_about(one, name) for one in answer.findings) for name in self.names)
 
     def false(self, answer: Answer) -> list[str]:
-        """Findings about what was not touched."""
+        """Findings in which nothing that was touched disagrees with anything."""
         touched = (*self.names, *self.touched)
-        return [one.where for one in answer.findings if not any(_about(one.where, name) for name in touched)]
+        return [one.where for one in answer.findings if not any(_about(one, name) for name in touched)]
 
 
-def _about(where: str, name: str) -> bool:
-    return where == name or where.startswith((f"{name} ", f"{name}/"))
+def _about(finding: Finding, name: str) -> bool:
+    places = (finding.where, *(claim.record for claim in finding.claims))
+    return any(one == name or one.startswith((f"{name} ", f"{name}/")) for one in places)
 
 
 class Tamperer:

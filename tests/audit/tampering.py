@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.audit import tampering_files, tampering_index, tampering_mlflow, tampering_records
+from tests.audit import tampering_files, tampering_index, tampering_mlflow, tampering_records, tampering_rows
 from tests.audit.tamperer import Tamperer, Tampering
 
 KINDS: dict[str, Callable[[Tamperer], Tampering]] = {
@@ -47,5 +47,9 @@ KINDS: dict[str, Callable[[Tamperer], Tampering]] = {
         tampering_records.edit_lock,
         tampering_records.edit_manifest,
         tampering_records.forge,
+        tampering_rows.swap_transcripts,
+        tampering_rows.swap_frames,
+        tampering_rows.swap_vectors,
+        tampering_rows.swap_index_vectors,
     )
 }

@@ -21,7 +21,7 @@ def change_metric(t: Tamperer) -> Tampering:
                 "UPDATE latest_metrics SET value = ? WHERE run_uuid = ? AND key = ? AND step = ?",
                 (changed, run, name, step),
             )
-    return Tampering("MLflow metric changed", (f"MLflow run {run} metric {name}",))
+    return Tampering("MLflow metric changed", *_metric(run, name))
 
 
 def delete_metric(t: Tamperer) -> Tampering:
@@ -29,7 +29,7 @@ def delete_metric(t: Tamperer) -> Tampering:
     with t.mlflow() as database:
         for table in ("metrics", "latest_metrics"):
             database.execute(f"DELETE FROM {table} WHERE run_uuid = ? AND key = ? AND step = ?", (run, name, step))
-    return Tampering("MLflow metric deleted", (f"MLflow run {run} metric {name}",))
+    return Tampering("MLflow metric deleted", *_metric(run, name))
 
 
 def add_metric(t: Tamperer) -> Tampering:
@@ -46,7 +46,17 @@ def add_metric(t: Tamperer) -> Tampering:
             "VALUES (?, 7.5, 9999999999999, ?, 0, ?)",
             (name, step, run),
         )
-    return Tampering("MLflow metric added", (f"MLflow run {run} metric {name}",))
+    return Tampering("MLflow metric added", *_metric(run, name))
+
+
+def _metric(run: str, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What must be named: the metric where an artifact states it, else the run by its seal; and what else may be."""
+    metric = (f"MLflow run {run} metric {name}",)
+    return (_seal(run), metric) if name.startswith(("items/", "made/")) else (metric, _seal(run))
+
+
+def _seal(run: str) -> tuple[str, ...]:
+    return (f"MLflow run {run} params and metrics",)
 
 
 def change_shown(t: Tamperer) -> Tampering:
@@ -60,21 +70,21 @@ def change_param(t: Tamperer) -> Tampering:
     run, _, name, value = t.drawn("SELECT key, value FROM params WHERE run_uuid = RUN")
     with t.mlflow() as database:
         database.execute("UPDATE params SET value = ? WHERE run_uuid = ? AND key = ?", (value + "1", run, name))
-    return Tampering("MLflow param changed", (f"MLflow run {run} param {name}",))
+    return Tampering("MLflow param changed", (f"MLflow run {run} param {name}",), _seal(run))
 
 
 def delete_param(t: Tamperer) -> Tampering:
     run, _, name = t.drawn("SELECT key FROM params WHERE run_uuid = RUN")
     with t.mlflow() as database:
         database.execute("DELETE FROM params WHERE run_uuid = ? AND key = ?", (run, name))
-    return Tampering("MLflow param deleted", (f"MLflow run {run} param {name}",))
+    return Tampering("MLflow param deleted", (f"MLflow run {run} param {name}",), _seal(run))
 
 
 def add_param(t: Tamperer) -> Tampering:
     run, _ = t.random.choice(t.runs)
     with t.mlflow() as database:
         database.execute("INSERT INTO params (key, value, run_uuid) VALUES ('train.secret', '1', ?)", (run,))
-    return Tampering("MLflow param added", (f"MLflow run {run} param train.secret",))
+    return Tampering("MLflow param added", (f"MLflow run {run} param train.secret",), _seal(run))
 
 
 TAGS = ("reeltrace.manifest", "reeltrace.inputs", "reeltrace.stage", "reeltrace.seal", "dvc.outs", "dvc.deps")

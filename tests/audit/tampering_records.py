@@ -83,12 +83,22 @@ def forge(t: Tamperer) -> Tampering:
             touched.append(t.write_manifest(reader, theirs))
     relocked: tuple[str, ...] = ()
     if t.random.random() < 0.4:
-        relocked = _relock(t, stage)
+        relocked = relock(t, stage)
     return Tampering("artifact and manifests forged in part", (path, own, *touched), relocked)
 
 
-def _relock(t: Tamperer, stage: str) -> tuple[str, ...]:
-    """Make dvc.lock agree with the outputs of a stage."""
+def republish(t: Tamperer, *paths: str) -> tuple[str, ...]:
+    """Make the manifest of a stage and dvc.lock agree with files of it that were changed; what that touches."""
+    stage = paths[0].split("/")[1]
+    manifest = t.manifest(stage)
+    for path in paths:
+        content = (t.root / path).read_bytes()
+        manifest["outputs"][path] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    return (*paths, t.write_manifest(stage, manifest), *relock(t, stage))
+
+
+def relock(t: Tamperer, stage: str) -> tuple[str, ...]:
+    """Make dvc.lock agree with the outputs of a stage; its entries."""
     lock = yaml.safe_load(t.keep("dvc.lock").read_text(encoding="utf-8"))
     for out in lock["stages"][stage]["outs"]:
         out["md5"] = dvc_hash(t.root / out["path"])

@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from tasks.audit import lineage
 from tasks.audit.export.events import Export, export
-from tasks.audit.export.names import Name, Names, shareable
-from tasks.audit.export.repository import folder_at, namespace, web_address
+from tasks.audit.export.names import Name, Names, folder_at, namespace, shareable, web_address
 from tasks.corpus.run import run as make_corpus
 from tasks.extract.run import run as extract
+from tasks.lineage.open import workspace
 from tasks.shared.artifacts import publish
 from tests.audit.openlineage_reader import Graph, parse
 from tests.conftest import Workspace, make_video
@@ -47,8 +46,8 @@ def test_addresses_of_remotes(remote: str, address: str | None) -> None:
 def test_folders_have_an_address_where_the_host_is_known() -> None:
     assert folder_at("https://github.com/a/b", "c0", "tasks/mine") == "https://github.com/a/b/tree/c0/tasks/mine"
     assert folder_at("https://git.example.org/b", "c0", "tasks/mine") == "https://git.example.org/b"
-    assert namespace("https://github.com/a/b", "reeltrace") == "reeltrace://github.com/a/b"
-    assert namespace(None, "reeltrace") == "reeltrace"
+    assert namespace("https://github.com/a/b") == "reeltrace://github.com/a/b"
+    assert namespace(None) == "reeltrace"
 
 
 def test_names_do_not_tell_of_the_machine() -> None:
@@ -83,7 +82,7 @@ def footage(workspace: Workspace) -> Path:
 
 def told(stage: str) -> tuple[Export, dict[str, dict[str, Any]]]:
     """The export, and its final events by stage; every event is one that the client takes."""
-    answer = export(lineage.workspace(), stage)
+    answer = export(workspace(), stage)
     for event in answer.events:
         parse(event)
     return answer, {one["job"]["name"]: one for one in answer.events if one["eventType"] == "COMPLETE"}

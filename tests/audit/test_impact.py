@@ -15,7 +15,7 @@ import pytest
 
 from tasks.audit.cli import build_parser
 from tasks.audit.impact.checkpoints import Checkpoints
-from tasks.audit.impact.places import ranks_of
+from tasks.audit.impact.items import ranks_of
 from tasks.audit.impact.view import answer
 from tasks.lineage.lineage import Lineage
 from tasks.lineage.mlflow import Tracking
@@ -58,7 +58,7 @@ def test_what_follows_from_a_training_video(project: Project) -> None:
     assert {(one["query_id"], one["rank"], one["dropped"]) for one in found["mined"]} == kept | dropped
     assert found["exposures"] == _rows(project, "train/exposures.parquet", video_id=video)
     judged = {fields[0] for fields in _lines(project, "corpus/qrels.train.trec") if fields[2] == video}
-    assert {one["query_id"] for one in found["judged"]} == judged
+    assert found["judged"].keys() == judged
     assert [one["system"] for one in found["means"]] == (["tuned"] if found["exposures"] else [])
     (training,) = found["checkpoints"]
     assert training["shown"] == "yes"
@@ -75,7 +75,7 @@ def test_what_follows_from_a_test_video(project: Project) -> None:
     row = _first(project, "test")
     video = row["video_id"]
     (found,) = _answer(project, row["path"])["videos"]  # by its file
-    assert found["video"] == row
+    assert found["item"] == row
     (transcript,) = _rows(project, "transcribe/transcripts.parquet", video_id=video)
     assert found["lineage"]["said"]["sha256"] == hashlib.sha256(transcript["text"].encode()).hexdigest()
     (document,) = _rows(project, "encode/documents.parquet", video_id=video)
@@ -111,17 +111,25 @@ def test_what_follows_from_queries(project: Project) -> None:
     train, test = (_rows(project, "corpus/queries.parquet", split=split)[0]["query_id"] for split in ("train", "test"))
     taught, asked = _answer(project, "--query", train, test)["queries"]
     assert taught["exposures"] == [row for row in _rows(project, "train/exposures.parquet") if row["query_id"] == train]
-    assert taught["mined"]["query_id"] == train
+    mined = [json.loads(line) for line in (project.root / "results/mine/negatives.jsonl").open(encoding="utf-8")]
+    (known,) = (one for one in mined if one["query_id"] == train)
+    assert {(one["video_id"], one["rank"], one["dropped"]) for one in taught["mined"]} == {
+        (one["video_id"], one["rank"], one.get("reason")) for one in [*known["negatives"], *known["dropped"]]
+    }
     assert taught["checkpoints"][0]["shown"] == "yes"
     assert (
         asked["scores"]["tuned"]["AP"]
         == _rows(project, "evaluate/per_query.parquet", query_id=test, system="tuned")[0]["AP"]
     )
-    assert {one["video_id"] for one in asked["judged"]} == {
-        fields[2] for fields in _lines(project, "corpus/qrels.test.trec") if fields[0] == test
-    }
+    judged = {fields[2]: int(fields[3]) for fields in _lines(project, "corpus/qrels.test.trec") if fields[0] == test}
+    assert asked["judged"] == judged
+    for place in asked["places"]:
+        assert judged[place["video_id"]] == place["relevance"]
+        (rank,) = (int(one[3]) for one in _lines(project, "evaluate/runs/tuned.trec")
+                   if (one[0], one[2]) == (test, place["video_id"]))  # fmt: skip
+        assert place["ranks"]["tuned"] == rank
     assert asked["vectors"].keys() == {"tuned", "base"}
-    assert (asked["mined"], asked["exposures"]) == (None, [])
+    assert (asked["mined"], asked["exposures"]) == ([], [])
 
 
 def test_what_a_param_decides(project: Project) -> None:
@@ -149,8 +157,9 @@ def test_modalities_of_training_and_of_the_index_are_two_params(project: Project
     assert index["recorded"] == {stage: ["text", "video", "audio"] for stage in ("encode", "evaluate")}
     told = {one["stage"]: one for one in answer["rerun"]["changed"]}
     assert [stage for stage, one in told.items() if one["runs"] == "yes"] == ["encode", "evaluate", "report"]
-    queries = [one for one in told["encode"]["shares"] if one["what"].endswith("queries")]
-    assert len(queries) == 2 and not any(one["high"] for one in queries), "no weights change"
+    (made,) = told["encode"]["makes"]
+    queries = 2 * len(_rows(project, "corpus/queries.parquet", split="test"))
+    assert made["most"] == made["of"] - queries, "no weights change"
 
     answer = _answer(project, "--param", "train.modalities=[audio]")
     (training,) = answer["params"]
@@ -158,9 +167,9 @@ def test_modalities_of_training_and_of_the_index_are_two_params(project: Project
     assert training["downstream"] == ["train", "encode", "evaluate", "report"]
     told = {one["stage"]: one for one in answer["rerun"]["changed"]}
     assert [stage for stage, one in told.items() if one["runs"] == "yes"] == training["downstream"]
-    assert (told["train"]["shares"][0]["low"], told["train"]["reason"]) == (1, "params change that decide a training")
-    base = next(one for one in told["encode"]["shares"] if one["what"] == "base documents")
-    assert base["high"] == 0, "what the base reads of the videos stays"
+    assert told["train"]["makes"] == [{"what": "trainings", "most": 1, "of": 1, "exact": True}]
+    (made,) = told["encode"]["makes"]
+    assert made["most"] == made["of"] // 2, "what the base makes of videos and queries stays"
 
 
 def test_the_present_value_costs_nothing(project: Project) -> None:
@@ -206,17 +215,16 @@ def test_a_revision_without_its_files_here(finished: Project) -> None:
     assert there["videos"] == here["videos"]
     assert there["rerun"] == here["rerun"]
     assert there["commit"] == here["commit"]
-    assert (here["stale"], there["stale"]) == ([], None)
+    assert (here["stale"], there["stale"]) == ({}, None)
 
 
 def test_what_is_stale_already_is_apart(finished: Project) -> None:
     finished.change({"evaluate.bootstrap": 200})
     answer = _answer(finished, "--param", "report.results=3")
-    (stale,) = answer["stale"]
-    assert stale == {"stage": "evaluate", "why": ["dep params.yaml: evaluate modified"]}
+    assert answer["stale"] == {"evaluate": ["params.yaml evaluate modified"]}
     assert [one["stage"] for one in answer["rerun"]["changed"] if one["runs"] == "yes"] == ["report"]
     shown = finished.audit("impact", "--param", "report.results=3").stdout
-    assert "Stale already, whatever is changed:\n  evaluate: dep params.yaml: evaluate modified" in shown
+    assert "Stale already, whatever is changed:\n  evaluate: params.yaml evaluate modified" in shown
 
 
 def test_what_cannot_be_told_is_said_and_the_rest_told(finished: Project) -> None:
@@ -228,9 +236,7 @@ def test_what_cannot_be_told_is_said_and_the_rest_told(finished: Project) -> Non
     assert answer["videos"][0]["checkpoints"][0]["runs"] == []
     assert any("MLflow's database" in note for note in answer["notes"])
     assert any("results/evaluate/metrics.json is missing" in note for note in answer["notes"])
-    evaluate = next(one for one in answer["rerun"]["changed"] if one["stage"] == "evaluate")
-    assert evaluate["reason"].startswith("how much cannot be told: results/evaluate is not here")
-    assert evaluate["runs"] == "yes"
+    assert {one["stage"]: one["runs"] for one in answer["rerun"]["changed"]}["evaluate"] == "yes"
 
 
 def _elsewhere(project: Project) -> Lineage:
@@ -246,7 +252,7 @@ def test_trainings_that_lie_elsewhere(finished: Project, monkeypatch: pytest.Mon
     count = len(_rows(finished, "train/exposures.parquet", video_id=video))
 
     def told() -> tuple[str, int, bool]:
-        (one,) = Checkpoints(_elsewhere(finished)).of_video(video)
+        (one,) = Checkpoints(_elsewhere(finished)).having(lambda each: each.video_id == video)
         return one.shown, one.exposures, one.here
 
     assert told() == ("yes", count, False)  # among DVC's objects
@@ -256,7 +262,7 @@ def test_trainings_that_lie_elsewhere(finished: Project, monkeypatch: pytest.Mon
     kept.write_bytes(kept.read_bytes()[:-1] + b"?")
     assert told() == ("unknown", 0, False)
     kept.unlink()
-    (one,) = Checkpoints(_elsewhere(finished)).of_video(video)
+    (one,) = Checkpoints(_elsewhere(finished)).having(lambda each: each.video_id == video)
     assert one.shown == "unknown"
     assert "exposures.parquet" in str(one.why)
 
@@ -278,7 +284,7 @@ def test_the_readable_answer(project: Project) -> None:
     shown = Counter(row["role"] for row in exposures for _ in row["steps"])
     for role, times in shown.items():
         assert f"{times} times {role}" in done.stdout
-    for part in ("what `dvc repro` would do", "1 of 1 trainings", "nothing is stale", "recomputed if removed"):
+    for part in ("what `dvc repro` would do", "1 of 1 trainings", "nothing is stale", "makes if removed"):
         assert part in done.stdout
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import ir_measures
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from tasks.audit.trace.trace import gain_at_10
+from tasks.audit.trace.pair import gain_at_10
 from tasks.shared.artifacts.corpus import read_qrels, read_queries
 from tasks.shared.artifacts.exposures import Altered, read_exposures, write_altered
+from tasks.shared.artifacts.media import read_media
 from tasks.shared.artifacts.runs import read_run
 from tasks.shared.artifacts.scores import read_per_query, read_scores
 from tasks.shared.artifacts.transcripts import read_transcripts
@@ -118,6 +122,59 @@ def test_what_training_showed_otherwise_than_it_is_is_told(finished: Project) ->
     asked = finished.audit("trace", query).stdout
     assert f"with the video of {one}, as a negative of itself" in asked
     assert len(answer(finished, query)["altered"]) == 3
+
+
+def exchanged(path: Path, column: str, one: str, other: str) -> None:
+    """Exchange a column's values of two rows of a table, whose first column is the id; the file may be a link."""
+    table = pq.read_table(path)
+    ids = table.column(0).to_pylist()
+    order = list(range(len(ids)))
+    first, second = ids.index(one), ids.index(other)
+    order[first], order[second] = second, first
+    number = table.schema.get_field_index(column)
+    path.unlink()
+    pq.write_table(
+        table.set_column(number, table.schema.field(number), table.column(number).take(pa.array(order))), path
+    )
+
+
+def test_what_is_exchanged_between_two_videos_is_named_and_of_no_third(finished: Project) -> None:
+    results = finished.root / "results"
+    query = read_queries(results / "corpus/queries.parquet", "test")[0].query_id
+    said = read_transcripts(results / "transcribe")
+    spoken = [one for one in read_run("tuned", results / "evaluate")[query] if one in said and said[one].audio_sha256]
+    one, other, third = spoken[:3]
+    media = read_media(results / "extract")
+    strips = [results / "extract" / str(media[each].frames) for each in (one, other)]
+
+    def exchange_strips() -> None:
+        first, second = (path.read_bytes() for path in strips)
+        for path, content in zip(strips, (second, first), strict=True):
+            path.unlink()
+            path.write_bytes(content)
+
+    vectors = results / "encode/vectors/tuned.videos.parquet"
+    transcripts = results / "transcribe/transcripts.parquet"
+    for exchange, named in (  # each undoes itself
+        (partial(exchanged, transcripts, "video_id", one, other), {"audio", "transcript"}),
+        (partial(exchanged, transcripts, "text", one, other), {"transcript"}),
+        (partial(exchanged, results / "extract/media.parquet", "frames", one, other), {"frames"}),
+        (exchange_strips, {"frames"}),
+        (partial(exchanged, vectors, "id", one, other), {"document", "vector"}),
+        (partial(exchanged, vectors, "vector", one, other), {"vector"}),
+    ):
+        exchange()
+        for video_id in (one, other):
+            found = answer(finished, f"{query}:{video_id}")["lineage"]["mismatches"]
+            assert {each["made_from"].partition("/")[0] for each in found} == named, found
+            assert {each["id"] for each in found} == {video_id}
+        assert answer(finished, f"{query}:{third}")["lineage"]["mismatches"] == []
+        asked = finished.audit("trace", f"{query}:{other}").stdout
+        assert f"broken: {found[0]['table']}: the row of {other} was made from another" in asked
+        ranked = finished.audit("trace", query, "-k", "100").stdout
+        assert ranked.count("broken: ") >= 2 and f"the row of {third}" not in ranked
+        exchange()
+        assert answer(finished, f"{query}:{one}")["lineage"]["mismatches"] == []
 
 
 def test_the_gains_of_all_videos_add_up_to_trec_evals_ndcg(here: Project) -> None:

@@ -1,4 +1,4 @@
-"""The parts of a verification that can be told apart: hashing, walking, seals, and two ways to read MLflow."""
+"""Parts of a verification by themselves: hashing, walking, and two ways to read MLflow."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tasks.audit.verify.hashing import Digest, Digests, Unread, dir_hash
-from tasks.audit.verify.places import walked
-from tasks.audit.verify.seals import Change, explain, sealed
+from tasks.audit.verify.digests import Digest, Digests, Unread, dir_hash, walk
 from tasks.audit.verify.verify import verify
+from tasks.lineage import records
 from tasks.lineage.records import read_records
 from tasks.shared.execution.pipeline import dvc_hash
-from tasks.shared.execution.tracking import seal
 from tests.project import Project
 
 
@@ -58,42 +56,18 @@ def test_a_walk_sees_all_that_lies_there(tmp_path: Path) -> None:
     (results / "a/file2").symlink_to(elsewhere / "inside")
     (results / "a/broken").symlink_to("nowhere")
     os.mkfifo(results / "a/pipe")
-    tree = walked(tmp_path, {"results/a/kept/inside"})
-    assert set(tree.files) == {
+    files, irregular = walk(tmp_path, Path("results"), {"results/a/kept/inside"})
+    assert set(files) == {
         "results/a/file", "results/a/.hidden/deep", "results/.partial/x", "results/a/\\xff", "results/a/file2",
         "results/a/kept/inside",
     }  # fmt: skip
-    assert set(tree.strange) == {"results/a/other", "results/a/broken", "results/a/pipe"}
-
-
-METRICS = [("count/videos", 0, 13.0), ("items/reused", 0, 4.0), ("items/decoded", 0, 9.0), ("train/loss", 1, 0.25)]
-PARAMS = {"run.seed": "7"}
-SEAL = seal(PARAMS, METRICS)
-
-
-@pytest.mark.parametrize(
-    ("metrics", "change"),
-    [
-        ([*METRICS[:1], ("items/reused", 0, 5.0), *METRICS[2:]], Change("items/reused", 0, 4.0, 5.0)),
-        ([*METRICS[:2], *METRICS[3:]], Change("items/decoded", 0, 9.0, None)),
-        ([*METRICS, ("made/up", 3, 1.0)], Change("made/up", 3, None, 1.0)),
-        ([*METRICS, METRICS[0]], Change("count/videos", 0, None, 13.0)),
-        ([*METRICS[:3], ("train/loss", 1, 0.2500001)], None),
-    ],
-)
-def test_the_seal_tells_which_single_metric_was_changed(
-    metrics: list[tuple[str, int, float]], change: Change | None
-) -> None:
-    assert sealed(SEAL, PARAMS, METRICS) and not sealed(SEAL, PARAMS, metrics)
-    assert explain(SEAL, PARAMS, metrics, ["items/reused", "items/decoded"], 13) == change
+    assert set(irregular) == {"results/a/other", "results/a/broken", "results/a/pipe"}
 
 
 def test_the_database_is_read_as_mlflows_own_client_reads_it(
     finished: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from mlflow import MlflowClient
-
-    from tasks.audit.verify import records
 
     monkeypatch.chdir(finished.root)
     run_ids = [run for runs in verify().runs.values() for run in runs]

@@ -23,9 +23,9 @@ from tests.omni.conftest import small
 def test_a_pretrained_base_is_looked_at_and_named(workspace: Workspace, tmp_path: Path) -> None:
     model = small()
     model.save(str(tmp_path / "base"), create_model_card=False)
-    attach_lora(model, r=4, alpha=8, dropout=0.0, seed=1)
+    attach_lora(model[0].model, r=4, alpha=8, dropout=0.0, seed=1)
     untrained = tmp_path / "untrained"
-    save_adapter(model, untrained, base="some/base")
+    save_adapter(model[0].model, untrained, base="some/base")
     name = {"model": str(tmp_path / "base"), "processor": str(tmp_path / "base"), "adapter": None}
     workspace.set_params({"base.source": "pretrained", **{f"base.{key}": value for key, value in name.items()}})
     manifest = workspace.run("base", run)

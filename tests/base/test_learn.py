@@ -9,8 +9,7 @@ import torch
 
 from tasks.base.checkpoints import Checkpoints
 from tasks.base.examples import PARTS, Example, base_events, batch_of, captions, text_example, tokenizer_texts
-from tasks.base.learn import caption_loss, embed, learn, parts_loss
-from tasks.base.teacher import Targets
+from tasks.base.learn import Targets, caption_loss, embed, learn, parts_loss
 from tasks.omni.inputs import Item
 from tasks.omni.tiny import TinyConfig, build_tiny
 from tasks.shared.execution.items import ItemStore

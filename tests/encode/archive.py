@@ -129,10 +129,10 @@ def weights() -> Path:
 def save_random_adapter(folder: Path, seed: int) -> None:
     """An adapter whose B matrices are drawn from a seed, as if it had been trained."""
     model = build_tiny(TEXTS * 3, seed=3, config=SMALL, device="cpu")
-    attach_lora(model, r=2, alpha=4, dropout=0.0, seed=seed)
+    attach_lora(model[0].model, r=2, alpha=4, dropout=0.0, seed=seed)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if ".lora_B" in name:
                 parameter.normal_(std=0.3, generator=generator)
-    save_adapter(model, folder, "results/base/model")
+    save_adapter(model[0].model, folder, "results/base/model")

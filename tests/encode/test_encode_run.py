@@ -17,10 +17,10 @@ import pytest
 from tasks.encode.run import plan, run
 from tasks.extract.sound import write_flac
 from tasks.omni import work
-from tasks.omni.encoding import embed, encode_items
 from tasks.omni.inputs import SHORTEST_AUDIO, Item
 from tasks.omni.loading import load_embedder
 from tasks.omni.lora import load_adapter
+from tasks.omni.work import embed
 from tasks.shared.artifacts.document import document_text
 from tasks.shared.artifacts.index import read_index_manifest
 from tasks.shared.artifacts.indexed import read_indexed
@@ -35,6 +35,7 @@ from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import sha256_file
 from tests.conftest import Workspace
 from tests.encode.archive import MEDIA, QUERIES, RESULTS, VIDEOS, publish_archive, publish_corpus, sign
+from tests.omni.encoding import encode_items
 
 OUT = RESULTS / "encode"
 TEXT = ["caption", "title", "description", "transcript"]
@@ -76,7 +77,7 @@ def expected(system: str) -> tuple[np.ndarray, np.ndarray]:
     """Vectors of the videos and queries, computed all in one batch and with the adapter apart."""
     model = load_embedder("results/base/model", device="cpu")
     if system == "tuned":
-        load_adapter(model, "results/train/adapter")
+        load_adapter(model[0].model, "results/train/adapter")
     media, transcripts = read_media(), read_transcripts()
     videos = {video.video_id: video for video in VIDEOS}
     items = [

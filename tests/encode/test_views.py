@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from tasks.encode.run import run
-from tasks.omni.encoding import encode_items
 from tasks.omni.inputs import Item
 from tasks.omni.loading import load_embedder
 from tasks.shared.artifacts.document import document_text
@@ -19,6 +18,7 @@ from tasks.shared.execution.failures import read_failures
 from tests.conftest import Workspace
 from tests.encode.archive import RESULTS, VIDEOS
 from tests.encode.test_encode_run import HAVE, TEXT, archive, calls, reproducible
+from tests.omni.encoding import encode_items
 
 __all__ = ["archive", "calls"]  # fixtures
 OUT = RESULTS / "encode"

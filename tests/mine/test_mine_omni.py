@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from tasks.mine.run import run
-from tasks.omni.encoding import encode_items
 from tasks.omni.inputs import Item
 from tasks.omni.loading import load_embedder
 from tasks.omni.lora import load_adapter
@@ -23,6 +22,7 @@ from tasks.shared.runtime.errors import UserError
 from tests.conftest import Workspace
 from tests.encode.archive import publish_media, save_random_adapter, sign, weights
 from tests.mine.small_corpus import publish, query, video
+from tests.omni.encoding import encode_items
 
 RESULTS = Path("results")
 MINED = RESULTS / "mine"
@@ -65,7 +65,7 @@ def by_hand(modalities: set[str]) -> dict[str, dict[str, float]]:
     base = base_system()
     model = load_embedder(base.model)
     if base.adapter:
-        load_adapter(model, base.adapter, merge=True)
+        load_adapter(model[0].model, base.adapter, merge=True)
     media, vectors = read_media(RESULTS / "extract"), {}
     for one in PARTS:
         text = "\t".join(filter(None, [TITLES.get(one), SPOKEN.get(one)])) if "text" in modalities else ""

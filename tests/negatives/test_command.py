@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tasks.audit.cli import build_parser
-from tasks.negatives import command
+from tasks.negatives import view
 from tasks.shared.runtime.errors import UserError
 from tests.project import Project
 
@@ -25,7 +25,7 @@ def ask(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureF
 
     def asked(root: Path, *arguments: str) -> str:
         monkeypatch.chdir(root)
-        assert command.answer(build_parser().parse_args(["negatives", *arguments])) == 0
+        assert view.answer(build_parser().parse_args(["negatives", *arguments])) == 0
         return capsys.readouterr().out
 
     return asked

@@ -132,4 +132,4 @@ def test_without_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     lay(tmp_path, [video("a"), video("b")], [query("q")], [mined("q", {"b": 0.1}, {"a": 0.5})], exposures=[])
     found = audit_negatives(workspace())
     assert found.effectiveness is None
-    assert any("the effect on scores cannot be told" in note for note in found.notes)
+    assert any("the effect on scores: unknown" in note for note in found.notes)

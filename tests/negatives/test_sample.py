@@ -149,13 +149,13 @@ def test_strata_that_nobody_judged_are_told(here: Path) -> None:
 def test_mistakes_are_told_by_line(here: Path) -> None:
     rows = write(here / "s.csv", 3)
     blank = [""] * len(rows)
-    with pytest.raises(UserError, match=r"line 3: relevant is 'maybe'; write yes, no, unsure"):
+    with pytest.raises(UserError, match=r"a\.csv:3: relevant is .maybe.; write yes, no, unsure or nothing"):
         read(judge(here / "a.csv", rows, ["yes", "maybe", *blank[2:]]))
-    with pytest.raises(UserError, match="line 2: nothing is not a mined negative of query 0000"):
+    with pytest.raises(UserError, match=r"b\.csv:2: nothing is not a mined negative of query 0000"):
         read(judge(here / "b.csv", [rows[0] | {"video_id": "nothing"}, *rows[1:]], ["yes", *blank[1:]]))
-    with pytest.raises(UserError, match="line 3: the same negative as in line 2"):
+    with pytest.raises(UserError, match=r"c\.csv:3: the same negative"):
         read(judge(here / "c.csv", [rows[0], rows[0]], ["yes", "no"]))
-    with pytest.raises(UserError, match=r"d.csv:4: drawn from other negatives \(mine feed\)"):
+    with pytest.raises(UserError, match=r"d\.csv:4: drawn from other negatives \(mine feed\)"):
         read(judge(here / "d.csv", [*rows[:2], rows[2] | {"mine_manifest": "feed"}], ["yes", "no", "no"]))
     with pytest.raises(UserError, match="has no judgment"):
         read(judge(here / "e.csv", rows, blank))
@@ -167,9 +167,9 @@ def test_other_files(here: Path) -> None:
         ("empty.csv", b"", "has no column query_id"),
         ("header.csv", b"query_id,video_id,relevant,mine_manifest\n", "has no rows"),
         ("other.csv", b"a,b\n1,2\n", "has no column query_id"),
-        ("latin.csv", "query_id,ü\n".encode("latin-1"), "not UTF-8"),
+        ("latin.csv", "query_id,ü\n".encode("latin-1"), "cannot be read .*utf-8"),
         ("short.csv", b"query_id,video_id,relevant,mine_manifest\n\nx,y\n", "short.csv:3: not as many cells"),
-        ("quote.csv", b'query_id,video_id,relevant,mine_manifest\n"x"y,a,b,c\n', "not CSV"),
+        ("quote.csv", b'query_id,video_id,relevant,mine_manifest\n"x"y,a,b,c\n', "cannot be read .*after"),
     ):
         if content is not None:
             (here / name).write_bytes(content)

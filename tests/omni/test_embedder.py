@@ -10,7 +10,6 @@ import pytest
 import torch
 from sentence_transformers.base.losses.gradcache import _create_minibatch
 
-from tasks.omni.encoding import encode_items
 from tasks.omni.loading import load_embedder
 from tasks.omni.lora import attach_lora
 from tasks.omni.tower_outputs import run_towers
@@ -19,6 +18,7 @@ from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import files_under, sha256_file
 from tests.omni import reference
 from tests.omni.conftest import small
+from tests.omni.encoding import encode_items
 from tests.omni.kinds import MAX_TEXT_TOKENS, TEXTS, frames, kinds, sound
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def test_tower_outputs_embed_as_their_items() -> None:
     learner = small()
     with pytest.raises(UserError, match="towers are being trained"):
         run_towers(learner, ITEMS, batch_size=4)
-    attach_lora(learner, r=2, alpha=4, dropout=0.0, seed=0)
+    attach_lora(learner[0].model, r=2, alpha=4, dropout=0.0, seed=0)
     learner.eval()
     seen = run_towers(learner, ITEMS, batch_size=4)
     assert [item.text for item in seen] == [item.text for item in ITEMS]

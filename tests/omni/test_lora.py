@@ -13,11 +13,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tasks.omni.adapters import CONFIG, WEIGHTS
-from tasks.omni.encoding import encode_items
 from tasks.omni.loading import load_embedder
 from tasks.omni.lora import attach_lora, has_adapter, load_adapter, save_adapter
 from tasks.shared.runtime.errors import UserError
 from tests.omni.conftest import small
+from tests.omni.encoding import encode_items
 from tests.omni.kinds import MAX_TEXT_TOKENS, kinds
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ Tensors = dict[str, torch.Tensor]
 def tuned(seed: int = 1) -> SentenceTransformer:
     """A tiny embedder with an adapter that does something."""
     model = small()
-    attach_lora(model, r=4, alpha=16, dropout=0.1, seed=seed)
+    attach_lora(model[0].model, r=4, alpha=16, dropout=0.1, seed=seed)
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in model.named_parameters():
         if ".lora_B." in name:
@@ -42,7 +42,7 @@ def tuned(seed: int = 1) -> SentenceTransformer:
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("adapter")
-    save_adapter(tuned(), path, base="some/base", base_revision="abc")
+    save_adapter(tuned()[0].model, path, base="some/base", base_revision="abc")
     return path
 
 
@@ -53,19 +53,19 @@ def expected() -> np.ndarray:
 
 def test_only_the_language_model_learns(model: SentenceTransformer) -> None:
     learner = small()
-    attach_lora(learner, r=4, alpha=16, dropout=0.0, seed=1)
+    attach_lora(learner[0].model, r=4, alpha=16, dropout=0.0, seed=1)
     learning = [name for name, parameter in learner.named_parameters() if parameter.requires_grad]
     assert len(learning) == 2 * 7 * 2  # layers, projections, A and B
     assert all(".language_model.layers." in name and ".lora_" in name for name in learning)
     untouched = encode_items(model, ITEMS, batch_size=8)
     assert np.array_equal(encode_items(learner, ITEMS, batch_size=8), untouched)
     with pytest.raises(UserError, match="has an adapter already"):
-        attach_lora(learner, r=4, alpha=16, dropout=0.0, seed=1)
+        attach_lora(learner[0].model, r=4, alpha=16, dropout=0.0, seed=1)
 
 
 def test_the_seed_decides_the_adapter(saved: Path, tmp_path: Path) -> None:
-    save_adapter(tuned(), tmp_path / "same", base="some/base", base_revision="abc")
-    save_adapter(tuned(seed=2), tmp_path / "other", base="some/base", base_revision="abc")
+    save_adapter(tuned()[0].model, tmp_path / "same", base="some/base", base_revision="abc")
+    save_adapter(tuned(seed=2)[0].model, tmp_path / "other", base="some/base", base_revision="abc")
     for name in (CONFIG, WEIGHTS):
         assert (tmp_path / "same" / name).read_bytes() == (saved / name).read_bytes()
     assert (tmp_path / "other" / WEIGHTS).read_bytes() != (saved / WEIGHTS).read_bytes()
@@ -77,7 +77,7 @@ def test_the_seed_decides_the_adapter(saved: Path, tmp_path: Path) -> None:
 def test_loaded_it_does_what_it_did(merge: bool, saved: Path, expected: np.ndarray) -> None:
     model = small()
     assert np.abs(encode_items(model, ITEMS, batch_size=8) - expected).max() > 0.01
-    load_adapter(model, str(saved), merge=merge)
+    load_adapter(model[0].model, str(saved), merge=merge)
     assert np.abs(encode_items(model, ITEMS, batch_size=8) - expected).max() < 1e-5
     assert has_adapter(model[0].model) is not merge
 
@@ -109,7 +109,7 @@ def test_layouts_of_older_transformers_load(saved: Path, tmp_path: Path, expecte
             return {**renamed, f"{idle}.lora_A.weight": torch.ones(4, 32), f"{idle}.lora_B.weight": torch.zeros(32, 4)}
 
         model = small()
-        load_adapter(model, rewritten(saved, tmp_path / str(number), rename, target_modules=names), merge=True)
+        load_adapter(model[0].model, rewritten(saved, tmp_path / str(number), rename, target_modules=names), merge=True)
         assert np.abs(encode_items(model, ITEMS, batch_size=8) - expected).max() < 1e-5
 
 
@@ -162,18 +162,18 @@ def test_an_adapter_that_would_do_nothing_or_harm_is_refused(
     path = rewritten(saved, tmp_path / "bad", change, **config)
     for merge in (False, True):
         with pytest.raises(UserError, match=says) as caught:
-            load_adapter(model, path, merge=merge)
+            load_adapter(model[0].model, path, merge=merge)
         assert "\n" not in str(caught.value)
     assert not has_adapter(model[0].model)
 
 
 def test_no_adapter_there(tmp_path: Path, model: SentenceTransformer) -> None:
     with pytest.raises(UserError, match="no model directory"):
-        load_adapter(model, str(tmp_path / "none"))
+        load_adapter(model[0].model, str(tmp_path / "none"))
     with pytest.raises(UserError, match="name a PEFT adapter in safetensors"):
-        load_adapter(model, str(tmp_path))
+        load_adapter(model[0].model, str(tmp_path))
     with pytest.raises(UserError, match="no adapter to save"):
-        save_adapter(model, tmp_path, base="x")
+        save_adapter(model[0].model, tmp_path, base="x")
 
 
 def test_training_goes_on_where_it_stopped(tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_training_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
     def train(to: Path, resume: str | None) -> dict[str, torch.Tensor]:
         learner = load_embedder(str(tmp_path / "base"), device="cpu", max_text_tokens=MAX_TEXT_TOKENS)
-        attach_lora(learner, r=4, alpha=16, dropout=0.1, seed=5)
+        attach_lora(learner[0].model, r=4, alpha=16, dropout=0.1, seed=5)
         rows = Dataset.from_dict({"query": [f"query {n}" for n in range(8)], "document": list(range(8))})
         rows.set_transform(lambda batch: {**batch, "document": [items[n] for n in batch["document"]]})
         arguments = SentenceTransformerTrainingArguments(

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from tasks.omni.encoding import encode_items
 from tasks.omni.tiny import SPECIAL, TinyConfig, build_tiny
 from tests.omni.conftest import small
+from tests.omni.encoding import encode_items
 from tests.omni.kinds import TEXTS, kinds
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.report.directions import any_to_any
+from tasks.report.tables import any_to_any
 from tasks.shared.artifacts.directions import AVERAGES, CUTS, DIRECTIONS, Directions, Lead
 from tasks.shared.artifacts.scores import read_scores
 from tests.report.test_report_page import page_of

@@ -10,7 +10,7 @@ import pytest
 from tasks.report import numbers
 from tasks.report.evidence import Evidence
 from tasks.report.headline import demo_notes, headline, verdicts
-from tasks.report.provenance import chain, models
+from tasks.report.lineage import broken_links, models
 from tasks.report.samples import choose, samples
 from tasks.report.strips import spread
 from tasks.shared.artifacts.losses import read_losses
@@ -73,13 +73,13 @@ def test_spread_is_even_distinct_and_in_range(count: int, wanted: int) -> None:
 
 
 def test_broken_chain_is_named(evidence: Evidence) -> None:
-    assert chain(evidence).told == []
-    assert chain(evidence).links > 20
+    assert broken_links(evidence) == []
+    assert len(evidence.lineage.links()) > 20
     mine = replace(evidence.lineage.execution("mine"), digest="00" * 32)
     other = replace(
         evidence, lineage=replace(evidence.lineage, executions=evidence.lineage.executions | {"mine": mine})
     )
-    assert chain(other).told == ["train read another results/mine/manifest.json"]
+    assert broken_links(other) == ["train read another results/mine/manifest.json"]
 
 
 def test_base_is_identified_as_its_weights_are(evidence: Evidence) -> None:

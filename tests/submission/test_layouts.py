@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tasks.shared.artifacts.runs import read_run, write_run
 from tasks.shared.runtime.errors import UserError
-from tasks.submission.layouts import LAYOUTS, read_layout, write_layout
+from tasks.submission.layouts import read_layout, write_layout
 from tests.evaluate.test_measures import SCORES, ranking
 
 IDS = ["-LAxzdxpDoE", "_WUR7H8ZFpo", "v:1", "видео", "v10", "v9"]
@@ -27,7 +27,7 @@ def test_a_run_survives_every_layout_with_its_order_and_its_ties(scores: dict[st
         folder = Path(name)
         write_run(folder, "base", run)
         written = read_run("base", folder)
-        for layout in LAYOUTS if run else ():
+        for layout in ("2025", "2026") if run else ():
             path = folder / f"{layout}.json"
             write_layout(path, written, layout)
             again = read_layout(path)

@@ -16,7 +16,6 @@ from tasks.synthetic.sentences import (
     narration,
     query,
     scene_text,
-    sign_text,
     sound_text,
     speech_text,
     title,
@@ -110,7 +109,7 @@ def test_narration_is_intro_then_payload() -> None:
 
 
 def test_every_template_of_every_language_can_be_filled() -> None:
-    writers = (title, description, caption, narration, scene_text, sound_text, speech_text, sign_text)
+    writers = (title, description, caption, narration, scene_text, sound_text, speech_text)
     for language in LANGUAGES:
         texts = {write(event, language, rng_for(4, event.event_id)) for write in writers for event in EVENTS}
         assert not any("{" in text or "  " in text or text != text.strip() for text in texts)

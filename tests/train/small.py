@@ -50,7 +50,7 @@ def learner(dropout: float = 0.0, dtype: torch.dtype = torch.float32) -> Sentenc
 
     model = build_tiny(TEXTS * 3, seed=3, config=SMALL, device="cpu", max_text_tokens=MAX_TEXT_TOKENS)
     model = model.to(dtype)
-    attach_lora(model, r=4, alpha=8, dropout=dropout, seed=5)
+    attach_lora(model[0].model, r=4, alpha=8, dropout=dropout, seed=5)
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
         for name, weight in adapter(model).items():
@@ -104,7 +104,7 @@ def train(folder: Path, ranks: Ranks, **changes: Any) -> None:
         tracker=None,
     )
     if ranks.rank == 0:
-        save_adapter(model, folder, "tiny")
+        save_adapter(model[0].model, folder, "tiny")
         write_json(folder / "curve.json", [[entry["loss"], entry["grad_norm"]] for entry in history])
 
 

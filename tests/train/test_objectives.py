@@ -21,7 +21,7 @@ from tests.train.test_losses import LEFT, RIGHT, UP, Known
 
 SLANT = (0.6, 0.8)
 OFF = {"query": 0.0, "symmetric": 0.0, "tuple": 0.0, "teacher": 0.0, "alignment": 0.0}
-PLAN = Plan(0, ("text", "audio"), {"text": (), "audio": ()}, "video", (1, 0))
+PLAN = Plan(("text", "audio"), {"text": (), "audio": ()}, "video", (1, 0))
 
 
 def rows(*vectors: tuple[float, float]) -> torch.Tensor:
@@ -65,7 +65,7 @@ def test_the_teacher_by_hand() -> None:
 def test_the_teacher_learns_nothing() -> None:
     everything = normalize(torch.randn(3, 4, 8, generator=torch.Generator().manual_seed(1)), dim=2).requires_grad_()
     embedded = {"fused": everything[:1], "text": everything[1:2], "audio": everything[2:]}
-    plan = Plan(0, ("text", "audio"), {"text": (), "audio": ()})
+    plan = Plan(("text", "audio"), {"text": (), "audio": ()})
     (gradient,) = torch.autograd.grad(weighted(embedded, plan, teacher=1.0).total, everything)
     assert torch.equal(gradient[0], torch.zeros(4, 8)), "exactly"
     assert all(row.abs().max() > 1e-3 for row in gradient[1:].flatten(0, 1)), "students do"
@@ -120,7 +120,7 @@ def test_who_has_no_partner_has_no_tuple_negative() -> None:
         "queries": rows(UP, UP),
     }
     for places, partners in (([0], (1, None)), ([1], (None, 0)), ([0, 1], (1, 0)), ([], (None, None))):
-        found = weighted(embedded, Plan(0, None, {}, "text", partners), tuple=1.0).total
+        found = weighted(embedded, Plan(None, {}, "text", partners), tuple=1.0).total
         expected = tuple_infonce(embedded["passages"], embedded["second"], embedded["swapped"][places], 1.0)
         assert found.item() == pytest.approx(expected.item(), rel=1e-6)
 
@@ -128,7 +128,7 @@ def test_who_has_no_partner_has_no_tuple_negative() -> None:
 def test_what_a_document_lacks_it_stands_in_for_itself_without_a_gradient() -> None:
     everything = normalize(torch.randn(3, 2, 8, generator=torch.Generator().manual_seed(2)), dim=2).requires_grad_()
     embedded = {"fused": everything[:1], "text": everything[1:2], "audio": everything[2:]}
-    lacking = Plan(0, ("text", "audio"), {"text": (1,), "audio": ()})
+    lacking = Plan(("text", "audio"), {"text": (1,), "audio": ()})
     found = weighted(embedded, lacking, alignment=1.0, teacher=1.0)
     filled = torch.stack([everything[1, 0], everything[0, 1]])[None].detach()
     expected = weighted(embedded | {"text": filled}, alignment=1.0, teacher=1.0)

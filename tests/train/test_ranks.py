@@ -16,7 +16,7 @@ from tasks.shared.artifacts.negatives import MinedQuery, Negative
 from tasks.shared.runtime.errors import UserError
 from tasks.train.inputs import shares
 from tasks.train.ranks import Ranks
-from tasks.train.rows import Row, shown
+from tasks.train.rows import Row, exposures_of
 from tests.conftest import REPOSITORY
 from tests.train.ranks_job import VARIANTS
 from tests.train.small import BATCHES, ROWS, train, trained
@@ -87,7 +87,7 @@ def test_exposures_tell_steps_of_the_optimiser_and_negatives_of_the_batch() -> N
     rows = [Row(f"q{number}", f"v{number}", (f"n{number}",)) for number in range(5)]
     mined = [MinedQuery(f"q{number}", [f"v{number}"], [Negative(f"n{number}", 1, 0.5)], []) for number in range(4)]
     mined.append(MinedQuery("q4", ["v4"], [], []))
-    found = shown(rows, [[0, 1, 2], [3, 4], [0]], mined, accumulation_steps=2, contrasted=True)
+    found = exposures_of(rows, [[0, 1, 2], [3, 4], [0]], mined, accumulation_steps=2, contrasted=True)
     assert Exposure("v0", "q0", "positive", [1, 2], 2) in found
     assert Exposure("n3", "q3", "mined", [1], 1) in found
     assert Exposure("n4", "q4", "drawn", [1], 1) in found

@@ -119,7 +119,7 @@ def test_an_adapter_that_plain_peft_and_plain_sentence_transformers_open(
     plain = SentenceTransformer(folder, device="cpu", trust_remote_code=True)  # the input module is ours
     tuned = load_embedder(str(weights() / "model"), device="cpu")
     untrained = tuned.encode("a red boat")
-    load_adapter(tuned, folder, merge=True)
+    load_adapter(tuned[0].model, folder, merge=True)
     assert abs(plain.encode("a red boat") - tuned.encode("a red boat")).max() < 1e-5
     assert abs(plain.encode("a red boat") - untrained).max() > 1e-3
 
@@ -304,7 +304,6 @@ def test_exposures_are_what_the_batches_showed(small: Workspace) -> None:
 def test_the_first_loss_is_infonce_over_every_passage_of_the_batch(small: Workspace) -> None:
     """Recomputed with numpy from the base's own embeddings: a fresh adapter changes nothing yet."""
     from tasks.omni.documents import read_documents
-    from tasks.omni.encoding import encode_items
     from tasks.omni.inputs import Item
     from tasks.omni.loading import load_embedder
     from tasks.omni.prompt import QUERY_PREFIX
@@ -313,6 +312,7 @@ def test_the_first_loss_is_infonce_over_every_passage_of_the_batch(small: Worksp
     from tasks.shared.execution.params import load_params
     from tasks.train.batches import judged_batches
     from tasks.train.rows import training_rows
+    from tests.omni.encoding import encode_items
 
     small.set_params({"train.batch_size": 4, "train.mini_batch_size": 3, "train.lora_dropout": 0.0})
     publish()

@@ -1,29 +1,42 @@
 """The lineage of a result as OpenLineage events: every run of its stages from its start to its end.
 
 The specification asks for one START and one final event of every run, and takes what the events of a run say together:
-START says when and which job, COMPLETE all that was read and written.
+START says when and which job, COMPLETE all that was read and written. Facets of our own are named `reeltrace_...`; no
+schema of these is published, so they name the base definition that they follow.
 """
 
 from __future__ import annotations
 
+import json
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from tasks.audit.export import repository
-from tasks.audit.export.datasets import read, written
-from tasks.audit.export.facets import Describer
-from tasks.audit.export.jobs import descriptions, job_facets, run_facets
-from tasks.audit.export.names import PROJECT, names_of
-from tasks.audit.export.records import Records
-from tasks.audit.export.runs import JobRun, run_of
-from tasks.audit.export.sources import models_read, videos_read
-from tasks.audit.export.spec import EVENT, producer
-from tasks.lineage.lineage import Lineage
-from tasks.lineage.model import Execution, Link, Run
-from tasks.shared.execution.pipeline import upstream_of
+import attr
+from openlineage.client import facet_v2 as facets
+from openlineage.client.event_v2 import Job, RunEvent, RunState, set_producer
+from openlineage.client.event_v2 import Run as JobRun
+
+from tasks.audit.export import names
+from tasks.audit.export.datasets import Datasets
+from tasks.audit.export.facets import input_of, output_of, own
+from tasks.audit.export.files import Files
+from tasks.audit.export.names import Names, shareable
+from tasks.lineage.lineage import FINAL, Lineage
+from tasks.lineage.model import Execution, Run, manifest_path
+from tasks.shared.artifacts import scores
+from tasks.shared.execution.tracking import flat
 from tasks.shared.runtime import git
+from tasks.shared.runtime.files import sha256_json
 from tasks.shared.runtime.progress import progress
+
+TOLD = ("queries", "videos", "queries_without_positives", "systems", "intervals", "tests", "note")  # of metrics.json
+ENVIRONMENT = ("python", "platform", "machine")  # of a run's tags; not the machine's name
+UNKNOWN = uuid.uuid5(uuid.NAMESPACE_URL, "urn:reeltrace:manifest")  # namespace of ids of runs that MLflow lacks
 
 
 @dataclass(frozen=True)
@@ -40,104 +53,156 @@ def export(lineage: Lineage, last: str, namespace: str | None = None, run_id: st
     """Events of a stage and of all that it follows from.
 
     Args:
-        last: the stage.
         namespace: of jobs and of the project's files; None takes the address of the git remote `origin`.
         run_id: an MLflow run that stands for its stage where others published the same.
 
     Raises UserError where the stage is not to be had.
     """
     lineage.execution(last)
+    set_producer(f"pkg:generic/reeltrace@{_release()}")  # a package URL (ECMA-427); the package is in no registry
     remote = git.origin()
-    address = repository.web_address(remote) if remote else None
-    namespace = namespace or repository.namespace(address, PROJECT)
-    wanted = upstream_of(lineage.stages, last)
-    manifests = {name: lineage.executions[name] for name in wanted if name in lineage.executions}
-    runs = lineage.tracking.of_manifests({one.digest for one in manifests.values()})
-    found = lineage.links(*manifests)
-    exporter = _Exporter(lineage, namespace, address, found, run_id)
+    address = names.web_address(remote) if remote else None
+    namespace = namespace or names.namespace(address)
+    exporter = _Exporter(lineage, namespace, address, run_id)
+    executions = lineage.ancestry(last)
+    runs = lineage.runs_by_stage(one.stage for one in executions)
     events = [
-        event
-        for manifest in progress(manifests.values(), "export", total=len(manifests), unit="stage")
-        for event in exporter.events(manifest, runs[manifest.digest])
+        as_dict(event)
+        for one in progress(executions, "export", total=len(executions), unit="stage")
+        for event in exporter.events(one, runs[one.stage])
     ]
-    remarks = [lineage.missing[name] for name in wanted if name in lineage.missing]
-    remarks += [_broken(link) for link in found if link.holds == "no"]
-    remarks += [line for line in (lineage.unlike_lock(last), lineage.tracking.problem) if line]
-    return Export(lineage.name, namespace, events, [*remarks, *exporter.remarks, *exporter.records.remarks])
-
-
-def _broken(link: Link) -> str:
-    return (
+    remarks = [lineage.missing[name] for name in lineage.upstream(last) if name in lineage.missing]
+    remarks += [
         f"{link.reader} read another {link.artifact.path} ({link.artifact.sha256[:12]}) than {link.maker} has: "
         "the chain is broken there"
+        for link in lineage.broken(*(one.stage for one in executions))
+    ]
+    remarks += [line for line in (lineage.unlike_lock(last), lineage.tracking.problem) if line]
+    return Export(lineage.name, namespace, events, [*remarks, *exporter.remarks, *exporter.files.remarks])
+
+
+def _release() -> str:
+    try:
+        return version("reeltrace")
+    except PackageNotFoundError:  # run from a folder, not installed
+        return "unknown"
+
+
+def as_dict(event: RunEvent) -> dict[str, Any]:
+    """An event as the client would send it, with its keys in order. What params set to null stays."""
+    found = attr.asdict(
+        event,
+        filter=lambda field, value: value is not None and not (field.name == "fields" and value == []),
+        value_serializer=lambda _event, _field, value: value.value if isinstance(value, Enum) else value,
     )
+    return dict(json.loads(json.dumps(found, sort_keys=True, allow_nan=False)))
 
 
 class _Exporter:
-    """Makes the events of one state, stage by stage; `remarks` and `records.remarks` say what could not be told."""
+    """Makes the events of one state, stage by stage; `remarks` and `files.remarks` say what could not be told."""
 
-    def __init__(
-        self, lineage: Lineage, namespace: str, address: str | None, found: Sequence[Link], run_id: str | None
-    ) -> None:
-        self.lineage = lineage
-        self.namespace = namespace
-        self.address = address
-        self.links = found
-        self.run_id = run_id
+    def __init__(self, lineage: Lineage, namespace: str, address: str | None, run_id: str | None) -> None:
+        self.lineage, self.namespace, self.address, self.run_id = lineage, namespace, address, run_id
         self.remarks: list[str] = []
-        self.records = Records(lineage)
-        self.describer = Describer(lineage, self.records)
-        self.names = names_of(namespace, lineage.executions.get("corpus"))
-        self.descriptions = descriptions(lineage)
+        self.files = Files(lineage)
+        corpus = lineage.executions.get("corpus")
+        path = corpus.params.get("corpus", {}).get("path") if corpus else None
+        self.datasets = Datasets(lineage, Names(namespace, str(path) if path else None), self.files)
 
-    def events(self, manifest: Execution, found: Sequence[Run]) -> list[dict[str, Any]]:
-        """START and COMPLETE of the run that stands for a manifest."""
-        lineage, stage = self.lineage, manifest.stage
-        run = run_of(lineage, manifest, found, self.run_id)
-        if run.execution is None and lineage.tracking.problem is None:
+    def events(self, execution: Execution, runs: Sequence[Run]) -> list[RunEvent]:
+        """START and COMPLETE of the run that stands for an execution.
+
+        It is the run that was named, else the first of those that finished: it made what later ones made again.
+        """
+        finished = [one for one in runs if one.status == "FINISHED"] or runs
+        run = next((one for one in runs if one.run_id == self.run_id), next(iter(finished), None))
+        if run is None and self.lineage.tracking.problem is None:
+            stage = execution.stage
             self.remarks.append(f"MLflow knows no run that published this {stage}: its id follows from the manifest")
-        job = {
-            "namespace": self.namespace,
-            "name": stage,
-            "facets": job_facets(stage, self.descriptions.get(stage), run, self.address),
+        commit = (run.commit if run else None) or self.lineage.commit
+        ended, clock = self._end(execution, run, commit)
+        started = _time(run.started) if run and run.started else None
+        tags = run.tags if run else {}
+        about = {
+            "runIdFrom": "mlflow" if run else "manifest",
+            "timesFrom": clock,
+            "startRecorded": started is not None,
+            "mlflowRunId": run.run_id if run else None,
+            "mlflowRunsOfSameResult": [one.run_id for one in runs if one is not run],
+            "git": {"commit": commit, "dirty": run.dirty if run else None},
+            "environment": {name: tags[f"env.{name}"] for name in ENVIRONMENT if f"env.{name}" in tags},
         }
-        facets = run_facets(lineage, manifest, run, self.records)
-        inputs, outputs = self._inputs(manifest), self._outputs(manifest)
+        told = {**self._run_facets(execution), "reeltrace_execution": own(facets.RunFacet(), **about)}
+        identity = _uuid(run.run_id if run else None, execution)
+        job = Job(self.namespace, execution.stage, self._job_facets(execution.stage, commit))
+        inputs = [input_of(one, self.files) for one in self.datasets.read(execution)]
+        outputs = [output_of(one, self.files) for one in self.datasets.written(execution)]
         return [
-            _event("START", run.started or run.ended, run, {}, job, [], []),
-            _event("COMPLETE", run.ended, run, facets, job, inputs, outputs),
+            RunEvent(eventType=RunState.START, eventTime=started or ended, run=JobRun(identity), job=job),
+            RunEvent(
+                eventType=RunState.COMPLETE, eventTime=ended, run=JobRun(identity, told), job=job,
+                inputs=inputs, outputs=outputs,
+            ),
+        ]  # fmt: skip
+
+    def _end(self, execution: Execution, run: Run | None, commit: str | None) -> tuple[str, str]:
+        """When a run ended, and which clock says so: MLflow's, the commit's, or that of the manifest file."""
+        if run is not None and run.ended is not None:
+            return _time(run.ended), "mlflow"
+        if commit and (committed := git.commit_time(commit)):
+            return _time(datetime.fromisoformat(committed)), "commit"
+        written = (self.lineage.root / manifest_path(execution.stage)).stat().st_mtime
+        return _time(datetime.fromtimestamp(written, UTC)), "file"
+
+    def _job_facets(self, stage: str, commit: str | None) -> dict[str, facets.JobFacet]:
+        """Of a stage as a job; where its code lies is told where the repository has an address and the run a commit."""
+        kind = facets.job_type_job.JobTypeJobFacet("BATCH", "REELTRACE", "TASK")
+        found: dict[str, facets.JobFacet] = {"jobType": kind}
+        if described := self.lineage.stages[stage].description:
+            found["documentation"] = facets.documentation_job.DocumentationJobFacet(described, "text/plain")
+        if self.address and commit:
+            folder = f"tasks/{stage}"
+            found["sourceCodeLocation"] = facets.source_code_location_job.SourceCodeLocationJobFacet(
+                "git", names.folder_at(self.address, commit, folder), self.address, folder, commit
+            )
+        return found
+
+    def _run_facets(self, execution: Execution) -> dict[str, facets.RunFacet]:
+        """What decided an execution's bytes, and the scores where it made them."""
+        stage, params = execution.stage, shareable(execution.params)
+        parameters = facets.execution_parameters_run
+        given = [
+            parameters.ExecutionParameter(key, value=value if isinstance(value, str) else json.dumps(value))
+            for key, value in flat(params).items()
         ]
+        locked = self.lineage.lock.get(stage)
+        found: dict[str, facets.RunFacet] = {
+            "executionParameters": parameters.ExecutionParametersRunFacet(given),
+            "reeltrace_stage": own(
+                facets.RunFacet(),
+                manifestSha256=execution.digest,
+                params=params,
+                paramsSha256=sha256_json(execution.params),
+                components=execution.components,
+                code=execution.code,
+                codeSha256=execution.code_digest,
+                counts=execution.counts,
+                dvc={"outs": self.lineage.outs_of(stage), "deps": shareable(locked.deps) if locked else {}},
+            ),
+        }
+        told = self.files.json(execution, scores.FOLDER / scores.METRICS) if stage == FINAL else None
+        if told is not None:
+            found["reeltrace_scores"] = own(facets.RunFacet(), **{name: told[name] for name in TOLD if name in told})
+        return found
 
-    def _inputs(self, manifest: Execution) -> list[dict[str, Any]]:
-        own = [link for link in self.links if link.reader == manifest.stage]
-        held = any(link.maker == "base" and link.holds == "yes" for link in own)
-        base = self.lineage.executions["base"] if held else None
-        found = read(own, self.lineage.executions, self.names)
-        found += videos_read(manifest, own, self.records, self.names)
-        found += models_read(manifest, base, self.records, self.names)
-        return [self.describer.input(one) for one in found]
 
-    def _outputs(self, manifest: Execution) -> list[dict[str, Any]]:
-        outputs = self.records.outputs(manifest)
-        return [self.describer.output(one) for one in written(manifest, outputs, self.names)]
+def _uuid(run_id: str | None, execution: Execution) -> str:
+    """The run's own id; where MLflow knows no run, or has ids of its own kind, one that follows from it."""
+    try:
+        return str(uuid.UUID(hex=run_id))
+    except (TypeError, ValueError):
+        return str(uuid.uuid5(UNKNOWN, run_id or execution.digest))
 
 
-def _event(
-    kind: str,
-    time: str,
-    run: JobRun,
-    facets: dict[str, Any],
-    job: dict[str, Any],
-    inputs: list[dict[str, Any]],
-    outputs: list[dict[str, Any]],
-) -> dict[str, Any]:
-    return {
-        "eventType": kind,
-        "eventTime": time,
-        "run": {"runId": run.run_id, "facets": facets},
-        "job": job,
-        "inputs": inputs,
-        "outputs": outputs,
-        "producer": producer(),
-        "schemaURL": EVENT,
-    }
+def _time(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -2,91 +2,60 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, TypeVar, cast
 
-from tasks.audit.export.contents import TABLES, Contents, contents
-from tasks.audit.export.datasets import TABLE, Dataset, Read
+from openlineage.client import facet_v2 as facets
+from openlineage.client.event_v2 import InputDataset, OutputDataset
+
+from tasks.audit.export.datasets import Dataset
+from tasks.audit.export.files import Files
 from tasks.audit.export.names import HUB
-from tasks.audit.export.records import Records
-from tasks.audit.export.spec import Facets, facet, own
-from tasks.lineage.lineage import Lineage
-from tasks.shared.artifacts import index
-from tasks.shared.artifacts.types import RESULTS
+
+Facet = TypeVar("Facet", bound=facets.BaseFacet)
 
 
-@dataclass
-class Describer:
-    """Describes datasets of a state; equal versions of a dataset are described alike wherever they occur."""
+def own(facet: Facet, **fields: Any) -> Facet:
+    """A facet of our own: that of a base class with fields added."""
+    return cast(Facet, facet.with_additional_properties(**fields))
 
-    lineage: Lineage
-    records: Records
-    _contents: dict[tuple[str, str], Contents | None] = field(default_factory=dict)
 
-    def input(self, read: Read) -> dict[str, Any]:
-        """An input of an event."""
-        link = {"maker": read.maker, "holds": read.holds} if read.maker else {"holds": read.holds}
-        facets = own("link", "InputDatasetFacet", **link)
-        if size := self._size(read.dataset):
-            facets |= facet("inputStatistics", **size)
-        return self._dataset(read.dataset, recorded=read.holds == "yes") | {"inputFacets": facets}
+def input_of(dataset: Dataset, files: Files) -> InputDataset:
+    """A dataset as the input of an event."""
+    link = own(facets.InputDatasetFacet(), maker=dataset.maker, holds=dataset.holds)
+    found = {"reeltrace_link": link}
+    if size := _size(dataset, files):
+        found["inputStatistics"] = facets.input_statistics_input_dataset.InputStatisticsInputDatasetFacet(**size)
+    return InputDataset(*dataset.name, found, facets=_facets(dataset, files))
 
-    def output(self, dataset: Dataset) -> dict[str, Any]:
-        """An output of an event."""
-        size = self._size(dataset)
-        facets = facet("outputStatistics", **size) if size else {}
-        return self._dataset(dataset, recorded=True) | {"outputFacets": facets}
 
-    def _dataset(self, dataset: Dataset, recorded: bool) -> dict[str, Any]:
-        """A dataset with its facets; DVC's hash too where it is the version that this state recorded."""
-        identity = {"digestOf": dataset.identity}
-        if recorded and dataset.path in self.lineage.outs:
-            identity["dvc"] = self.lineage.outs[dataset.path]
-        facets = own("identity", "DatasetFacet", **identity)
-        if dataset.version is not None:
-            facets |= facet("version", datasetVersion=dataset.version)
-        whole = {"datasetType": "FOLDER", "subType": "STAGE"} if dataset.kind == "STAGE" else None
-        facets |= facet("datasetType", **(whole or {"datasetType": dataset.kind}))
-        if dataset.name.namespace == HUB:
-            facets |= facet("dataSource", name="Hugging Face Hub", uri=f"{HUB}/{dataset.name.name}")
-        facets |= self._hierarchy(dataset)
-        found = self._held(dataset)
-        if found and found.fields is not None:
-            facets |= facet("schema", fields=found.fields)
-        return {"namespace": dataset.name.namespace, "name": dataset.name.name, "facets": facets}
+def output_of(dataset: Dataset, files: Files) -> OutputDataset:
+    """A dataset as the output of an event."""
+    found: dict[str, facets.OutputDatasetFacet] = {}
+    if size := _size(dataset, files):
+        found["outputStatistics"] = facets.output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(**size)
+    return OutputDataset(*dataset.name, found, facets=_facets(dataset, files))
 
-    def _hierarchy(self, dataset: Dataset) -> Facets:
-        """What a part of a stage's results is a part of."""
-        if (
-            dataset.path is None
-            or dataset.kind == "STAGE"
-            or RESULTS not in (path := PurePosixPath(dataset.path)).parents
-        ):
-            return {}
-        stage = RESULTS / path.parts[1]
-        part = {"type": dataset.kind, "name": path.relative_to(stage).as_posix()}
-        return facet("hierarchy", hierarchy=[{"type": "STAGE", "name": stage.as_posix()}, part])
 
-    def _size(self, dataset: Dataset) -> dict[str, int]:
-        found = self._held(dataset)
-        told = {"rowCount": found.rows if found else None, "size": dataset.bytes, "fileCount": dataset.files}
-        return {name: count for name, count in told.items() if count is not None}
+def _facets(dataset: Dataset, files: Files) -> dict[str, facets.DatasetFacet]:
+    """Facets of a version, equal wherever it occurs; DVC's hash too where it is the version that the state recorded."""
+    recorded = files.lineage.outs.get(dataset.path or "") if dataset.holds == "yes" else None
+    kind = ("FOLDER", "STAGE") if dataset.kind == "STAGE" else (dataset.kind, None)
+    found: dict[str, facets.DatasetFacet] = {
+        "datasetType": facets.dataset_type_dataset.DatasetTypeDatasetFacet(*kind),
+        "reeltrace_identity": own(facets.DatasetFacet(), digestOf=dataset.identity, dvc=recorded),
+    }
+    if dataset.version is not None:
+        found["version"] = facets.dataset_version_dataset.DatasetVersionDatasetFacet(dataset.version)
+    if dataset.name.namespace == HUB:
+        address = f"{HUB}/{dataset.name.name}"
+        found["dataSource"] = facets.datasource_dataset.DatasourceDatasetFacet("Hugging Face Hub", address)
+    table = files.table(dataset.path, dataset.version)
+    if table and table.fields is not None:
+        found["schema"] = facets.schema_dataset.SchemaDatasetFacet(table.fields)
+    return found
 
-    def _held(self, dataset: Dataset) -> Contents | None:
-        """Rows and columns of a table of the results."""
-        path, version = dataset.path, dataset.version
-        if path is None or version is None or RESULTS not in PurePosixPath(path).parents:
-            return None
-        if (path, version) not in self._contents:
-            self._contents[path, version] = self._look(path, version)
-        return self._contents[path, version]
 
-    def _look(self, path: str, version: str) -> Contents | None:
-        if path == TABLE:
-            described = self.records.file((index.FOLDER / index.MANIFEST).as_posix(), version)
-            return Contents(index.read_index_manifest(described.parent).rows, None) if described else None
-        if not path.endswith(TABLES):
-            return None
-        place = self.records.file(path, version)
-        return contents(place) if place else None
+def _size(dataset: Dataset, files: Files) -> dict[str, Any]:
+    table = files.table(dataset.path, dataset.version)
+    told = {"rowCount": table.rows if table else None, "size": dataset.bytes, "fileCount": dataset.files}
+    return {name: count for name, count in told.items() if count is not None}

@@ -1,4 +1,4 @@
-"""Names of datasets, by which a consumer joins what one stage wrote to what another read.
+"""Names of datasets, by which a consumer joins what one stage wrote to what another read; nothing of this machine.
 
 OpenLineage names a local file by its absolute path in the namespace `file`. That would name the machine, and make
 another dataset of the same artifact in every clone. So files of the project have their path from the project's root,
@@ -12,15 +12,13 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePath, PurePosixPath
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
-from tasks.lineage.model import Execution
 from tasks.shared.runtime.models import PACKAGE
 
-PROJECT = "reeltrace"
-OUTSIDE = "file"
-HUB = "https://huggingface.co"
-INSTALLED = "package"
+PROJECT, OUTSIDE, INSTALLED, HUB = "reeltrace", "file", "package", "https://huggingface.co"  # namespaces
 WITH_PASSWORD = re.compile(r"(?<=://)[^/@\s]*@")
+SSH_SHORT = re.compile(r"(?:[^@/:\s]+@)?(?P<host>[^/:\s]{2,}):(?P<path>[^/\\].*)")  # one letter is a Windows drive
 
 
 class Name(NamedTuple):
@@ -32,12 +30,7 @@ class Name(NamedTuple):
 
 @dataclass(frozen=True)
 class Names:
-    """How files are named.
-
-    Attributes:
-        project: namespace of the project's files.
-        corpus: the dataset's path as params have it; None where there is no corpus.
-    """
+    """How files are named: the project's namespace, and the dataset's path as params have it."""
 
     project: str
     corpus: str | None = None
@@ -48,8 +41,7 @@ class Names:
             return Name(self.project, path)
         place = PurePosixPath(path)
         if self.corpus is not None and outside(self.corpus) and PurePosixPath(self.corpus) in place.parents:
-            place = place.relative_to(PurePosixPath(self.corpus).parent)
-            return Name(OUTSIDE, place.as_posix())
+            return Name(OUTSIDE, place.relative_to(PurePosixPath(self.corpus).parent).as_posix())
         return Name(OUTSIDE, place.name)
 
     def model(self, model: str, revision: str | None) -> Name:
@@ -57,12 +49,6 @@ class Names:
         if model.startswith(PACKAGE):
             return Name(INSTALLED, model.removeprefix(PACKAGE))
         return Name(HUB, model) if revision else self.file(model)
-
-
-def names_of(namespace: str, corpus: Execution | None) -> Names:
-    """The names of a state, of whose corpus this is the manifest."""
-    path = corpus.params.get("corpus", {}).get("path") if corpus else None
-    return Names(namespace, str(path) if path else None)
 
 
 def outside(path: str) -> bool:
@@ -79,3 +65,31 @@ def shareable(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     return f"…/{PurePosixPath(value).name}" if outside(value) else WITH_PASSWORD.sub("", value)
+
+
+def web_address(remote: str) -> str | None:
+    """The address of a repository for a browser: no user, no password, no `.git`. None for a path of this machine."""
+    if "://" not in remote and (short := SSH_SHORT.fullmatch(remote)):
+        remote = f"ssh://{short['host']}/{short['path']}"
+    try:
+        parts = urlsplit(remote)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    path = parts.path.strip("/").removesuffix(".git")
+    if not host or not path or parts.scheme == "file":
+        return None
+    web = parts.scheme in ("http", "https")
+    at = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme if web else 'https'}://{at}{f':{port}' if web and port else ''}/{path}"
+
+
+def folder_at(repository: str, commit: str, folder: str) -> str:
+    """The address of a folder as a commit has it; of the repository where its host's addresses are not known."""
+    host = urlsplit(repository).hostname or ""
+    return f"{repository}/tree/{commit}/{folder}" if "github" in host or "gitlab" in host else repository
+
+
+def namespace(repository: str | None) -> str:
+    """The project's namespace: by its repository, which is the same in every clone."""
+    return f"{PROJECT}://{repository.partition('://')[2]}" if repository else PROJECT

@@ -3,115 +3,118 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from tasks.audit.ancestry import Ancestry
-from tasks.audit.graph.stages import Marks
+from tasks.audit.graph.stages import legend_of, marks_of, state_of
+from tasks.audit.trace.trace import ROLES
 from tasks.lineage.items import VideoLineage
-from tasks.lineage.picture.graph import Line, Node
-from tasks.lineage.picture.stages import counted, short
+from tasks.lineage.lineage import FINAL, Lineage
+from tasks.lineage.picture.graph import Edge, Graph, Line, Mark, Node, counted, short, whole
 from tasks.shared.artifacts.corpus import Query
-from tasks.shared.artifacts.exposures import Exposure, Role
+from tasks.shared.artifacts.exposures import Exposure
 from tasks.shared.artifacts.indexed import IndexedDocument
 
-ROLES: dict[Role, str] = {"positive": "positive", "mined": "mined negative", "drawn": "random negative"}
 STEPS = 4  # of training, named one by one
 
 
-class Made:
-    """Boxes of what the stages of an ancestry made, each with its stage's digest, run and mark."""
+class Drawing:
+    """Nodes and edges of a graph as they are found, with the digests, runs and marks of the stages that made them."""
 
-    def __init__(self, above: Ancestry, marks: Marks) -> None:
+    def __init__(self, lineage: Lineage, above: Ancestry) -> None:
+        self.lineage = lineage
         self.stages = {one.stage: one for one in above.executions}
-        self.runs = above.runs
-        self.marks = marks
+        self.runs = {stage: [run.run_id for run in runs] for stage, runs in above.runs.items()}
+        self.marks, notes = marks_of(lineage, [*self.stages])
+        self.about = " ".join([state_of(lineage), *notes, *(note.rstrip(".") + "." for note in above.notes)])
+        self.mark: Mark | None = "follows" if FINAL in self.marks else None  # of the number at the end
+        self.nodes: list[Node] = []
+        self.edges: list[Edge] = []
 
-    def box(self, key: str, stage: str, title: str, lines: Sequence[Line], facts: Mapping[str, Any]) -> Node:
+    def add(self, node: Node, *reads: tuple[str, str] | tuple[str, str, bool]) -> None:
+        """A node and what it takes: of which node, what it is called, and whether it took another than is there."""
+        self.nodes.append(node)
+        for maker, label, *wrong in reads:
+            self.edges.append(Edge(maker, node.key, (label,) if label else (), broken=any(wrong)))
+
+    def beside(self, node: Node, reader: str, label: str) -> None:
+        """A source and its reader, which may come later."""
+        self.nodes.append(node)
+        self.edges.append(Edge(node.key, reader, (label,)))
+
+    def graph(self, title: str) -> Graph:
+        """The whole."""
+        used = {node.mark for node in self.nodes if node.mark}
+        return Graph(title, self.about, tuple(self.nodes), tuple(self.edges), legend_of(self.lineage, used))
+
+    def box(self, key: str, stage: str, title: str, lines: Iterable[Line], facts: Mapping[str, Any]) -> Node:
         """What a stage made."""
         mark, why = self.marks.get(stage, (None, ()))
-        by = self.stages.get(stage)
-        runs = [run.run_id for run in self.runs.get(stage, [])]
+        by, runs = self.stages.get(stage), self.runs.get(stage, [])
         last = [Line(f"{stage} manifest {short(by.digest)}" if by else f"{stage}: no manifest", "digest")]
-        if runs:
-            last.append(Line(f"MLflow {runs[-1]}", "digest"))
+        last += [Line(f"MLflow {runs[-1]}", "digest")] if runs else []
         origin = {"stage": stage, "manifest": by.digest if by else None, "runs": runs}
         return Node(key, "item", title, (*lines, *last), mark, why, facts={**facts, **origin})
 
-    def video(self, lineage: VideoLineage) -> Node:
+    def video(self, found: VideoLineage) -> Node:
         """The video's file."""
-        video = lineage.video
-        lines = [
-            Line(title) for title in [video.title or video.caption] if title
-        ] + [Line(video.path), Line(f"sha256 {short(video.sha256)}", "digest")]  # fmt: skip
-        about = [video.split, video.language, video.video_type, f"{video.duration:.1f} s" if video.duration else None]
-        lines.append(Line(" · ".join(one for one in about if one)))
+        video = found.video
+        seconds = f"{video.duration:.1f} s" if video.duration else None
+        about = " · ".join(one for one in (video.split, video.language, video.video_type, seconds) if one)
+        lines = [Line(title) for title in [video.title or video.caption] if title]
+        lines += [Line(video.path), Line(f"sha256 {short(video.sha256)}", "digest"), Line(about)]
         return self.box("video", "corpus", f"video {video.video_id}", lines, asdict(video))
 
-    def media(self, lineage: VideoLineage) -> Node:
+    def media(self, found: VideoLineage) -> Node:
         """Its frames and sound, or why there are none."""
-        media = lineage.media
-        if media is None:
-            reasons = [f"{one.step} failed: {one.error}: {one.message}" for one in lineage.failures]
-            why = reasons or ["it has no row in media.parquet"]
-            return self.box("media", "extract", "not extracted", [Line(one, most=2) for one in why], {})
-        frames = f"{len(media.times)} frames  {short(media.frames_sha256)}" if media.frames else "no picture"
-        sound = f"audio {media.audio_seconds:.1f} s  {short(media.audio_sha256)}" if media.audio else "no sound"
-        lines = [Line(frames, "digest"), Line(sound, "digest")]
-        facts = {
-            name: getattr(media, name) for name in ("frames", "frames_sha256", "audio", "audio_sha256", "audio_seconds")
-        }
-        return self.box("media", "extract", "frames and sound", lines, facts | {"times": media.times})
+        made = found.media
+        if made is None:
+            reasons = [f"{one.step} failed: {one.error}: {one.message}" for one in found.failures]
+            why = [Line(one, most=2) for one in reasons or ["it has no row in media.parquet"]]
+            return self.box("media", "extract", "not extracted", why, {})
+        frames = f"{len(made.times)} frames  {short(made.frames_sha256)}" if made.frames else "no picture"
+        sound = f"audio {made.audio_seconds:.1f} s  {short(made.audio_sha256)}" if made.audio else "no sound"
+        return self.box("media", "extract", "frames and sound", _digests(frames, sound), asdict(made))
 
-    def transcript(self, lineage: VideoLineage) -> Node:
+    def transcript(self, found: VideoLineage) -> Node:
         """What was heard."""
-        said = lineage.said
+        said = found.said
         if said is None:
-            return self.box(
-                "transcript", "transcribe", "no transcript", [Line("nothing to hear, or not extracted")], {}
-            )
-        words = len(said.text.split())
-        heard = f"{words} words, heard as {said.language}" if said.text else "no speech found"
+            none = Line("nothing to hear, or not extracted")
+            return self.box("transcript", "transcribe", "no transcript", [none], {})
+        heard = f"{len(said.text.split())} words, heard as {said.language}" if said.text else "no speech found"
         lines = [Line(heard), *([Line(f"“{said.text}”", most=2)] if said.text else [])]
-        if said.ocr:
-            lines.append(Line(f"on screen: “{said.ocr}”", most=2))
-        lines.append(Line(f"text {short(said.sha256)}", "digest"))
+        lines += [Line(f"on screen: “{said.ocr}”", most=2)] if said.ocr else []
+        lines += _digests(f"text {short(said.sha256)}")
         return self.box("transcript", "transcribe", "transcript", lines, asdict(said))
 
     def document(self, document: IndexedDocument) -> Node:
         """What the model read."""
         has = " + ".join(document.modalities) or "nothing"
-        lines = [
-            Line(f"{has} · {document.text_tokens} tokens · {document.frames} frames"),
-            Line(f"document {short(document.document_sha256)}", "digest"),
-            Line(f"frames {short(document.frames_sha256)}", "digest") if document.frames_sha256 else None,
-            Line(f"audio {short(document.audio_sha256)}", "digest") if document.audio_sha256 else None,
-        ]
-        return self.box("document", "encode", "document", [line for line in lines if line], asdict(document))
+        lines = [Line(f"{has} · {document.text_tokens} tokens · {document.frames} frames")]
+        parts = {"document": document.document_sha256, "frames": document.frames_sha256, "audio": document.audio_sha256}
+        lines += _digests(*(f"{name} {short(digest)}" for name, digest in parts.items() if digest))
+        return self.box("document", "encode", "document", lines, asdict(document))
 
     def vector(self, document: IndexedDocument) -> Node:
         """Its row of the index."""
-        lines = [
-            Line(f"vector {short(document.vector_sha256)}", "digest"),
-            Line(f"payload {short(document.payload_sha256)}", "digest"),
-        ]
         facts = {"vector_sha256": document.vector_sha256, "payload_sha256": document.payload_sha256}
+        lines = _digests(f"vector {short(document.vector_sha256)}", f"payload {short(document.payload_sha256)}")
         return self.box("vector", "encode", "row of the index", lines, facts)
 
     def checkpoint(self, more: Sequence[Line] = ()) -> Node:
         """The weights that encoded the query and the videos."""
-        train, base = self.stages.get("train"), self.stages.get("base")
+        train = self.stages.get("train")
         outputs = train.generated if train else {}
         weights = {path: one.sha256 for path, one in sorted(outputs.items()) if path.endswith(".safetensors")}
-        stage = train if weights else base
+        lines = [Line("nothing was trained: the base as it is")]
         if train and weights:
-            lines = [Line(f"{path.rpartition('/')[2]} {short(digest)}", "digest") for path, digest in weights.items()]
+            lines = _digests(*(f"{path.rpartition('/')[2]} {short(digest)}" for path, digest in weights.items()))
             lines.append(Line(f"trained on {counted(train.counts)}", most=2))
-        else:
-            lines = [Line("nothing was trained: the base as it is")]
-        name = stage.stage if stage else "train"
         facts = {"weights": weights, "params": train.params.get("train") if train else None}
+        name = "base" if not weights and "base" in self.stages else "train"
         return self.box("checkpoint", name, "checkpoint", [*lines, *more], facts)
 
     def base(self) -> Node:
@@ -119,33 +122,38 @@ class Made:
         base = self.stages.get("base")
         params = base.params.get("base", {}) if base else {}
         said = str(params.get("model") or f"{params.get('source', 'not known')}, made here")
-        lines = (Line(said), Line(f"base {short(base.digest if base else None)}", "digest"))
+        digest = base.digest if base else None
+        lines = (Line(said), *_digests(f"base {short(digest)}"))
         mark, _ = self.marks.get("base", (None, ()))
-        return Node("base", "source", "base model", lines, mark, facts={"manifest": base.digest if base else None})
+        return Node("base", "source", "base model", lines, mark, facts={"manifest": digest})
+
+
+def _digests(*texts: str) -> list[Line]:
+    return [Line(text, "digest") for text in texts]
 
 
 def query_box(query: Query, key: str = "query", role: str = "query") -> Node:
     """A query."""
     about = " · ".join(one for one in (query.language, query.type, query.split) if one)
-    lines = (Line(query.text, most=2), Line(query.query_id, "digest"), *([Line(about)] if about else []))
+    lines = (Line(query.text, most=2), *_digests(query.query_id), *([Line(about)] if about else []))
     return Node(key, "source", role, lines, facts=asdict(query))
 
 
-def video_box(lineage: VideoLineage) -> Node:
+def video_box(found: VideoLineage) -> Node:
     """A video, short, with the digests of what was made of it."""
-    video, document = lineage.video, lineage.document
-    lines = [Line(video.video_id, "digest"), Line(f"video {short(video.sha256)}", "digest")]
+    video, document = found.video, found.document
+    lines = _digests(video.video_id, f"video {short(video.sha256)}")
     if document:
-        lines.append(Line(f"document {short(document.document_sha256)}", "digest"))
-        lines.append(Line(f"vector {short(document.vector_sha256)}", "digest"))
+        lines += _digests(f"document {short(document.document_sha256)}", f"vector {short(document.vector_sha256)}")
     facts = {"video": asdict(video), "document": asdict(document) if document else None}
-    title = video.title or video.caption or "no title"
-    return Node(f"video {video.video_id}", "source", title, tuple(lines), facts=facts)
+    return Node(
+        f"video {video.video_id}", "source", video.title or video.caption or "no title", tuple(lines), facts=facts
+    )
 
 
 def more_box(rest: int, what: str) -> Node:
     """What a long list leaves out."""
-    return Node(f"more {what}", "source", f"and {rest:,} more".replace(",", "\N{NARROW NO-BREAK SPACE}"), (Line(what),))
+    return Node(f"more {what}", "source", f"and {whole(rest)} more", (Line(what),))
 
 
 def shown_as(exposure: Exposure) -> str:

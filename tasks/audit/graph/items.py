@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from tasks.audit.ancestry import Ancestry, ancestry
-from tasks.audit.graph.boxes import Made, more_box, query_box, role_counts, shown_as, video_box
-from tasks.audit.graph.stages import legend_of, marks_of, state_of
-from tasks.audit.trace.trace import PairTrace, QueryTrace, judgments_of, trace_pair, trace_query
+from tasks.audit.ancestry import ancestry
+from tasks.audit.graph.boxes import Drawing, more_box, query_box, role_counts, shown_as, video_box
+from tasks.audit.trace.pair import PairTrace, trace_pair
+from tasks.audit.trace.trace import QueryTrace, judgments_of, trace_query
 from tasks.lineage.items import video_lineages
-from tasks.lineage.lineage import FINAL, Lineage
-from tasks.lineage.picture.graph import Edge, Graph, Line, Mark, Node
-from tasks.lineage.picture.stages import short
+from tasks.lineage.picture.graph import Graph, Line, Node, short
 from tasks.lineage.score import QUERIES, Score
 from tasks.shared.artifacts.corpus import read_queries
 from tasks.shared.artifacts.exposures import Exposure
@@ -22,58 +21,29 @@ TAUGHT = (("video", "title, description, caption"), ("media", "frames, audio"), 
 MOST = 6  # videos or queries beside a box; the rest is counted
 
 
-class _Drawing:
-    """Nodes and edges as they are found."""
-
-    def __init__(self, lineage: Lineage, above: Ancestry) -> None:
-        names = [one.stage for one in above.executions]
-        held = [link for link in lineage.broken() if link.reader in names]
-        self.lineage = lineage
-        self.marks, notes = marks_of(lineage, names, held)
-        self.made = Made(above, self.marks)
-        self.about = " ".join([state_of(lineage), *notes, *(note.rstrip(".") + "." for note in above.notes)])
-        self.mark: Mark | None = "follows" if FINAL in self.marks else None  # of the number at the end
-        self.nodes: list[Node] = []
-        self.edges: list[Edge] = []
-
-    def add(self, node: Node, *reads: tuple[str, str] | tuple[str, str, bool]) -> None:
-        """A node and what it takes: of which node, what it is called, and whether it took another than is there."""
-        self.nodes.append(node)
-        for maker, label, *wrong in reads:
-            self.edges.append(Edge(maker, node.key, (label,) if label else (), broken=any(wrong)))
-
-    def beside(self, node: Node, reader: str, label: str) -> None:
-        """A source and its reader, which may come later."""
-        self.nodes.append(node)
-        self.edges.append(Edge(node.key, reader, (label,)))
-
-    def graph(self, title: str) -> Graph:
-        used = {node.mark for node in self.nodes if node.mark}
-        return Graph(title, self.about, tuple(self.nodes), tuple(self.edges), legend_of(self.lineage, used))
-
-
 def graph_of_pair(score: Score) -> Graph:
     """Why a video has its rank: its file, frames, sound, words, document and row; the checkpoint; the query."""
     traced = trace_pair(score)
     lineage, document = traced.lineage, traced.lineage.document
     indexed = document is not None and traced.system is None  # of a training query the trace ends with training
-    drawing = _Drawing(score.lineage, ancestry(score.lineage, "encode") if indexed else traced.ancestry)
-    made = drawing.made
-    drawing.add(made.video(lineage))
-    drawing.add(made.media(lineage), ("video", "file"))
-    drawing.add(made.transcript(lineage), ("media", "audio"))
+    drawing = Drawing(score.lineage, ancestry(score.lineage, "encode") if indexed else traced.ancestry)
+    drawing.add(drawing.video(lineage))
+    wrong = {(Path(one.table).parts[1], one.made_from) for one in lineage.mismatches}
+    drawing.add(drawing.media(lineage), ("video", "file", any(stage == "extract" for stage, _ in wrong)))
+    drawing.add(drawing.transcript(lineage), ("media", "audio", any(stage == "transcribe" for stage, _ in wrong)))
     if document:
         media = lineage.media
         drawing.add(
-            made.document(document),
+            drawing.document(document),
             ("video", "title, description, caption"),
-            ("media", "frames, audio", media is None or bool(lineage.mismatches)),
-            ("transcript", "text"),
+            ("media", "frames, audio", media is None or bool({("encode", "frames"), ("encode", "audio")} & wrong)),
+            ("transcript", "text", ("encode", "transcript") in wrong),
         )
     taught = () if document or not traced.shown else TAUGHT
     _checkpoint(drawing, traced.shown or [], [Line(_training(traced), most=3)], taught)
     if document:
-        drawing.add(made.vector(document), ("document", "content"), ("checkpoint", "weights"))
+        other = bool({("encode", "document"), ("encode", "content"), ("encode", "vector")} & wrong)
+        drawing.add(drawing.vector(document), ("document", "content", other), ("checkpoint", "weights"))
     _rank(drawing, traced)
     return drawing.graph(f"Lineage of {traced.query.query_id}:{lineage.video.video_id}")
 
@@ -91,10 +61,10 @@ def _training(traced: PairTrace) -> str:
 
 
 def _checkpoint(
-    drawing: _Drawing, shown: Sequence[Exposure], more: Sequence[Line], taught: Sequence[tuple[str, str]]
+    drawing: Drawing, shown: Sequence[Exposure], more: Sequence[Line], taught: Sequence[tuple[str, str]]
 ) -> None:
     """The checkpoint with its base, and the training queries that a video was shown for."""
-    drawing.beside(drawing.made.base(), "checkpoint", "weights")
+    drawing.beside(drawing.base(), "checkpoint", "weights")
     first = {one.query_id: one for one in sorted(shown, key=lambda one: (one.role != "positive", one.query_id))}
     queries = drawing.lineage.need(QUERIES) if first else None
     texts = {one.query_id: one for one in read_queries(queries, query_ids=[*first][:MOST])} if queries else {}
@@ -104,10 +74,10 @@ def _checkpoint(
     if len(first) > MOST:
         rest = [one for query_id, one in first.items() if query_id not in texts]
         drawing.beside(more_box(len(rest), "training queries"), "checkpoint", role_counts(rest))
-    drawing.add(drawing.made.checkpoint(more), *taught)
+    drawing.add(drawing.checkpoint(more), *taught)
 
 
-def _rank(drawing: _Drawing, traced: PairTrace) -> None:
+def _rank(drawing: Drawing, traced: PairTrace) -> None:
     """The end of a pair's graph: rank and score, or why there is none."""
     query, system = traced.query, traced.system
     place = traced.places[system] if system else None
@@ -122,7 +92,7 @@ def _rank(drawing: _Drawing, traced: PairTrace) -> None:
         drawing.add(Node("none", "item", "not ranked", (Line(why, most=2),)), *drawn)
         return
     if traced.lineage.document is None:
-        row = drawing.made.box("vector", "encode", "row of the index", [Line("not recorded row by row here")], {})
+        row = drawing.box("vector", "encode", "row of the index", [Line("not recorded row by row here")], {})
         drawing.add(row, ("media", "frames, audio"), ("transcript", "text"), ("checkpoint", "weights"))
     lines = [Line(f"similarity {place.similarity:.6f}"), Line(f"of {place.ranked} videos in runs/{system}.trec")]
     others = [f"{name} {one.rank or 'none'}" for name, one in traced.places.items() if name != system]
@@ -130,7 +100,7 @@ def _rank(drawing: _Drawing, traced: PairTrace) -> None:
         lines.append(Line(f"rank by other systems: {', '.join(others)}", most=2))
     facts = {"rank": place.rank, "similarity": place.similarity, "system": system}
     drawing.beside(query_box(query), "rank", "text")
-    rank = drawing.made.box("rank", "evaluate", f"rank {place.rank} in {system}", lines, facts)
+    rank = drawing.box("rank", "evaluate", f"rank {place.rank} in {system}", lines, facts)
     drawing.add(rank, ("vector", "inner product"), ("checkpoint", "query's vector"))
     if traced.ndcg is not None:
         relevance = traced.relevance
@@ -145,8 +115,8 @@ def _rank(drawing: _Drawing, traced: PairTrace) -> None:
         drawing.add(end, ("rank", f"rank {place.rank}"))
 
 
-def _judgments(drawing: _Drawing, said: str) -> Node:
-    corpus = drawing.made.stages.get("corpus")
+def _judgments(drawing: Drawing, said: str) -> Node:
+    corpus = drawing.stages.get("corpus")
     digest = corpus.digest_of(QRELS) if corpus else None
     lines = (Line(said), Line(f"{QRELS.rpartition('/')[2]} {short(digest)}", "digest"))
     return Node("judgments", "source", "judgments", lines, facts={QRELS: digest, "said": said})
@@ -155,13 +125,13 @@ def _judgments(drawing: _Drawing, said: str) -> Node:
 def graph_of_query(score: Score) -> Graph:
     """A query's ranking: its first videos, the checkpoint that encoded them; of a training query what it was shown."""
     traced = trace_query(score, MOST)
-    drawing = _Drawing(score.lineage, traced.ancestry)
+    drawing = Drawing(score.lineage, traced.ancestry)
     title = f"Lineage of {traced.query.query_id}"
     if traced.system is None:
         return _training_query(drawing, traced, title)
     system = traced.system
-    drawing.beside(drawing.made.base(), "checkpoint", "weights")
-    drawing.add(drawing.made.checkpoint())
+    drawing.beside(drawing.base(), "checkpoint", "weights")
+    drawing.add(drawing.checkpoint())
     drawing.beside(query_box(traced.query), "rank", "text")
     for one in traced.results:
         judged = "" if one.relevance is None else " ✓" if one.relevance > 0 else " ✗"
@@ -170,7 +140,7 @@ def graph_of_query(score: Score) -> Graph:
     if traced.ranked > len(traced.results):
         drawing.beside(more_box(traced.ranked - len(traced.results), "videos ranked"), "rank", "lower ranks")
     lines = [Line(f"{traced.ranked} videos in runs/{system}.trec"), Line("✓ judged relevant, ✗ judged not relevant")]
-    ranking = drawing.made.box("rank", "evaluate", f"ranking by {system}", lines, {"ranked": traced.ranked})
+    ranking = drawing.box("rank", "evaluate", f"ranking by {system}", lines, {"ranked": traced.ranked})
     drawing.add(ranking, ("checkpoint", "vectors of query and videos"))
     value = traced.values.get(system, {}).get(HEADLINE)
     if value is not None:
@@ -185,10 +155,10 @@ def graph_of_query(score: Score) -> Graph:
     return drawing.graph(title)
 
 
-def _training_query(drawing: _Drawing, traced: QueryTrace, title: str) -> Graph:
+def _training_query(drawing: Drawing, traced: QueryTrace, title: str) -> Graph:
     """A training query: the videos it was trained with."""
     shown = sorted(traced.shown or [], key=lambda one: (one.role != "positive", one.role != "mined", one.video_id))
-    drawing.beside(drawing.made.base(), "checkpoint", "weights")
+    drawing.beside(drawing.base(), "checkpoint", "weights")
     drawing.beside(query_box(traced.query), "checkpoint", "trained on" if shown else "not trained on")
     none = "no video was shown for it in training"
     if traced.query.split == "test":
@@ -198,5 +168,5 @@ def _training_query(drawing: _Drawing, traced: QueryTrace, title: str) -> Graph:
         drawing.beside(video_box(lineages[one.video_id]), "checkpoint", shown_as(one))
     if len(shown) > MOST:
         drawing.beside(more_box(len(shown) - MOST, "videos"), "checkpoint", role_counts(shown[MOST:]))
-    drawing.add(drawing.made.checkpoint([Line(role_counts(shown) or none, most=2)]))
+    drawing.add(drawing.checkpoint([Line(role_counts(shown) or none, most=2)]))
     return drawing.graph(title)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,27 +9,17 @@ from pathlib import Path
 from tasks.audit.trace.trace import ScoreTrace, trace_score
 from tasks.lineage.dvc import stale_stages
 from tasks.lineage.lineage import Lineage
-from tasks.lineage.model import Link
-from tasks.lineage.picture.graph import Graph, Mark, Node
-from tasks.lineage.picture.stages import Marked, score_node, short, stage_graph
+from tasks.lineage.picture.graph import Graph, Mark, Node, short
+from tasks.lineage.picture.stages import score_node, stage_graph
 from tasks.lineage.score import Score
-from tasks.shared.artifacts import transcripts
-from tasks.shared.artifacts.scores import METRICS, read_scores
 from tasks.shared.artifacts.types import RESULTS
-from tasks.shared.runtime.errors import UserError
 
-BROKEN = "what was read is not, byte for byte, what its maker has here: the two are not of one run"
-MISSING = "its manifest is not to be had in this state"
 LEGEND: dict[Mark, str] = {
     "stale": "DVC would run this stage again: a param, a source file or a file it read or made has changed since",
     "follows": "unchanged itself, but made of what is stale, broken or missing",
-    "broken": BROKEN,
-    "missing": MISSING,
+    "broken": "what was read is not, byte for byte, what its maker has here: the two are not of one run",
+    "missing": "its manifest is not to be had in this state",
 }
-RECOGNISER = transcripts.FOLDER / "model.json"
-ALL_WELL = "Nothing here is stale or broken."
-
-
 Marks = dict[str, tuple[Mark, tuple[str, ...]]]  # by stage: the mark and its reasons
 
 
@@ -39,8 +28,7 @@ def graph_of_score(score: Score) -> Graph:
     lineage = score.lineage
     traced = trace_score(score) if score.stage in lineage.executions else None
     wanted = lineage.upstream(score.stage)
-    held = [link for link in lineage.broken() if link.reader in wanted]
-    marks, notes = marks_of(lineage, wanted, held)
+    marks, notes = marks_of(lineage, wanted)
     if lineage.tracking.problem:
         notes.append(f"{lineage.tracking.problem}.")
     number = _score(traced) if traced else None
@@ -51,11 +39,10 @@ def graph_of_score(score: Score) -> Graph:
         lineage,
         wanted,
         number,
-        Marked(marks, frozenset((link.reader, link.artifact.path) for link in held)),
+        marks,
         title=f"Lineage of {what}",
         about=" ".join([state_of(lineage), *notes]),
         legend=legend_of(lineage, {mark for mark, _ in marks.values()} | ({"follows"} if marks else set())),
-        digests=digests_of(lineage),
         runs=traced.ancestry.runs if traced else {},
     )
 
@@ -74,26 +61,33 @@ def state_of(lineage: Lineage) -> str:
     return f"State: {lineage.name}{at}{changed}."
 
 
-def marks_of(lineage: Lineage, wanted: list[str], held: list[Link]) -> tuple[Marks, list[str]]:
-    """What does not hold of some stages, given their broken links; and sentences on the whole."""
+def marks_of(lineage: Lineage, wanted: list[str]) -> tuple[Marks, list[str]]:
+    """What does not hold of some stages, and sentences on the whole."""
+    broken = lineage.broken(*wanted) if wanted else []
     stale: Mapping[str, tuple[str, ...]] = {}
     problem = None
     if lineage.objects is None:
         stale, problem = stale_stages(lineage.root)
     marks: Marks = {}
     lost = [name for name in wanted if name in lineage.missing]
-    first = {*stale, *lost, *(link.reader for link in held)} & set(wanted)
+    first = {*stale, *lost, *(link.reader for link in broken)} & set(wanted)
     for name in lineage.downstream(*first) if first else ():
         marks[name] = ("follows", ())
     for name in stale:
         marks[name] = ("stale", stale[name])
-    for link in held:
+    for link in broken:
         made = f"read another {Path(link.artifact.path).relative_to(RESULTS)} (sha256 {short(link.artifact.sha256)})"
         marks[link.reader] = ("broken", (*marks[link.reader][1], made))
     for name in lost:
         marks[name] = ("missing", ())
     marks = {name: mark for name, mark in marks.items() if name in wanted}
-    notes = [problem] if problem else [] if marks else [ALL_WELL if lineage.objects is None else "Nothing is broken."]
+    notes = (
+        [problem]
+        if problem
+        else []
+        if marks
+        else [f"Nothing {'here is stale or' if lineage.objects is None else 'is'} broken."]
+    )
     return marks, notes
 
 
@@ -102,18 +96,3 @@ def _score(traced: ScoreTrace) -> Node | None:
         return None
     over = f"over {traced.queries} queries and {traced.videos} videos"
     return score_node(traced.measure, traced.system, traced.value, traced.interval, over)
-
-
-def digests_of(lineage: Lineage) -> dict[str, str | None]:
-    """Digests of models from outside by their name in params, where a stage recorded them."""
-    found: dict[str, str | None] = {}
-    try:
-        if "transcribe" in lineage.executions:
-            heard = json.loads(lineage.need(RECOGNISER).read_text(encoding="utf-8"))
-            found[heard["model"]] = heard["digest"]
-        if "evaluate" in lineage.executions:
-            retriever = read_scores(lineage.need(RESULTS / "evaluate" / METRICS).parent).retriever or {}
-            found[str(retriever.get("model"))] = retriever.get("digest")
-    except (UserError, ValueError, KeyError):
-        return found  # a name without its digest is what the picture then shows
-    return found

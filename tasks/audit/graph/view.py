@@ -34,8 +34,7 @@ def answer(chosen: argparse.Namespace) -> int:
 
 def drawn(graph: Graph, form: str) -> str:
     """The graph in Mermaid, DOT or SVG."""
-    from tasks.lineage.picture.dot import dot
-    from tasks.lineage.picture.mermaid import mermaid
+    from tasks.lineage.picture.formats import dot, mermaid
     from tasks.lineage.picture.svg import svg_file
 
     return {"mermaid": mermaid, "dot": dot, "svg": svg_file}[form](graph)

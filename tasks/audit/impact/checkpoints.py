@@ -6,11 +6,9 @@ manifest has of it: here, among DVC's objects, or among the run's artifacts in M
 
 from __future__ import annotations
 
-import sqlite3
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -18,17 +16,16 @@ from urllib.parse import unquote, urlparse
 
 from tasks.lineage.dvc import Objects
 from tasks.lineage.lineage import Lineage
-from tasks.lineage.manifest import parse_manifest
-from tasks.lineage.mlflow import SQLITE, database_of
+from tasks.lineage.manifest import read_manifest_file
 from tasks.lineage.model import Execution, Run
-from tasks.shared.artifacts.exposures import TABLE, Exposure, read_exposures
+from tasks.lineage.records import versions_by_run
+from tasks.shared.artifacts.exposures import FOLDER, TABLE, Exposure, read_exposures
 from tasks.shared.artifacts.publish import MANIFEST
-from tasks.shared.execution.tracking import REGISTERED_MODEL
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import sha256_file
+from tasks.shared.runtime.files import link_or_copy, sha256_file
 
-EXPOSURES = f"results/train/{TABLE}"
-WEIGHTS = "results/train/adapter/adapter_model.safetensors"
+EXPOSURES = (FOLDER / TABLE).as_posix()
+WEIGHTS = FOLDER / "adapter" / "adapter_model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -57,162 +54,117 @@ class Checkpoint:
     why: str | None
 
 
+@dataclass(frozen=True)
+class _Training:
+    """What is known of a training: its manifest, what it showed, and why that is unknown, where it is."""
+
+    execution: Execution | None
+    exposures: list[Exposure]
+    why: str | None
+
+
 class Checkpoints:
     """The trainings of a project."""
 
     def __init__(self, lineage: Lineage) -> None:
         self.lineage = lineage
+        self.here = lineage.executions.get("train")
         self._objects = lineage.objects or Objects(lineage.root)
 
-    def of_video(self, video_id: str) -> list[Checkpoint]:
-        """Trainings, this state's first, then the newest first, and whether they showed a video."""
-        return _compared([self._checked(digest, video_id=video_id) for digest in self._trainings])
-
-    def of_query(self, query_id: str) -> list[Checkpoint]:
-        """The same of a query."""
-        return _compared([self._checked(digest, query_id=query_id) for digest in self._trainings])
+    def having(self, shown: Callable[[Exposure], bool]) -> list[Checkpoint]:
+        """Trainings, this state's first, then the newest first, and whether they have such an exposure."""
+        return [self._checkpoint(digest, runs, shown) for digest, runs in self._runs.items()]
 
     @cached_property
-    def _trainings(self) -> dict[str, list[Run]]:
+    def _runs(self) -> dict[str, list[Run]]:
         """Runs by the manifest that they published."""
-        found: dict[str, list[Run]] = {}
-        if here := self.lineage.executions.get("train"):
-            found[here.digest] = []
-        for one in reversed(self.lineage.tracking.of_stages(["train"])):
-            if one.manifest is not None:
-                found.setdefault(one.manifest, []).append(one)
+        found: dict[str, list[Run]] = {self.here.digest: []} if self.here else {}
+        for run in reversed(self.lineage.tracking.of_stages(["train"])):
+            if run.manifest is not None:
+                found.setdefault(run.manifest, []).append(run)
         return found
 
     @cached_property
     def _versions(self) -> dict[str, list[str]]:
-        """Versions of the registered model by run id."""
-        tracking = self.lineage.tracking
-        found: dict[str, list[str]] = {}
-        try:
-            if tracking.uri.startswith(SQLITE):
-                pairs = _registered(database_of(tracking.uri, tracking.root))
-            else:
-                from mlflow import MlflowClient
-
-                versions = MlflowClient(tracking.uri).search_model_versions(f"name = '{REGISTERED_MODEL}'")
-                pairs = [(str(one.run_id), str(one.version)) for one in versions]
-        except Exception:  # a registry out of reach costs the versions, not the answer; tracking says what is wrong
-            return {}
-        for run_id, version in pairs:
-            found.setdefault(run_id, []).append(version)
-        return found
+        return versions_by_run(self.lineage.tracking.uri, self.lineage.tracking.root)
 
     @cached_property
-    def _known(self) -> dict[str, tuple[Execution | None, list[Exposure], str | None]]:
-        return {}
+    def _trainings(self) -> dict[str, _Training]:
+        return {digest: self._read(digest, runs) for digest, runs in self._runs.items()}
 
-    def _checked(self, digest: str, video_id: str | None = None, query_id: str | None = None) -> Checkpoint:
-        executions = self._trainings[digest]
-        if digest not in self._known:
-            self._known[digest] = self._read(digest, executions)
-        manifest, shown, why = self._known[digest]
-        found = [one for one in shown if video_id in (None, one.video_id) and query_id in (None, one.query_id)]
-        here = self.lineage.executions.get("train")
-        is_here = here is not None and here.digest == digest
-        hashes = [one.outs["results/train"] for one in executions if "results/train" in one.outs]
-        if is_here and "results/train" in self.lineage.outs:
-            hashes.insert(0, self.lineage.outs["results/train"])
+    def _checkpoint(self, digest: str, runs: list[Run], shown: Callable[[Exposure], bool]) -> Checkpoint:
+        training, folder = self._trainings[digest], FOLDER.as_posix()
+        count = sum(map(shown, training.exposures))
+        here = self.here is not None and self.here.digest == digest
+        hashes = [self.lineage.outs.get(folder) if here else None, *(run.outs.get(folder) for run in runs)]
         return Checkpoint(
             manifest=digest,
-            adapter=manifest.digest_of(WEIGHTS) if manifest else None,
-            here=is_here,
-            runs=executions,
-            versions=[version for one in executions for version in self._versions.get(one.run_id, [])],
-            dvc=hashes[0] if hashes else None,
-            shown="unknown" if why else "yes" if found else "no",
-            exposures=len(found),
-            why=why,
+            adapter=training.execution.digest_of(WEIGHTS) if training.execution else None,
+            here=here,
+            runs=runs,
+            versions=[version for run in runs for version in self._versions.get(run.run_id, [])],
+            dvc=next(filter(None, hashes), None),
+            shown="unknown" if training.why else "yes" if count else "no",
+            exposures=count,
+            why=training.why,
         )
 
-    def _read(self, digest: str, executions: list[Run]) -> tuple[Execution | None, list[Exposure], str | None]:
-        """The manifest and exposures of a training, or why they are not to be had."""
-        here = self.lineage.executions.get("train")
-        if here is not None and here.digest == digest:
+    def _read(self, digest: str, runs: list[Run]) -> _Training:
+        if self.here is not None and self.here.digest == digest:
             try:
-                if EXPOSURES not in here.generated:
-                    return here, [], None if not here.counts.get("steps") else _unrecorded()
-                return here, read_exposures(_proved(self.lineage.need(EXPOSURES), here).parent), None
+                if EXPOSURES in self.here.generated:
+                    self.lineage.need(EXPOSURES)
+                return _training(self.here, self.lineage.results / FOLDER.name)
             except UserError as error:
-                return here, [], str(error)
+                return _Training(self.here, [], str(error))
         why = "MLflow has it, but not what it showed"
-        for one in executions:
-            for place in (self._of_objects, self._of_artifacts):
+        for run in runs:
+            for copy in (self._from_objects, self._from_mlflow):
                 try:
-                    with place(one) as folder:
-                        manifest = parse_manifest((folder / MANIFEST).read_bytes(), MANIFEST)
-                        if manifest.digest != digest:
-                            why = f"the manifest of run {one.run_id} is not the one it published"
-                            continue
-                        if EXPOSURES not in manifest.generated:
-                            return manifest, [], _unrecorded() if manifest.counts.get("steps") else None
-                        return manifest, read_exposures(_proved(folder / TABLE, manifest).parent), None
-                except (UserError, OSError, KeyError) as error:
-                    why = f"what run {one.run_id} showed is not to be had: {' '.join(str(error).split())[:200]}"
-        return None, [], why
+                    with tempfile.TemporaryDirectory() as temporary:
+                        folder = copy(run, Path(temporary))
+                        execution = read_manifest_file(folder / MANIFEST)
+                        if execution.digest == digest:
+                            return _training(execution, folder)
+                        why = f"the manifest of run {run.run_id} is not the one it published"
+                except (UserError, OSError) as error:
+                    why = f"what run {run.run_id} showed is not to be had: {' '.join(str(error).split())[:200]}"
+        return _Training(None, [], why)
 
-    @contextmanager
-    def _of_objects(self, one: Run) -> Iterator[Path]:
-        """A folder of the manifest and the exposures, out of DVC's cache."""
-        md5 = one.outs["results/train"]
-        if not self._objects.has(md5):
+    def _from_objects(self, run: Run, folder: Path) -> Path:
+        """A folder with manifest and exposures out of DVC's cache; no remote is asked for a training of long ago."""
+        md5 = run.outs.get(FOLDER.as_posix(), "")
+        if not md5 or not self._objects.has(md5):
             raise UserError("DVC's cache does not have it")
-        files = self._objects.files(md5)
-        with tempfile.TemporaryDirectory() as folder:
-            for name in (MANIFEST, TABLE):
-                if name in files:
-                    (Path(folder) / name).symlink_to(self._objects.path(files[name]).absolute())
-            yield Path(folder)
+        for name, one in self._objects.files(md5).items():
+            if name in (MANIFEST, TABLE):
+                link_or_copy(self._objects.path(one), folder / name)
+        return folder
 
-    @contextmanager
-    def _of_artifacts(self, one: Run) -> Iterator[Path]:
-        """A run's artifacts: where they lie, or fetched from the server."""
-        address = urlparse(one.artifacts)
+    def _from_mlflow(self, run: Run, folder: Path) -> Path:
+        """A folder with a run's artifacts: where they lie, or fetched from the server."""
+        address = urlparse(run.artifacts)
         if address.scheme in ("", "file"):
-            yield Path(unquote(address.path))
-            return
+            return Path(unquote(address.path))
         from mlflow.artifacts import download_artifacts
         from mlflow.exceptions import MlflowException
 
-        with tempfile.TemporaryDirectory() as folder:
+        try:
             for name in (MANIFEST, TABLE):
-                try:
-                    download_artifacts(
-                        run_id=one.run_id, artifact_path=name, dst_path=folder,
-                        tracking_uri=self.lineage.tracking.uri,
-                    )  # fmt: skip
-                except MlflowException as error:
-                    raise UserError(f"MLflow does not give its {name}: {error}") from None
-            yield Path(folder)
+                download_artifacts(f"{run.artifacts}/{name}", dst_path=str(folder),
+                                   tracking_uri=self.lineage.tracking.uri)  # fmt: skip
+        except MlflowException as error:
+            raise UserError(f"MLflow does not give its artifacts: {error}") from None
+        return folder
 
 
-def _compared(found: list[Checkpoint]) -> list[Checkpoint]:
-    """Where it is unknown what a training showed, and another gave the very same adapter, that is said."""
-    known = {one.adapter: one for one in found if one.adapter and one.shown != "unknown"}
-    return [
-        replace(one, why=f"{one.why}; manifest {twin.manifest[:12]} has the same adapter: {twin.shown}")
-        if one.shown == "unknown" and one.adapter and (twin := known.get(one.adapter))
-        else one
-        for one in found
-    ]
-
-
-def _unrecorded() -> str:
-    return "made before trainings recorded what they show; run it again to know"
-
-
-def _proved(path: Path, manifest: Execution) -> Path:
-    """The exposures, proved to be those of the manifest."""
-    if sha256_file(path) != manifest.generated[EXPOSURES].sha256:
-        raise UserError(f"{path} is not what its manifest says; `reeltrace audit verify` says more")
-    return path
-
-
-def _registered(database: Path) -> list[tuple[str, str]]:
-    with sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, timeout=5) as connection:
-        query = "SELECT run_id, version FROM model_versions WHERE name = ? ORDER BY version"
-        return [(run_id, str(version)) for run_id, version in connection.execute(query, [REGISTERED_MODEL])]
+def _training(execution: Execution, folder: Path) -> _Training:
+    """A training whose exposures lie in a folder, proved to be those of its manifest."""
+    if not execution.counts.get("steps"):
+        return _Training(execution, [], None)
+    if EXPOSURES not in execution.generated:
+        why = "made before trainings recorded what they show; run it again to know"
+        return _Training(execution, [], why)
+    if sha256_file(folder / TABLE) != execution.generated[EXPOSURES].sha256:
+        raise UserError(f"{folder / TABLE} is not what its manifest says; `reeltrace audit verify` says more")
+    return _Training(execution, read_exposures(folder), None)

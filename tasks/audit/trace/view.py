@@ -5,33 +5,19 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from tasks.audit.ancestry import show_ancestry, stages_tree, where_it_is
-from tasks.audit.text import Table, Tree, as_json, short, shortened, show, size, table, tree
-from tasks.audit.trace.trace import PairTrace, QueryTrace, ScoreTrace
-from tasks.lineage.items import VideoLineage, file_of
+from tasks.audit.text import Line, Table, Tree, as_json, short, shortened, show, size, table, tree
+from tasks.audit.trace.pair import PairTrace, trace_pair
+from tasks.audit.trace.stages import show_ancestry, show_score, where_it_is
+from tasks.audit.trace.trace import ROLES, QueryTrace, trace_query, trace_score
+from tasks.lineage.items import VideoLineage
 from tasks.lineage.score import resolve
 from tasks.shared.artifacts import media
-from tasks.shared.artifacts.exposures import Altered, Exposure, Role
+from tasks.shared.artifacts.exposures import Altered, Exposure
 from tasks.shared.artifacts.scores import HEADLINE
 from tasks.shared.artifacts.vectors import SYSTEMS as ENCODED
 
 LISTED = 20  # rows of what training showed
 WORDS = 300  # characters of a text that are shown
-
-ROLES: dict[Role, str] = {"positive": "positive", "mined": "mined negative", "drawn": "random negative"}
-
-
-def show_score(trace: ScoreTrace) -> None:
-    """A number and the tree of all that it follows from."""
-    head = trace.note or f"the result of stage {trace.measure}"
-    if trace.value is not None:
-        interval = f" [{trace.interval[0]:.4f}, {trace.interval[1]:.4f}]" if trace.interval else ""
-        head = f"{trace.measure} {trace.value:.4f}{interval} of {trace.system}"
-        head += f": {trace.queries} queries over {trace.videos} videos"
-    show(f"{head} ({where_it_is(trace.ancestry)})", stages_tree(trace.ancestry))
-    show_ancestry(trace.ancestry)
-    if trace.value is not None:
-        show("Down to one video: reeltrace audit trace QUERY:VIDEO. All digests: --json. Are they true: verify.")
 
 
 def show_query(trace: QueryTrace) -> None:
@@ -48,6 +34,8 @@ def show_query(trace: QueryTrace) -> None:
         _show_training_query(trace)
     else:
         show(_results(trace))
+        mismatches = [str(each) for one in trace.results for each in one.lineage.mismatches]
+        show(Line(f"broken: {one}", "bold red") for one in mismatches)
         if trace.unranked:
             rest = [f"{one} at rank {rank}" if rank else f"{one} not ranked" for one, rank in trace.unranked.items()]
             show(f"further judged relevant: {', '.join(rest)}")
@@ -128,11 +116,9 @@ def item_tree(lineage: VideoLineage) -> Tree:
             root.add(f"on-screen text: {f'“{shortened(said.ocr, WORDS)}”' if said.ocr else 'none found'}")
     if made is not None and made.frames is not None:
         span = f" from {made.times[0]:.2f} to {made.times[-1]:.2f} s" if made.times else ""
-        where = file_of(media.FOLDER, made.frames)
-        root.add(f"frames {short(made.frames_sha256)}: {len(made.times)}{span}, {where}")
+        root.add(f"frames {short(made.frames_sha256)}: {len(made.times)}{span}, {media.FOLDER / made.frames}")
     if made is not None and made.audio is not None:
-        where = file_of(media.FOLDER, made.audio)
-        root.add(f"audio {short(made.audio_sha256)}: {made.audio_seconds:.2f} s, {where}")
+        root.add(f"audio {short(made.audio_sha256)}: {made.audio_seconds:.2f} s, {media.FOLDER / made.audio}")
     for line in lineage.mismatches:
         root.add(f"broken: {line}", style="bold red")
     for failure in lineage.failures:
@@ -193,7 +179,7 @@ def _cut(rows: Sequence[object]) -> str:
 
 
 def _relevance(relevance: int | None) -> str:
-    return "-" if relevance is None else "yes" if relevance == 1 else str(relevance) if relevance else "no"
+    return "-" if relevance is None else {0: "no", 1: "yes"}.get(relevance, str(relevance))
 
 
 def _means(system: str) -> str:
@@ -202,16 +188,14 @@ def _means(system: str) -> str:
 
 def answer(chosen: argparse.Namespace) -> int:
     """Print the ancestry. Raises UserError where there is nothing of that name."""
-    from tasks.audit.trace import trace
-
     score = resolve(chosen.score, chosen.rev)
     if score.video_id is not None:
-        pair = trace.trace_pair(score)
+        pair = trace_pair(score)
         print(as_json(pair)) if chosen.json else show_pair(pair)
     elif score.query_id is not None:
-        query = trace.trace_query(score, chosen.k)
+        query = trace_query(score, chosen.k)
         print(as_json(query)) if chosen.json else show_query(query)
     else:
-        number = trace.trace_score(score)
+        number = trace_score(score)
         print(as_json(number)) if chosen.json else show_score(number)
     return 0

@@ -1,8 +1,9 @@
-"""What a verification says: what was checked, what is wrong and who says so, and what could not be told."""
+"""What a verification found: what was checked, which records disagree about what, and what could not be checked."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -20,13 +21,13 @@ class Claim:
 
 @dataclass
 class Finding:
-    """Something that is not what was recorded.
+    """A disagreement between a thing and one or more records of it. Which of them was altered is not decided.
 
     Attributes:
-        where: a path, `results/encode/lancedb row VIDEO`, `MLflow run ID metric NAME`, `dvc.lock STAGE outs PATH`.
+        where: a path, `results/encode/lancedb row VIDEO`, `MLflow run ID metric NAME`, `dvc.lock STAGE deps PATH`.
         found: its digest or value now; None where it is not there.
         claims: every record that contradicts what was found.
-        remark: what else can be told, in words.
+        remark: the reason, where there is one.
     """
 
     kind: Kind
@@ -38,7 +39,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Note:
-    """No damage: code, params, versions or dependencies that changed since, or a check that was not possible."""
+    """No damage: code, params, versions or inputs that changed since, or a check that was not possible."""
 
     kind: NoteKind
     where: str
@@ -59,10 +60,10 @@ class Answer:
     """The verification of a state.
 
     Attributes:
-        state, commit: which, as a Snapshot names it.
+        state, commit: which, as a Lineage names it.
         manifests: sha256 of every stage's manifest, by stage.
         runs: MLflow's runs that published these, by stage.
-        intact: nothing is missing, altered, extra or unreadable.
+        intact: there is no finding.
     """
 
     state: str
@@ -73,25 +74,33 @@ class Answer:
     checked: list[Checked] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    by_where: dict[str, Finding] = field(default_factory=dict, repr=False)
 
     def find(
-        self,
-        kind: Kind,
-        where: str,
-        record: str,
-        expected: str | None,
-        found: str | None,
-        remark: str | None = None,
+        self, kind: Kind, where: str, record: str, expected: str | None, found: str | None, remark: str | None = None
     ) -> None:
-        """Add a finding; what is known of the same thing already gets one more record that contradicts it."""
+        """Add a finding; one about the same thing gets one more record that contradicts it."""
         self.intact = False
-        for known in self.findings:
-            if known.where == where:
-                claim = Claim(record, expected)
-                if claim not in known.claims:
-                    known.claims.append(claim)
-                return
-        self.findings.append(Finding(kind, where, found, [Claim(record, expected)], remark))
+        if where not in self.by_where:
+            self.by_where[where] = Finding(kind, where, found, [], remark)
+            self.findings.append(self.by_where[where])
+        if (claim := Claim(record, expected)) not in self.by_where[where].claims:
+            self.by_where[where].claims.append(claim)
+
+    def compare(
+        self, where: str, record: str, expected: str | None, found: str | None, remark: str | None = None
+    ) -> None:
+        """Add a finding where a value is not what a record says; None is a thing that is not there."""
+        if expected != found:
+            kind: Kind = "extra" if expected is None else "missing" if found is None else "altered"
+            self.find(kind, where, record, expected, found, remark)
+
+    def compare_all(
+        self, what: str, record: str, expected: Mapping[str, str | None], found: Mapping[str, str | None]
+    ) -> None:
+        """Compare values by name."""
+        for name in sorted({*expected, *found}):
+            self.compare(f"{what} {name}", record, expected.get(name), found.get(name))
 
     def note(self, kind: NoteKind, where: str, what: str) -> None:
         """Add a note, once."""
@@ -99,29 +108,31 @@ class Answer:
             self.notes.append(one)
 
     def count(self, what: str, count: int = 1, size: int | None = None) -> None:
-        """Say that so many of a kind were checked."""
-        for known in self.checked:
-            if known.what == what:
-                known.count += count
-                known.bytes = known.bytes if size is None else (known.bytes or 0) + size
-                return
-        self.checked.append(Checked(what, count, size))
+        """Count what was checked."""
+        one = next((one for one in self.checked if one.what == what), None)
+        if one is None:
+            self.checked.append(one := Checked(what))
+        one.count += count
+        one.bytes = one.bytes if size is None else (one.bytes or 0) + size
 
-    def wrong(self, *wheres: str) -> bool:
-        """Whether there is a finding about one of these, or about something in one of them."""
-        inside = tuple(f"{where}{mark}" for where in wheres for mark in "/ ")
-        return any(one.where in wheres or one.where.startswith(inside) for one in self.findings)
+    def wrong(self, where: str) -> bool:
+        """Whether there is a finding about this, or about something in it."""
+        return any(one == where or one.startswith((f"{where}/", f"{where} ")) for one in self.by_where)
+
+    @property
+    def verdict(self) -> str:
+        """The verification in one line."""
+        unchecked = sum(note.kind == "not checked" for note in self.notes)
+        but = f"; {unchecked} checks were not possible, see the notes" if unchecked else ""
+        if self.intact:
+            return f"intact: all that was checked is as recorded{but}"
+        kinds = [one.kind for one in self.findings]
+        return f"not intact: {', '.join(f'{kinds.count(kind)} {kind}' for kind in dict.fromkeys(kinds))}{but}"
 
 
 def parse_answer(text: str) -> Answer:
     """The answer that `--json` prints. Raises ValueError where the text is no JSON."""
     read = json.loads(text)
     findings = [Finding(**one | {"claims": [Claim(**claim) for claim in one["claims"]]}) for one in read["findings"]]
-    return Answer(
-        **read
-        | {
-            "checked": [Checked(**one) for one in read["checked"]],
-            "findings": findings,
-            "notes": [Note(**one) for one in read["notes"]],
-        }
-    )
+    checked, notes = [Checked(**one) for one in read["checked"]], [Note(**one) for one in read["notes"]]
+    return Answer(**read | {"checked": checked, "findings": findings, "notes": notes})

@@ -1,114 +1,133 @@
-"""Files of the results against the manifests: missing, altered, extra."""
+"""Files of the results and source videos against manifests and corpus; what changed since the stages ran."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from tasks.audit.verify.answer import Answer
-from tasks.audit.verify.hashing import Digest
+from tasks.audit.verify.digests import Digest, compare
+from tasks.audit.verify.lock import as_texts
 from tasks.audit.verify.state import State
-from tasks.lineage.model import Artifact, Execution
-from tasks.shared.artifacts.publish import FILES, FILES_SCHEMA, MANIFEST
+from tasks.lineage.dvc import PARAMS
+from tasks.lineage.items import VIDEOS
+from tasks.lineage.model import manifest_path
+from tasks.shared.artifacts.corpus import read_videos
+from tasks.shared.artifacts.publish import FILES
 from tasks.shared.artifacts.types import RESULTS
+from tasks.shared.execution.params import as_read
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.parquet import read_parquet
-
-Outputs = dict[str, Artifact]
 
 
-def outputs_of(state: State, manifest: Execution) -> tuple[Outputs, list[str]]:
-    """Every output that a manifest names, itself or in its `files.parquet`, and the folders whose files it cannot
-    name because that table is not as recorded."""
-    listed = (RESULTS / manifest.stage / FILES).as_posix()
-    if not manifest.folders:
-        return manifest.generated, []
-    digest = state.digest(listed)
-    entry = manifest.generated.get(listed)
-    if entry is None or digest is None or digest.sha256 != entry.sha256:
-        return manifest.generated, sorted(manifest.folders)
-    try:
-        rows = read_parquet(state.tree.files[listed], FILES_SCHEMA).to_pylist()
-    except UserError:
-        return manifest.generated, sorted(manifest.folders)
-    found = {row["path"]: Artifact(**row) for row in rows}
-    return manifest.generated | found, []
-
-
-def outputs_hold(state: State, manifest: Execution) -> bool:
-    """Whether all outputs that a manifest names are there as it names them, and nothing else."""
-    outputs, unnamed = outputs_of(state, manifest)
-    found = {path: state.digest(path) for path in outputs}
-    own = (RESULTS / manifest.stage / MANIFEST).as_posix()
-    beside = [
-        path for path in (*state.tree.files, *state.tree.strange) if path.startswith(f"results/{manifest.stage}/")
-    ]
-    return (
-        not unnamed
-        and all(one is not None and one.sha256 == outputs[path].sha256 for path, one in found.items())
-        and all(path in outputs or path == own or _in(path, manifest.derived) for path in beside)
-    )
-
-
-def check_files(state: State, answer: Answer, references: dict[str, Execution]) -> None:
-    """Compare every file of the results with the manifest of its stage, and name those that none names."""
-    known: set[str] = set()
-    silent: list[str] = []  # folders of which it cannot be told what belongs there
-    for stage in state.stages:
-        folder = (RESULTS / stage).as_posix()
-        if any(one.where == folder for one in answer.findings):  # missing as a whole, which is said once
+def check_files(state: State, answer: Answer) -> None:
+    """Compare every file of the results with the manifest of its stage; find those that none names."""
+    lineage, known = state.lineage, set[str]()
+    absent = {where for where in answer.by_where if where not in state.files}
+    unlisted = list(absent)  # folders of which it is not known what belongs there
+    for stage in lineage.stages:
+        folder, own, execution = (RESULTS / stage).as_posix(), manifest_path(stage), lineage.executions.get(stage)
+        if execution is None:
+            unlisted.append(folder)
+            if state.below(folder):
+                answer.note("not checked", folder, "without its manifest its files are compared with dvc.lock alone")
             continue
-        if (manifest := references.get(stage)) is None:
-            silent.append(folder)
-            if any(path.startswith(f"{folder}/") for path in state.tree.files):
-                answer.note(
-                    "not checked", folder, "without its manifest its files can only be compared with DVC's hashes"
-                )
-            continue
-        outputs, unnamed = outputs_of(state, manifest)
-        own = f"{folder}/{MANIFEST}"
+        outputs, unnamed = state.outputs(execution)
         for path in unnamed:
             answer.note("not checked", path, f"{folder}/{FILES}, which names its files, is not as recorded")
-        silent += [*unnamed, *manifest.derived]
+        unlisted += [*unnamed, *execution.derived]
         known |= {*outputs, own}
-        if stage not in state.executions or state.executions[stage].digest != manifest.digest:
-            _compare(state, answer, own, manifest.digest, "the recorded manifest")
-        for path, entry in outputs.items():
-            _compare(state, answer, path, entry.sha256, own)
-        answer.count("results", len(outputs) + 1, state.digests.size(_there(state, [*outputs, own])))
-    for path in state.tree.files:
-        if path not in known and not any(path.startswith(f"{folder}/") for folder in silent):
-            digest = state.digest(path)
-            answer.find("extra", path, _keeper(path), None, f"sha256 {digest.sha256}" if digest else None)
-    for path, what in state.tree.strange.items():
-        if path not in known:
-            answer.find("extra", path, _keeper(path), None, what)
+        for path, artifact in outputs.items():
+            if not absent.intersection(map(str, Path(path).parents)):  # said once for the whole folder
+                state.compare(answer, path, f"sha256 {artifact.sha256}", own)
+        there = [state.files[path] for path in (*outputs, own) if path in state.files]
+        answer.count("results", len(outputs) + 1, state.digests.size(there))
+    unlisted_folders = tuple(f"{one}/" for one in unlisted)
+    for path in (*state.files, *state.irregular):
+        if path not in known and not path.startswith(unlisted_folders):
+            owner = path.split("/")[1]
+            record = manifest_path(owner) if owner in lineage.executions else "the stages of dvc.yaml"
+            now = state.sha256(path)
+            answer.find("extra", path, record, None, now and f"sha256 {now}", state.irregular.get(path))
 
 
-def _compare(state: State, answer: Answer, path: str, sha256: str, record: str) -> None:
-    expected = f"sha256 {sha256}"
-    if state.revision and any(path.startswith(f"{one.where}/") for one in answer.findings):
-        return  # the list of its folder is not to be had, which is said once
-    if path in state.tree.strange:
-        answer.find("missing", path, record, expected, state.tree.strange[path])
-    elif path not in state.tree.files:
-        answer.find("missing", path, record, expected, None)
-    else:
-        found = state.digests.of(state.tree.files[path])
-        if not isinstance(found, Digest):
-            answer.find("missing" if found.missing else "unreadable", path, record, expected, found.reason)
-        elif found.sha256 != sha256:
-            answer.find("altered", path, record, expected, f"sha256 {found.sha256}")
+def video_files(state: State) -> dict[str, tuple[Path, str]]:
+    """Where every source video lies and its recorded sha256, by its path; none where their table cannot be read."""
+    try:
+        videos = read_videos(state.files[VIDEOS.as_posix()]) if VIDEOS.as_posix() in state.files else []
+    except UserError:
+        return {}
+    return {one.path: (state.files.get(one.path, Path(one.path)), one.sha256) for one in videos}
 
 
-def _there(state: State, paths: list[str]) -> list[Any]:
-    return [state.tree.files[path] for path in paths if path in state.tree.files]
+def check_videos(state: State, answer: Answer, videos: dict[str, tuple[Path, str]]) -> None:
+    """Compare every source video with its digest in the corpus."""
+    if not state.intact(VIDEOS.as_posix()):
+        if "corpus" in state.lineage.stages:
+            answer.note("not checked", "source videos", f"{VIDEOS}, which names them, is not as recorded")
+        return
+    for path, (place, sha256) in videos.items():
+        if not (state.revision and path.startswith(f"{RESULTS}/") and path not in state.files):
+            compare(answer, path, state.digests.of(place), f"sha256 {sha256}", VIDEOS.as_posix())
+    answer.count("source videos", len(videos), state.digests.size(place for place, _ in videos.values()))
 
 
-def _in(path: str, folders: list[str]) -> bool:
-    return any(path.startswith(f"{folder}/") for folder in folders)
+def check_links(state: State, answer: Answer) -> None:
+    """Compare what every stage read, by its manifest, with what lies there.
+
+    A later run of an earlier stage makes the result stale and not false, which is a note. What is known to be wrong
+    gets one more record that says so.
+    """
+    for link in state.lineage.links():
+        answer.count("links between stages")
+        path, expected, own = link.artifact.path, f"sha256 {link.artifact.sha256}", manifest_path(link.reader)
+        if link.maker is None:
+            if not state.revision:
+                compare(answer, path, state.digests.of(Path(path)), expected, own)
+        elif path in answer.by_where:
+            state.compare(answer, path, expected, own)
+        elif state.sha256(path) not in (None, link.artifact.sha256) and not answer.wrong(own):
+            todo = f"it is not what {link.reader} read; `dvc repro {link.reader}` makes that again"
+            answer.note("changed since", path, todo)
 
 
-def _keeper(path: str) -> str:
-    """Who would have to name a file."""
-    parts = path.split("/")
-    return "/".join([*parts[:2], MANIFEST]) if len(parts) > 2 else "no stage"
+def note_changes(state: State, answer: Answer) -> None:
+    """Note which code, params and component versions are not those that the results were made with."""
+    changed: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for stage, execution in state.lineage.executions.items():
+        now = {path.as_posix() for path in state.lineage.stages[stage].code} if not state.revision else set()
+        for path in sorted({*execution.code, *now}) if not state.revision else ():
+            answer.count("code files")
+            found = state.digests.of(Path(path))
+            if not isinstance(found, Digest):
+                changed[path, "it is not there any more"].append(stage)
+            elif found.sha256 != execution.code.get(path):
+                changed[path, "it changed" if path in execution.code else "it is new"].append(stage)
+        now_params = as_texts({key: _param(state, key) for key in execution.params})
+        for key, before in as_texts(execution.params).items():
+            if now_params.get(key) != before:
+                changed[f"{PARAMS} {key}", f"it was {before}, it is {now_params.get(key, 'not there')}"].append(stage)
+        for name, before in execution.components.items():
+            answer.count("component versions")
+            if (installed := _version(name)) != before:
+                changed[name, f"it was {before}, it is {installed or 'not installed'}"].append(stage)
+    for (where, what), stages in changed.items():
+        answer.note("changed since", where, f"{what}; read by {', '.join(stages)}")
+
+
+def _param(state: State, key: str) -> Any:
+    """What params.yaml has now for a key of a manifest."""
+    try:
+        return as_read(state.lineage.param(key), key)
+    except (KeyError, TypeError):
+        return None
+
+
+@lru_cache
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

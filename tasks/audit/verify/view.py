@@ -1,4 +1,4 @@
-"""A verification as people read it: what was checked, what is wrong, what could not be told, and one closing line."""
+"""A verification as people read it: what was checked, what is wrong, what could not be checked, and the verdict."""
 
 from __future__ import annotations
 
@@ -6,6 +6,18 @@ import argparse
 
 from tasks.audit.text import as_json, plain, short, show, size, table
 from tasks.audit.verify.answer import Answer, Finding
+
+
+def answer(chosen: argparse.Namespace) -> int:
+    """Print what was checked and found; 0 where all is intact, 1 where anything is missing, altered or extra.
+
+    Raises UserError where there is nothing to verify.
+    """
+    from tasks.audit.verify.verify import verify
+
+    found = verify(chosen.rev, chosen.deep)
+    print(as_json(found)) if chosen.json else show_verified(found)
+    return 0 if found.intact else 1
 
 
 def show_verified(answer: Answer) -> None:
@@ -18,41 +30,16 @@ def show_verified(answer: Answer) -> None:
     if answer.notes:
         notes = [[note.kind, note.where, note.what] for note in answer.notes]
         show(table("notes: no damage", ["kind", "what", "why"], notes))
-    show(closing(answer))
-
-
-def closing(answer: Answer) -> str:
-    """The verdict in one line."""
-    unchecked = sum(note.kind == "not checked" for note in answer.notes)
-    but = f"; {unchecked} checks were not possible, see the notes" if unchecked else ""
-    if answer.intact:
-        return f"intact: all that was checked is as recorded{but}"
-    kinds = ("missing", "altered", "extra", "unreadable")
-    counts = [(sum(one.kind == kind for one in answer.findings), kind) for kind in kinds]
-    return f"not intact: {', '.join(f'{count} {kind}' for count, kind in counts if count)}{but}"
+    show(answer.verdict)
 
 
 def _row(one: Finding) -> list[str | None]:
     where = one.where + (f" ({one.remark})" if one.remark else "")
-    claims = [claim.expected or "no such thing" for claim in one.claims]
-    return [one.kind, where, _cut(one.found), "; ".join(map(_cut, claims)), "; ".join(c.record for c in one.claims)]
+    claims = "; ".join(_cut(claim.expected or "no such thing") for claim in one.claims)
+    return [one.kind, where, _cut(one.found), claims, "; ".join(claim.record for claim in one.claims)]
 
 
 def _cut(text: str | None) -> str:
     """A digest or value at a width that leaves room for the others; JSON has it all."""
-    if text is None:
-        return "-"
     shown = plain(text)
     return shown if len(shown) <= 24 else f"{shown[:23]}…"
-
-
-def answer(chosen: argparse.Namespace) -> int:
-    """Print what was checked and found; 0 where all is intact, 1 where anything is missing, altered or extra.
-
-    Raises UserError where there is nothing to verify.
-    """
-    from tasks.audit.verify.verify import verify
-
-    answer = verify(chosen.rev, chosen.deep)
-    print(as_json(answer)) if chosen.json else show_verified(answer)
-    return 0 if answer.intact else 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ Kind = Literal["source", "stage", "item", "score"]  # a source comes from outsid
 Mark = Literal["stale", "follows", "broken", "missing"]
 Style = Literal["words", "digest", "figure"]
 
+SHORT = 12  # hex digits of a digest in a picture
 MARKS: dict[Mark, str] = {
     "stale": "stale",
     "follows": "follows from stale",
@@ -86,3 +88,18 @@ class Graph:
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
     legend: dict[Mark, str] = field(default_factory=dict)
+
+
+def short(digest: str | None) -> str:
+    """The first digits of a digest."""
+    return digest[:SHORT] if digest else "not known"
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """Counts in words, those that are zero left out."""
+    return " · ".join(f"{whole(count)} {name.replace('_', ' ')}" for name, count in counts.items() if count)
+
+
+def whole(count: int) -> str:
+    """A number with its thousands apart."""
+    return f"{count:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")

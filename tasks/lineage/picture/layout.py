@@ -8,92 +8,29 @@ box. What comes from outside stands in a column to the left, beside its first re
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from tasks.lineage.picture.graph import MARKS, Edge, Graph, Line, Node
-from tasks.lineage.picture.text import clean, shortened, width, wrapped
-
-MAIN, SIDE = 348, 262  # widths of the boxes in the two columns, pixels
-PAD = 14
-TITLE, TEXT, DIGEST, FIGURE, LABEL, CHIP = 15, 12, 11.5, 38, 11, 10.5  # sizes of type
-LINE_HEIGHT = 17
-BETWEEN = 40  # rows
-STACKED = 12  # boxes beside one reader
-PORT = 22  # lines entering one side of a box
-LANE = 15
-LONGEST_LABEL = 300
-MARGIN = 16
-ROUND = 7
-ARROW = 8
-
-
-@dataclass(frozen=True)
-class Written:
-    """A line of text: its left end and baseline."""
-
-    x: float
-    y: float
-    text: str
-    style: str
-
-
-@dataclass(frozen=True)
-class Chip:
-    """A mark on a box."""
-
-    x: float
-    y: float
-    width: float
-    text: str
-
-
-@dataclass(frozen=True)
-class Box:
-    """A placed node. `hue` tells it and the lines that leave it from the others."""
-
-    node: Node
-    hue: int
-    x: float
-    y: float
-    width: float
-    height: float
-    lines: tuple[Written, ...]
-    chip: Chip | None
-
-
-@dataclass(frozen=True)
-class Route:
-    """A placed edge: an SVG path without its arrow head, the head's tip and direction (right, left, down), the label.
-
-    Attributes:
-        anchor: which end of the label is at its place: `start` or `end`.
-    """
-
-    edge: Edge
-    hue: int
-    path: str
-    tip: tuple[float, float]
-    way: str
-    label: Written
-    anchor: str
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The picture: boxes, lines, and its size in pixels."""
-
-    boxes: tuple[Box, ...]
-    routes: tuple[Route, ...]
-    width: float
-    height: float
-
-
-@dataclass(frozen=True)
-class _Content:
-    """A node's text before it has its place: line, distance of its baseline from the top; and the height of all."""
-
-    lines: tuple[tuple[str, str, float], ...]
-    height: float
+from tasks.lineage.picture.graph import Edge, Graph
+from tasks.lineage.picture.placed import (
+    ARROW,
+    BETWEEN,
+    LANE,
+    MAIN,
+    MARGIN,
+    PAD,
+    PORT,
+    ROUND,
+    SIDE,
+    STACKED,
+    Box,
+    Content,
+    Layout,
+    Route,
+    Written,
+    chip_at,
+    content_of,
+    label_of,
+    label_width,
+)  # fmt: skip
 
 
 def place(graph: Graph) -> Layout:
@@ -116,7 +53,7 @@ class _Placing:
         late = [edge for edge in self.edges if edge.maker not in self.row and not self._level(edge)]
         firsts = {key: (row, row) for row, keys in self.beside.items() for key in keys}
         self.side_lanes = self._lanes(late, firsts)
-        labels = [_label_width(edge) for edge in self.edges if edge.maker not in self.row]
+        labels = [label_width(edge) for edge in self.edges if edge.maker not in self.row]
         bends = 34 + LANE * (max(self.side_lanes.values(), default=-1) + 1)
         gap = bends + max(labels, default=0) + ARROW + 12
         self.x = MARGIN + (SIDE + gap if self.beside else 0)
@@ -152,11 +89,10 @@ class _Placing:
         """Boxes from the top down, then the lines between them."""
         self._boxes()
         right = self.x + MAIN
-        labels = [_label_width(edge) for edge in self.skipping]
-        self.first_lane = right + max(labels, default=0) + ARROW + 26
+        self.first_lane = right + max(map(label_width, self.skipping), default=0) + ARROW + 26
         routes = [*self._down(), *self._around(), *self._from_outside()]
         lanes = max(self.lanes.values(), default=-1) + 1
-        below = [right - MAIN / 2 + 10 + _label_width(edge) for edge in self.straight]
+        below = [right - MAIN / 2 + 10 + label_width(edge) for edge in self.straight]
         edge = max([right, self.first_lane + LANE * (lanes - 1) if lanes else right, *below])
         bottom = max(box.y + box.height for box in self.boxes.values())
         return Layout(tuple(self.boxes.values()), tuple(routes), edge + MARGIN, bottom + MARGIN)
@@ -166,10 +102,10 @@ class _Placing:
         for row, key in enumerate(self.main):
             entering = sum(edge.reader == key for edge in self.skipping)
             beside = [edge for edge in self.edges if edge.reader == key and edge.maker not in self.row]
-            content = _content(self.nodes[key], MAIN)
+            content = content_of(self.nodes[key], MAIN)
             ports = max(entering + (key in self.lanes), len(beside))
             height = max(content.height, PORT * ports + 12)
-            stack = [(name, _content(self.nodes[name], SIDE)) for name in self.beside.get(row, [])]
+            stack = [(name, content_of(self.nodes[name], SIDE)) for name in self.beside.get(row, [])]
             stacked = sum(one.height for _, one in stack) + STACKED * (len(stack) - 1)
             whole = max(height, stacked)
             self.boxes[key] = self._box(key, content, self.x, top + (whole - height) / 2, MAIN, height)
@@ -179,13 +115,10 @@ class _Placing:
                 y += one.height + STACKED
             top += whole + BETWEEN
 
-    def _box(self, key: str, content: _Content, x: float, y: float, wide: float, height: float) -> Box:
+    def _box(self, key: str, content: Content, x: float, y: float, wide: float, height: float) -> Box:
         node = self.nodes[key]
         lines = tuple(Written(x + PAD + 3, y + down, text, style) for text, style, down in content.lines)
-        chip = None
-        if node.mark:
-            across = width(MARKS[node.mark], CHIP, bold=True) + 14
-            chip = Chip(x + wide - across - 10, y + 11, across, MARKS[node.mark])
+        chip = chip_at(x + wide - 10, y + 11, node.mark) if node.mark else None
         return Box(node, self.row.get(key, -1), x, y, wide, height, lines, chip)
 
     def _down(self) -> list[Route]:
@@ -193,7 +126,7 @@ class _Placing:
         for edge in self.straight:
             maker, reader = self.boxes[edge.maker], self.boxes[edge.reader]
             x, start, tip = maker.x + MAIN / 2, maker.y + maker.height, reader.y
-            label = Written(x + 10, tip - BETWEEN / 2 + 3, _label(edge), "label")
+            label = Written(x + 10, tip - BETWEEN / 2 + 3, label_of(edge), "label")
             path = f"M{_n(x)} {_n(start)}V{_n(tip - ARROW + 1)}"
             routes.append(Route(edge, maker.hue, path, (x, tip), "down", label, "start"))
         return routes
@@ -213,7 +146,7 @@ class _Placing:
                     f"M{_n(right)} {_n(start)}H{_n(lane - ROUND)}q{ROUND} 0 {ROUND} {ROUND}"
                     f"V{_n(end - ROUND)}q0 {ROUND} -{ROUND} {ROUND}H{_n(right + ARROW - 1)}"
                 )
-                label = Written(right + ARROW + 6, end - 4, _label(edge), "label")
+                label = Written(right + ARROW + 6, end - 4, label_of(edge), "label")
                 routes.append(Route(edge, maker.hue, path, (right, end), "left", label, "start"))
         return routes
 
@@ -241,7 +174,7 @@ class _Placing:
                     f"M{_n(maker.x + SIDE)} {_n(start)}H{_n(lane - ROUND)}q{ROUND} 0 {ROUND} {ROUND}"
                     f"V{_n(end - ROUND)}q0 {ROUND} {ROUND} {ROUND}{right}"
                 )
-            label = Written(box.x - ARROW - 6, end - 4, _label(edge), "label")
+            label = Written(box.x - ARROW - 6, end - 4, label_of(edge), "label")
             routes.append(Route(edge, -1, path, (box.x, end), "right", label, "end"))
         return routes
 
@@ -260,37 +193,6 @@ def _exit(box: Box, skipping: Sequence[Edge]) -> float:
     """Where lines leave a box to the right: below those that enter."""
     entering = sum(edge.reader == box.node.key for edge in skipping)
     return box.y + (box.height - PORT * (entering + 1)) / 2 + PORT / 2 + 3 + PORT * entering
-
-
-def _label(edge: Edge) -> str:
-    text = f"{edge.label}: broken" if edge.broken else edge.label
-    return shortened(clean(text), LONGEST_LABEL, LABEL)
-
-
-def _label_width(edge: Edge) -> float:
-    return width(_label(edge), LABEL)
-
-
-def _content(node: Node, wide: float) -> _Content:
-    """A node's lines, wrapped and cut to the box."""
-    inner = wide - 2 * PAD - 3
-    chip = width(MARKS[node.mark], CHIP, bold=True) + 24 if node.mark else 0
-    y = PAD + TITLE - 2.0
-    found = [(shortened(clean(node.title), inner - chip, TITLE, bold=True), "title", y)]
-    for line in (*node.lines, *(Line(text, most=2) for text in node.why)):
-        style = "why" if line.text in node.why else line.style
-        if line.style == "figure":
-            y += FIGURE + 2
-            found.append((shortened(clean(line.text), inner, FIGURE, bold=True), "figure", y))
-            y += 6
-        elif line.style == "digest":
-            y += LINE_HEIGHT + (3 if len(found) == 1 else 0)
-            found.append((shortened(clean(line.text), inner, DIGEST, mono=True), "digest", y))
-        else:
-            for text in wrapped(clean(line.text), inner, TEXT, line.most):
-                y += LINE_HEIGHT + (3 if len(found) == 1 else 0)
-                found.append((text, style, y))
-    return _Content(tuple(found), y + PAD - 3)
 
 
 def _n(value: float) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from tasks.lineage.picture.graph import MARKS, Graph, Mark
-from tasks.lineage.picture.layout import CHIP, MARGIN, TEXT, Box, Chip, Layout, Route, Written, place
+from dataclasses import replace
+
+from tasks.lineage.picture.graph import MARKS, Graph
+from tasks.lineage.picture.layout import place
+from tasks.lineage.picture.placed import MARGIN, TEXT, Box, Chip, Layout, Route, Written, chip_at
 from tasks.lineage.picture.style import HUES, sheet
-from tasks.lineage.picture.text import attribute, clean, width, wrapped, xml
+from tasks.lineage.picture.text import attribute, clean, wrapped, xml
 
 HEAD, LINE = 34, 17
 MEANING = 170  # from the left edge of the legend to its words
@@ -141,17 +144,13 @@ def _legend(graph: Graph, wide: float) -> tuple[str, float]:
     drawn, y = [], 6.0
     for mark, meaning in graph.legend.items():
         lines = wrapped(clean(meaning), wide - MEANING - 2 * MARGIN, TEXT, 4)
-        drawn.append(f'<g class="is-{mark}">{_chip(_legend_chip(mark, y))}</g>')
+        drawn.append(f'<g class="is-{mark}">{_chip(replace(chip_at(0, y, mark), x=MARGIN))}</g>')
         for number, line in enumerate(lines):
             drawn.append(
                 f'<text class="meaning" x="{MARGIN + MEANING}" y="{y + 12.5 + LINE * number}">{xml(line)}</text>'
             )
         y += LINE * len(lines) + 8
     return "".join(drawn), y + MARGIN if drawn else 0.0
-
-
-def _legend_chip(mark: Mark, y: float) -> Chip:
-    return Chip(MARGIN, y, width(MARKS[mark], CHIP, bold=True) + 14, MARKS[mark])
 
 
 def _told(graph: Graph) -> str:

@@ -15,8 +15,8 @@ RUNS = "runs"
 def write_run(folder: Path, system: str, run: Run) -> None:
     """Write `runs/<system>.trec`: `query Q0 video rank score system`, queries by id, videos best first.
 
-    Scores are written with as many digits as tell any two float32 apart, so who reads and sorts them again finds
-    the order written: by score, and equal scores by video id, both descending, as trec_eval does.
+    Scores have enough digits to distinguish any two float32, so sorting them again after reading gives the order
+    written: by score, and equal scores by video id, both descending, as trec_eval does.
     """
     lines = []
     for query_id in sorted(run):

@@ -7,7 +7,7 @@ a view, a video's vector is that of its indexed document, of those of `encode.mo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -80,12 +80,14 @@ def _name(system: str, kind: Kind, view: str | None) -> str:
     return ".".join([system, kind, *([view] if view else []), "parquet"])
 
 
-def read_vectors(system: str, kind: Kind, folder: Path = FOLDER, view: str | None = None) -> Vectors:
-    """Vectors of one system, videos or queries; of a view, of the videos that have all of it."""
+def read_vectors(
+    system: str, kind: Kind, folder: Path = FOLDER, view: str | None = None, ids: Collection[str] | None = None
+) -> Vectors:
+    """Vectors of one system, videos or queries, of some where they are named; of a view, of those that have it."""
     import numpy as np
 
     path = folder / _name(system, kind, view)
-    table = read_parquet(path, SCHEMA)
+    table = read_parquet(path, SCHEMA, {"id": ids})
     rows = table.column("vector").combine_chunks()
     values = np.asarray(rows.flatten(), dtype=np.float32)
     values = values.reshape(len(rows), -1) if len(rows) else np.empty((0, 0), np.float32)

@@ -42,8 +42,9 @@ def process(
     """Run `work(payload, folder)` for every item of a plan that the store lacks.
 
     With one worker it runs in this process. More are spawned, so `work`, `start` and `load` must be functions of
-    modules, or methods of an object that can be sent. An exception is the failure of its item, except a full disk, which ends the
-    run. The death of a worker is the failure of the item that caused it; other items that the worker held are retried.
+    modules, or methods of an object that can be sent. An exception is the failure of its item, except a full disk,
+    which ends the run. The death of a worker is the failure of the item that caused it; the other items that the worker
+    held are retried.
 
     Args:
         step: of the stage; names the progress and the failures.

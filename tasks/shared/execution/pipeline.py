@@ -111,7 +111,8 @@ def parents_of(stages: Mapping[str, StageSpec]) -> dict[str, list[str]]:
 
 
 def _overlap(one: Path, other: Path) -> bool:
-    return one == other or one in other.parents or other in one.parents
+    shorter = min(len(one.parts), len(other.parts))
+    return one.parts[:shorter] == other.parts[:shorter]
 
 
 def order_of(stages: Mapping[str, StageSpec]) -> list[str]:

@@ -157,7 +157,7 @@ class _Worker(Generic[T, R]):
 
     def _send(self, what: object) -> None:
         assert self.pipe is not None
-        with suppress(BrokenPipeError, ConnectionResetError):  # it died: the next look at the pipe tells
+        with suppress(BrokenPipeError, ConnectionResetError):  # it died: the next read of the pipe shows it
             self.pipe.send(what)
 
 

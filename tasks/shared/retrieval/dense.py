@@ -97,7 +97,7 @@ class DenseRetriever:
         """Chunks of texts, each text once, that are encoded with this prompt."""
         chunks = chunks_of(texts)
         items = [Item(sha256_text(chunk[0]), self._store.key(prompt, *chunk), chunk, len(chunk)) for chunk in chunks]
-        return Plan(self._store, items, "vector")
+        return Plan(self._store, items, "vector", chunked=True)
 
     def _encode(self, texts: Mapping[str, str], prompt: str, what: str) -> Vectors:
         if not texts:
@@ -122,8 +122,9 @@ class DenseRetriever:
                 from transformers.utils import logging
 
                 logging.disable_progress_bar()  # of loading weights, which transformers draws also into a file
-            with Bar(f"load {self.model.name}", 1, "model"):
+            with Bar(f"load {self.model.name}", 1, "model") as bar:
                 self._encoder = load_text_encoder(self.model, self.params)
+                bar.to(1)
         write_vectors(self._encoder, texts, prompt, self.params.dimensions, folder)
 
 

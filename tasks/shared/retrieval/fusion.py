@@ -135,7 +135,7 @@ def by_entropy(some: ByModality) -> np.ndarray:
     likely = np.where(there, np.exp(standardised(some.scores)), 0)
     likely /= np.maximum(likely.sum(axis=-1, keepdims=True), 1e-300)
     entropy = -np.sum(likely * np.log(np.where(likely > 0, likely, 1)), axis=-1)
-    # of one video alone nothing can be told: it counts like one whose scores are all the same
+    # the entropy over a single video says nothing: it counts as if all scores were the same
     share = np.divide(entropy, np.log(np.maximum(count, 2)), out=np.ones_like(entropy), where=count > 1)
     sure = np.where(count > 0, 1 / share, 0).T
     weights: np.ndarray = sure / sure.sum(axis=1, keepdims=True)

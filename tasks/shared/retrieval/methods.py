@@ -1,4 +1,4 @@
-"""The methods of fusion by their names in params, for who ranks by vectors of single modalities."""
+"""The methods of fusion by their names in params, for rankings by vectors of single modalities."""
 
 from __future__ import annotations
 

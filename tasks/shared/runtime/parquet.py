@@ -17,7 +17,7 @@ from tasks.shared.runtime.files import atomically
 def write_parquet(path: Path, table: pa.Table) -> None:
     """Write a table; equal tables give equal bytes: fixed codec, no dates inside.
 
-    Row groups are small, so that who asks a large sorted table for one id reads little of it.
+    Row groups are small, so that reading one id of a large sorted table reads little of it.
     """
     atomically(path, lambda temporary: pq.write_table(table, temporary, compression="zstd", row_group_size=1 << 12))
 

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.lineage.picture.graph import Edge, Graph, Line, Mark, Node
-from tasks.lineage.picture.layout import Box, Layout, place
+from tasks.lineage.picture.layout import place
+from tasks.lineage.picture.placed import Box, Layout
 from tasks.lineage.picture.svg import svg_file, svg_inline
 from tasks.lineage.picture.text import shortened, width, wrapped
 from tests.lineage.picture.graphs import HOSTILE, hostile, of_chance

@@ -9,9 +9,8 @@ import subprocess
 
 import pytest
 
-from tasks.lineage.picture.dot import dot
+from tasks.lineage.picture.formats import dot, escaped, mermaid
 from tasks.lineage.picture.graph import Edge, Graph, Line, Node
-from tasks.lineage.picture.mermaid import escaped, mermaid
 from tasks.lineage.picture.text import clean
 from tests.lineage.picture.graphs import HOSTILE, hostile, of_chance
 

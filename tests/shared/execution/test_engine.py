@@ -97,7 +97,7 @@ def test_a_worker_that_dies_costs_only_its_own_item(store: ItemStore) -> None:
     outcome = process("step", asked, work, workers=2)
     assert [(one.video_id, one.error) for one in outcome.failures] == [("v03", "RuntimeError")]
     assert "died" in outcome.failures[0].message
-    assert sorted(outcome.done) == [job.video_id for job in asked if job.video_id != "v03"]
+    assert sorted(outcome.done) == [item.id for item in asked.items if item.id != "v03"]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -181,7 +181,7 @@ def test_the_next_items_are_loaded_while_one_is_worked_on_but_not_many(
     everywhere = 3 * workers  # of every process: what is worked on, and two more
     asked = jobs(store, *[f"waits{everywhere}"] * workers, *["a"] * 20)
     outcome = process("step", asked, sent.work, workers=workers, start=sent.start, load=sent.load)
-    assert len(outcome.done) == len(asked)
+    assert len(outcome.done) == asked.size
     if workers == 1:
         assert sent.noted("ahead") == ["3"]
 
@@ -192,7 +192,7 @@ def test_what_was_beside_the_item_that_kills_is_done(store: ItemStore, tmp_path:
     asked = jobs(store, *"abcd", deadly, *"efghijklmnop")
     outcome = process("step", asked, sent.work, workers=2, start=sent.start, load=sent.load)
     assert [(one.video_id, one.error) for one in outcome.failures] == [("v04", "RuntimeError")]
-    assert sorted(outcome.done) == [job.video_id for job in asked if job.video_id != "v04"]
+    assert sorted(outcome.done) == [item.id for item in asked.items if item.id != "v04"]
     assert 3 <= len(sent.noted("starts")) <= 4, "a process is started again after a death, and only then"
 
 
