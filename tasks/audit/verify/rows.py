@@ -103,12 +103,12 @@ def _check_rows(
     if content is None or answer.wrong(LANCE):
         return
     whole = {"rows": str(content.rows), "vectors": content.vectors_sha256, "payload": content.payload_sha256}
-    now = {
+    sums = {
         "rows": str(table.num_rows),
         "vectors": sha256_json({one: row.vector for one, row in found.items()}),
         "payload": sha256_json({one: row.payload for one, row in found.items()}),
     }
-    answer.compare_all(LANCE, CONTENT, whole, now)
+    answer.compare_all(LANCE, CONTENT, whole, sums)
 
 
 def _digests(answer: Answer, table: pa.Table) -> dict[str, RowDigests]:
