@@ -19,10 +19,11 @@ from tasks.shared.artifacts import scores, vectors
 from tasks.shared.artifacts.corpus import Query, Video, read_qrels
 from tasks.shared.artifacts.exposures import Exposure
 from tasks.shared.artifacts.negatives import FILE, read_negatives
-from tasks.shared.artifacts.scores import HEADLINE, RUNS, read_per_query, read_ranking, read_scores
+from tasks.shared.artifacts.runs import RUNS, read_ranking
+from tasks.shared.artifacts.scores import HEADLINE, read_per_query, read_scores
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import read_parquet
+from tasks.shared.runtime.parquet import read_parquet
 
 TOP = 10  # ranks that the headline measure looks at
 VECTOR = pa.schema([("id", pa.string()), ("vector", pa.list_(pa.float32()))])

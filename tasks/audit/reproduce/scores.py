@@ -10,7 +10,8 @@ from tasks.audit.change import Change, changes
 from tasks.audit.recorded import recorded_file
 from tasks.lineage.lineage import FINAL
 from tasks.lineage.score import Score
-from tasks.shared.artifacts.scores import HEADLINE, METRICS, PER_QUERY, RUNS, read_per_query, read_ranking, read_scores
+from tasks.shared.artifacts.runs import RUNS, read_ranking
+from tasks.shared.artifacts.scores import HEADLINE, METRICS, PER_QUERY, read_per_query, read_scores
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 

@@ -1,4 +1,4 @@
-"""What git knows of a workspace: commits, and files as a commit has them."""
+"""Commits of a workspace, and the files in them."""
 
 from __future__ import annotations
 
