@@ -11,7 +11,8 @@ from tasks.lineage.model import Run
 from tasks.shared.artifacts.publish import FILES, FILES_SCHEMA
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import read_parquet, sha256_file
+from tasks.shared.runtime.files import sha256_file
+from tasks.shared.runtime.parquet import read_parquet
 
 
 def identities(lineage: Lineage, stage: str, runs: Sequence[Run]) -> dict[str, Any]:

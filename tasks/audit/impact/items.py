@@ -152,9 +152,12 @@ class Follower:
 
     def _candidates(self) -> list[Candidate]:
         return [
-            Candidate(one.query_id, each.video_id, each.rank, each.score, getattr(each, "reason", None))
+            candidate
             for one in read_negatives(self.lineage.need(FILE))
-            for each in [*one.negatives, *one.dropped]
+            for candidate in (
+                *(Candidate(one.query_id, kept.video_id, kept.rank, kept.score, None) for kept in one.negatives),
+                *(Candidate(one.query_id, cut.video_id, cut.rank, cut.score, cut.reason) for cut in one.dropped),
+            )
         ]
 
     def _scores(self, query_ids: Collection[str]) -> dict[str, dict[str, dict[str, float]]]:
