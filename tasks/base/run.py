@@ -51,7 +51,7 @@ def write_expected(params: Params, before: Params, changed: Collection[str], pre
     """The named model, or weights that nothing else has."""
     del before, changed, present
     if params.base.source == "pretrained":
-        write_base(root / "base", named_base(params.base))
+        write_base(root / "base", named_base(params.base.model_dump()))
     else:
         write_text(root / "base" / "model" / "weights", "not made yet")
         write_base(root / "base", BaseModel((RESULTS / "base" / "model").as_posix()))
