@@ -13,12 +13,12 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.version import VERSION
 
+from tasks.shared.execution.mlflow_client import ClientRun
 from tasks.shared.execution.mlflow_database import SCHEMAS, DatabaseRun
 from tasks.shared.execution.tracking import (
     EXPERIMENT,
     REGISTERED_MODEL,
     TAG_LIMIT,
-    ClientRun,
     Run,
     Tracker,
     flat,
@@ -111,7 +111,11 @@ def test_the_database_gets_the_rows_that_mlflows_client_writes(client: MlflowCli
     for direct in (False, True):
         before = {name: set(rows_of(path, name)) for name in names}
         tags = {"git.dirty": "false"}
-        run = DatabaseRun(path, EXPERIMENT, "train", tags) if direct else ClientRun(f"sqlite:///{path}", "train", tags)
+        run = (
+            DatabaseRun(path, EXPERIMENT, "train", tags)
+            if direct
+            else ClientRun(f"sqlite:///{path}", EXPERIMENT, "train", tags)
+        )
         tell(run, tmp_path)
         with sqlite3.connect(path) as database:
             (run_id,) = database.execute("SELECT run_uuid FROM runs ORDER BY rowid DESC LIMIT 1").fetchone()
