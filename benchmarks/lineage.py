@@ -21,12 +21,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from tasks.shared.artifacts import corpus, exposures, index, indexed, media, scores, transcripts
+from tasks.shared.artifacts import corpus, exposures, index, indexed, media, runs, scores, transcripts
 from tasks.shared.artifacts.publish import FILES, FILES_SCHEMA, input_files, write_manifest
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.params import load_params
 from tasks.shared.execution.pipeline import read_stages
-from tasks.shared.runtime.files import canonical_json, sha256_file, write_json, write_parquet, write_text
+from tasks.shared.runtime.files import canonical_json, sha256_file, write_json, write_text
+from tasks.shared.runtime.parquet import write_parquet
 
 ROOT = Path(__file__).resolve().parents[1]
 DEPTH = 1000  # videos ranked for a query
@@ -71,20 +72,20 @@ def build(root: Path, size: int) -> tuple[str, str]:
     train, test = ids[: size // 2], ids[size // 2 :]
     asked = [f"q{number:06}" for number in range(max(20, size // 80))]
     _corpus(ids, train, asked)
-    _table("extract", media.TABLE, media.MEDIA_SCHEMA, [_media(one) for one in ids])
+    _table("extract", media.TABLE, media.ROWS.schema, [_media(one) for one in ids])
     files = [f"results/extract/frames/{one}.png" for one in ids] + [f"results/extract/audio/{one}.flac" for one in ids]
     _table("extract", FILES, FILES_SCHEMA, [{"path": one, "sha256": _digest(one), "bytes": 9} for one in sorted(files)])
     write_text(RESULTS / "extract" / "failures.jsonl", "")
     said = [{"video_id": one, "text": f"what is said in {one} " * 20, "language": "en", "language_probability": 1.0,
              "segments": []} for one in ids]  # fmt: skip
-    _table("transcribe", transcripts.TABLE, transcripts.TRANSCRIPT_SCHEMA, said)
+    _table("transcribe", transcripts.TABLE, transcripts.ROWS.schema, said)
     write_text(RESULTS / "transcribe" / "failures.jsonl", "")
     write_text(RESULTS / "mine" / "negatives.jsonl", "")
     write_text(RESULTS / "base" / "model.json", "{}")
     shown = [{"video_id": one, "query_id": asked[place % len(asked)], "role": "mined", "steps": [place], "others": 15}
              for place, one in enumerate(train)]  # fmt: skip
-    _table("train", exposures.TABLE, exposures.SCHEMA, shown)
-    _table("encode", indexed.TABLE, indexed.SCHEMA, [_document(one) for one in test])
+    _table("train", exposures.TABLE, exposures.ROWS.schema, shown)
+    _table("encode", indexed.TABLE, indexed.ROWS.schema, [_document(one) for one in test])
     write_text(RESULTS / "encode" / "failures.jsonl", "")
     _evaluate(asked, test)
     params = load_params()
@@ -104,9 +105,9 @@ def _corpus(ids: list[str], train: list[str], asked: list[str]) -> None:
     videos = [{"video_id": one, "path": f"videos/{one}.mp4", "sha256": _digest(one), "bytes": 1_000_000,
                "duration": 30.0, "title": f"Video {one}", "language": "en",
                "split": "train" if one in of_train else "test"} for one in ids]  # fmt: skip
-    _table("corpus", "manifest.parquet", corpus.VIDEO_SCHEMA, videos)
+    _table("corpus", "manifest.parquet", corpus.VIDEO_ROWS.schema, videos)
     queries = [{"query_id": one, "text": f"what {one} asks", "language": "en", "split": "test"} for one in asked]
-    _table("corpus", "queries.parquet", corpus.QUERY_SCHEMA, queries)
+    _table("corpus", "queries.parquet", corpus.QUERY_ROWS.schema, queries)
     test = [one for one in ids if one not in of_train]
     lines = [f"{query} 0 {test[place % len(test)]} 1\n" for place, query in enumerate(asked)]
     write_text(RESULTS / "corpus" / "qrels.test.trec", "".join(lines))
@@ -137,7 +138,7 @@ def _evaluate(asked: list[str], test: list[str]) -> None:
             for place, query in enumerate(asked)
             for rank, one in enumerate(_ranked(place, test), start=1)
         ]
-        write_text(scores.FOLDER / scores.RUNS / f"{system}.trec", "".join(lines))
+        write_text(runs.FOLDER / runs.RUNS / f"{system}.trec", "".join(lines))
     values = dict.fromkeys(scores.MEASURES, 0.5)
     rows = [{"query_id": query, "system": system, **values} for query in asked for system in scores.SYSTEMS]
     _table("evaluate", scores.PER_QUERY, scores.PER_QUERY_SCHEMA, rows)

@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.omni_flops import Sizes
 from tasks.omni.inputs import Item
 from tasks.omni.tiny import TinyConfig, thinker_config, train_tokenizer
-from tasks.shared.artifacts.sound import SAMPLE_RATE
+from tasks.shared.artifacts.types import SAMPLE_RATE
 
 if TYPE_CHECKING:
     import torch

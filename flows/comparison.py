@@ -18,7 +18,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 from flows.cells import Cell
 from flows.names import value_text
 from tasks.shared.artifacts.scores import HEADLINE, MEASURES
-from tasks.shared.execution.tracking import DEFAULT_URI, flat, metric_name, told
+from tasks.shared.execution.tracking import DEFAULT_URI, flat, format_error, metric_name
 
 SYSTEM = "tuned"
 BAR_INCHES, LEAST_INCHES, SQUARE_INCHES = 0.32, 1.6, 0.75  # of the plot
@@ -119,7 +119,7 @@ def _log_to_mlflow(
             client.set_terminated(child, "FAILED" if one.failed else "FINISHED")
         client.set_terminated(parent, "FAILED" if any(one.failed for one in cells) else "FINISHED")
     except Exception as error:  # MLflow must not cost the grid its results
-        get_run_logger().warning("MLflow is out of reach, the grid is not in it: %s", told(error))
+        get_run_logger().warning("MLflow is out of reach, the grid is not in it: %s", format_error(error))
         return None
     return f"{page.rstrip('/')}/#/experiments/{experiment}/runs/{parent}"
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from tasks.shared.execution.programs import run
-from tasks.shared.execution.tracking import DEFAULT_URI, told
+from tasks.shared.execution.tracking import DEFAULT_URI, format_error
 from tasks.shared.runtime.errors import UserError
 
 LOCAL = ("127.0.0.1", "localhost")
@@ -135,7 +135,7 @@ def mlflow_page(port: int) -> Page:
     shows = "params, metrics and files of every execution of a stage"
     store = os.environ.get("MLFLOW_TRACKING_URI", DEFAULT_URI)
     if urlsplit(store).scheme in ("http", "https"):
-        return Page("MLflow", shows, told(ValueError(store)), "MLFLOW_TRACKING_URI")
+        return Page("MLflow", shows, format_error(ValueError(store)), "MLFLOW_TRACKING_URI")
     return Page(
         "MLflow",
         shows,

@@ -20,7 +20,7 @@ from tasks.lineage.picture.graph import counted
 from tasks.shared.artifacts.publish import MANIFEST
 from tasks.shared.artifacts.scores import HEADLINE, MEASURES, Scores
 from tasks.shared.artifacts.types import RESULTS
-from tasks.shared.execution.reused import read_reused
+from tasks.shared.execution.items import read_cache_hits
 from tasks.shared.runtime.files import read_json, sha256_file
 
 PAGES = {"report": "report.html", "lineage": "lineage.html"}  # of the stage report, which MLflow keeps
@@ -132,7 +132,7 @@ def markdown(summary: RunSummary, runs: Mapping[str, Run]) -> str:
 
 def reused(result: StageResult) -> str:
     """How many of a stage's items it took from the store, by its own line."""
-    counts = [found[1] for line in result.lines if (found := read_reused(line))]
+    counts = [found[1] for line in result.lines if (found := read_cache_hits(line))]
     return ", ".join(f"{one.items} of {one.of} {one.unit}s" for one in counts)
 
 

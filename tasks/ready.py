@@ -1,8 +1,8 @@
-"""Whether everything that params name can be had, looked at before any work: `reeltrace ready`, and every flow's start.
+"""Whether everything that params name is available, checked before any work: by `reeltrace ready` and by every flow.
 
-Of models only small files are fetched (configurations, tokenizers, an adapter); their weights are not. Whoever may not
-read a gated repository, has a revision that is none, or an adapter that would do nothing, learns it here in a line, not
-after a day of decoding.
+Of models only small files are fetched (configurations, tokenizers, an adapter), not their weights. A gated repository
+without access, an unknown revision or an adapter that fits nothing is one line here, not an error after a day of
+decoding.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CORPUS = "corpus"
 
 
 @dataclass(frozen=True)
-class Looked:
+class Check:
     """One thing that is needed: what for, its name, and what is wrong with it, if anything."""
 
     what: str
@@ -29,7 +29,7 @@ class Looked:
     error: UserError | None = None
 
 
-def look(params: Params) -> list[Looked]:
+def look(params: Params) -> list[Check]:
     """Look at the corpus's directory, every model and the GPUs, in the order in which stages need them."""
     needs: list[tuple[str, str, Callable[[], None]]] = [(CORPUS, params.corpus.path, lambda: _corpus(params))]
     if params.transcribe.source == "whisper":
@@ -45,19 +45,19 @@ def look(params: Params) -> list[Looked]:
 
 
 def require(params: Params) -> None:
-    """Raise the UserError of the first model, or number of GPUs, that cannot be had. The corpus speaks for itself: its
-    stage is among the first."""
+    """Raise the UserError of the first model, or number of GPUs, that is not available. Not that of the corpus: its
+    stage, one of the first, says more."""
     for one in look(params):
         if one.error and one.what != CORPUS:
             raise one.error
 
 
-def _looked(what: str, name: str, check: Callable[[], None]) -> Looked:
+def _looked(what: str, name: str, check: Callable[[], None]) -> Check:
     try:
         check()
     except UserError as error:
-        return Looked(what, name, error)
-    return Looked(what, name)
+        return Check(what, name, error)
+    return Check(what, name)
 
 
 def _corpus(params: Params) -> None:
@@ -81,7 +81,7 @@ def _base(params: Params) -> None:
     from tasks.omni.loading import check_base
     from tasks.shared.artifacts.models import named_base
 
-    check_base(named_base(params.base))
+    check_base(named_base(params.base.model_dump()))
 
 
 def _gpus(params: Params) -> None:
@@ -93,6 +93,6 @@ def _gpus(params: Params) -> None:
             )
 
 
-def as_table(found: list[Looked]) -> str:
+def as_table(found: list[Check]) -> str:
     """What was looked at, a line each."""
     return "\n".join(f"{'no' if one.error else 'ok':<4}{one.what:<20}{one.name}" for one in found)

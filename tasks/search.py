@@ -10,18 +10,22 @@ made with `evaluate.fusion`, the first may be how alike the query is to each of 
 from __future__ import annotations
 
 import json
+import math
 import sys
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean, pstdev
 from typing import TYPE_CHECKING
 
-from tasks.shared.artifacts.index import FOLDER, Hit, Index
-from tasks.shared.artifacts.models import System, systems
+from rich.cells import cell_len, set_cell_size
+
+from tasks.shared.artifacts.index import FOLDER, Hit
 from tasks.shared.artifacts.publish import MANIFEST, read_manifest
 from tasks.shared.artifacts.types import FusionMethod
+from tasks.shared.retrieval.index import Index
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_json
 from tasks.shared.runtime.progress import watched
@@ -72,11 +76,10 @@ def search(
     index = Index(folder)
     index.check({name: value for name, value in filters.items() if value is not None})
     encoding = index.manifest.encoding
-    system = _maker(index, folder)
+    system = index.system()
     if watched():
         print(f"loading the model of {encoding.system} ...", file=sys.stderr)
     from tasks.omni.query import query_vector
-    from tasks.shared.retrieval.coverage import coverage
 
     query = query_vector(words, system, encoding)
     hits = index.search(query, index.manifest.rows, filters)  # all: the best by words may be the last by vector
@@ -84,10 +87,33 @@ def search(
     if fusion != "joint":
         alike = _at_scale(_fused(fusion, query, system.name, folder), alike)
         hits = [hit for hit in hits if hit.video_id in alike]
-    said = coverage(words, {hit.video_id: _text(hit) for hit in hits} if by_words else {})
-    scored = [(alike[hit.video_id] + said.get(hit.video_id, 0.0), hit.video_id, hit) for hit in hits]
+    texts = {
+        hit.video_id: " ".join(filter(None, (hit.caption, hit.title, hit.description, hit.transcript, hit.ocr)))
+        for hit in hits
+    }
+    shares = coverage(words, texts if by_words else {})
+    scored = [(alike[hit.video_id] + shares.get(hit.video_id, 0.0), hit.video_id, hit) for hit in hits]
     best = sorted(scored, key=lambda one: one[:2], reverse=True)[:k]
-    return [Found(rank, score, said.get(name, 0.0), hit) for rank, (score, name, hit) in enumerate(best, start=1)]
+    return [Found(rank, score, shares.get(name, 0.0), hit) for rank, (score, name, hit) in enumerate(best, start=1)]
+
+
+def coverage(query: str, texts: Mapping[str, str]) -> dict[str, float]:
+    """For every text's id, the weight of the query's words that it has over the weight of all of them, 0 to 1.
+
+    Words are those of the BM25 index, each weighed once by Lucene's idf, log(1 + (n - df + 0.5) / (df + 0.5)) over
+    these texts; a word that no text has weighs most, so a text cannot reach 1 by having only the query's small words.
+    """
+    from tasks.shared.retrieval.bm25 import words
+
+    wanted = set(words(query))
+    having = {text_id: wanted.intersection(words(text)) for text_id, text in texts.items()}
+    frequency = Counter(word for found in having.values() for word in found)
+    weight = {word: math.log1p((len(texts) - frequency[word] + 0.5) / (frequency[word] + 0.5)) for word in wanted}
+    whole = math.fsum(weight.values())
+    return {
+        text_id: math.fsum(weight[word] for word in sorted(found)) / whole if whole else 0.0
+        for text_id, found in having.items()
+    }
 
 
 def _fused(method: FusionMethod, query: np.ndarray, system: str, folder: Path) -> dict[str, float]:
@@ -95,7 +121,7 @@ def _fused(method: FusionMethod, query: np.ndarray, system: str, folder: Path) -
     from tasks.shared.artifacts.corpus import read_qrels
     from tasks.shared.artifacts.vectors import Vectors
     from tasks.shared.retrieval.fusion import fused
-    from tasks.shared.retrieval.methods import read_modalities, way, weigher
+    from tasks.shared.retrieval.methods import make_fusion, make_weighting, read_modalities
 
     params, root = read_json(folder / MANIFEST)["params"], folder.parent
     if method not in params.get("evaluate.fusion", ()):
@@ -106,10 +132,10 @@ def _fused(method: FusionMethod, query: np.ndarray, system: str, folder: Path) -
     if method == "routed" and not judged.is_file():
         raise UserError(f"{judged} is missing, from which routing is learnt; run `dvc repro corpus`")
     training = read_qrels(judged) if method == "routed" else {}
-    weigh = weigher(method, system, modalities, given, training, vectors)
+    weighting = make_weighting(method, system, modalities, given, training, vectors)
     views = read_modalities(system, "videos", modalities, vectors)
     depth = sum(len(one.ids) for one in views.values())
-    return fused(Vectors(["query"], query[None]), views, {method: way(weigh)}, depth)[method]["query"]
+    return fused(Vectors(["query"], query[None]), views, {method: make_fusion(weighting)}, depth)[method]["query"]
 
 
 def _at_scale(scores: Mapping[str, float], like: Mapping[str, float]) -> dict[str, float]:
@@ -120,22 +146,6 @@ def _at_scale(scores: Mapping[str, float], like: Mapping[str, float]) -> dict[st
     spread = pstdev(there.values())
     times = pstdev(like.values()) / spread if spread else 0.0
     return {one: fmean(like.values()) + times * (score - fmean(there.values())) for one, score in there.items()}
-
-
-def _text(hit: Hit) -> str:
-    return " ".join(filter(None, (hit.caption, hit.title, hit.description, hit.transcript, hit.ocr)))
-
-
-def _maker(index: Index, folder: Path) -> System:
-    """The system whose vectors the index holds, its weights proved to be those that made them."""
-    encoding = index.manifest.encoding
-    for system in systems(folder.parent):
-        if system.name == encoding.system and system.digest() == encoding.checkpoint:
-            return system
-    raise UserError(
-        f"the index in {folder} was made by another model than {folder.parent / 'base'} and "
-        f"{folder.parent / 'train'} hold; run `dvc repro encode`"
-    )
 
 
 def as_json(words: str, found: Sequence[Found]) -> str:
@@ -151,9 +161,9 @@ def as_json(words: str, found: Sequence[Found]) -> str:
 def as_table(found: Sequence[Found]) -> str:
     """The results as a table with a header, columns aligned also where characters are two columns wide."""
     rows = [HEADER, *(_row(one) for one in found)]
-    widths = [max(_width(row[column]) for row in rows) for column in range(len(HEADER) - 1)]
+    widths = [max(cell_len(row[column]) for row in rows) for column in range(len(HEADER) - 1)]
     return "\n".join(
-        "  ".join([*(cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=False)), row[-1]])
+        "  ".join([*(set_cell_size(cell, width) for cell, width in zip(row, widths, strict=False)), row[-1]])
         for row in rows
     )
 
@@ -161,7 +171,9 @@ def as_table(found: Sequence[Found]) -> str:
 def _row(one: Found) -> tuple[str, ...]:
     hit = one.hit
     about = ", ".join(_plain(value) for value in (hit.language, hit.video_type) if value)
-    title = _cut(_plain(hit.title or hit.video_id), TITLE_WIDTH)
+    title = _plain(hit.title or hit.video_id)
+    if cell_len(title) > TITLE_WIDTH:
+        title = set_cell_size(title, TITLE_WIDTH - 1).rstrip() + "…"
     return str(one.rank), f"{one.score:.4f}", title, about, _length(hit.duration), _plain(hit.path)
 
 
@@ -177,18 +189,3 @@ def _length(seconds: float | None) -> str:
         return "?"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"
-
-
-def _cut(text: str, width: int) -> str:
-    if _width(text) <= width:
-        return text
-    while _width(text) > width - 1:
-        text = text[:-1]
-    return text + "…"
-
-
-def _width(text: str) -> int:
-    """Columns of a terminal that a text takes: wide characters two, combining ones none."""
-    return sum(
-        0 if unicodedata.combining(one) else 2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text
-    )

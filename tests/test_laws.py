@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import re
 import subprocess
 import sys
@@ -58,6 +59,21 @@ def test_every_stage_room_is_in_the_import_contracts() -> None:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     rooms = next(line for line in text.splitlines() if "tasks.corpus | " in line)
     assert set(re.findall(r"tasks\.(\w+)", rooms)) == set(STAGES)
+
+
+def test_no_two_modules_import_each_other() -> None:
+    """Nor are there longer cycles; imports for types count too."""
+    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in sources("tasks", "flows")}
+    graph: dict[str, set[str]] = {}
+    for name, path in modules.items():
+        found: set[str] = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        graph[name] = (found & modules.keys()) - {name}
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names them
 
 
 @pytest.mark.parametrize("stage", STAGES)

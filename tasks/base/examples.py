@@ -16,7 +16,7 @@ import numpy as np
 
 from tasks.omni.inputs import Item
 from tasks.omni.prompt import BEFORE, QUERY_PREFIX, ROLE
-from tasks.shared.artifacts.sound import SAMPLE_RATE
+from tasks.shared.artifacts.types import SAMPLE_RATE
 from tasks.shared.execution.workers import Died, Work, side_by_side
 from tasks.synthetic import lexicon, scenes, sentences
 from tasks.synthetic.events import Combo, Event, random_event

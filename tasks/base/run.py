@@ -22,11 +22,10 @@ from pathlib import Path
 
 from tasks.shared.artifacts.models import BaseModel, named_base, write_base
 from tasks.shared.artifacts.types import RESULTS
-from tasks.shared.execution.items import ENTRY, ItemStore
+from tasks.shared.execution.items import ENTRY, CacheHits, ItemStore
 from tasks.shared.execution.params import Params
 from tasks.shared.execution.pipeline import read_stages
 from tasks.shared.execution.plan import Item, Plan
-from tasks.shared.execution.reused import Reused
 from tasks.shared.execution.stage import StageRun
 from tasks.shared.retrieval.dense import DenseRetriever
 from tasks.shared.runtime.files import files_under, link_or_copy, write_text
@@ -52,7 +51,7 @@ def write_expected(params: Params, before: Params, changed: Collection[str], pre
     """The named model, or weights that nothing else has."""
     del before, changed, present
     if params.base.source == "pretrained":
-        write_base(root / "base", named_base(params.base))
+        write_base(root / "base", named_base(params.section("base")))
     else:
         write_text(root / "base" / "model" / "weights", "not made yet")
         write_base(root / "base", BaseModel((RESULTS / "base" / "model").as_posix()))
@@ -65,7 +64,7 @@ def run(stage: StageRun) -> None:
         return
     from tasks.omni.loading import check_base
 
-    base = named_base(stage.params.base)
+    base = named_base(stage.params.base.model_dump())
     check_base(base)
     _retriever(stage.params)
     write_base(stage.out, base)
@@ -82,7 +81,7 @@ def _publish_tiny(stage: StageRun) -> None:
     (planned,) = plan(stage.params)
     (item,) = planned.items
     finished = planned.store.get(item.key)
-    stage.reused = Reused(int(finished is not None), planned.size, planned.unit)
+    stage.reused = CacheHits(int(finished is not None), planned.size, planned.unit)
     if finished is None:
         from tasks.base.tiny import train_tiny  # heavy, and only needed to train
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from tasks.corpus.source import Source
 from tasks.shared.artifacts.corpus import Judgment, Query, Video
@@ -115,6 +118,18 @@ def _id(what: str, value: str, of: str = "") -> None:
     )  # fmt: skip
     if wrong:
         raise UserError(f"{what} {value[:80]!r}{of} {wrong}; use letters, digits, dot, dash and underscore")
+
+
+def id_of(name: str) -> str:
+    """A video id, safe as a file's name and in TREC files, that still reads like the path `name`."""
+    stem = name.removesuffix(Path(name).suffix)
+    readable = unicodedata.normalize("NFC", stem.replace("/", "__"))
+    safe = "".join(one if one.isalnum() or one in "._-" else "_" for one in readable)
+    safe = re.sub(r"\.\.+", ".", safe).lstrip(".") or "_"
+    if len(safe.encode()) <= MAX_ID_BYTES:
+        return safe
+    digest = hashlib.sha256(name.encode()).hexdigest()[:12]
+    return f"{digest}_{safe.encode()[-(MAX_ID_BYTES - 13) :].decode(errors='ignore')}"
 
 
 def _language(where: str, language: str | None) -> None:

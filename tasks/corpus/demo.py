@@ -51,7 +51,7 @@ def write_demo(
 
 
 def _hush() -> None:
-    os.environ["SVT_LOG"] = "1"  # the AV1 encoder else tells its settings on standard error for every file
+    os.environ["SVT_LOG"] = "1"  # else the AV1 encoder prints its settings on standard error for every file
 
 
 def _make(out: Path, plan: Plan) -> Video:

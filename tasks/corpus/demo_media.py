@@ -16,7 +16,7 @@ from av.packet import Packet
 from numpy.typing import NDArray
 
 from tasks.corpus.demo_plan import Codec, Plan
-from tasks.shared.artifacts.sound import SAMPLE_RATE
+from tasks.shared.artifacts.types import SAMPLE_RATE
 from tasks.synthetic.scenes import draw_frame, make_shot
 from tasks.synthetic.seeding import rng_for
 from tasks.synthetic.sounds import synthesise
@@ -56,7 +56,7 @@ def make_file(plan: Plan, path: Path) -> None:
 
 
 def _speech(plan: Plan, rng: np.random.Generator) -> Wave:
-    """The spoken words with a little silence before and after; nothing where nobody speaks."""
+    """The spoken words with a little silence before and after; nothing where there is no speech."""
     if plan.spoken is None:
         return np.zeros(0, np.float32)
     voice = speak(plan.spoken, plan.language, rate=int(rng.integers(151, 160)), pitch=int(rng.integers(33, 39)))
@@ -64,7 +64,7 @@ def _speech(plan: Plan, rng: np.random.Generator) -> Wave:
 
 
 def _soundtrack(plan: Plan, speech: Wave, seconds: float, rng: np.random.Generator) -> Wave:
-    """Speech over the event's sound, which is quieter where somebody speaks; raw ones hiss."""
+    """Speech over the event's sound, which is quieter under speech; raw videos hiss."""
     sound = synthesise(plan.event.sound, seconds, rng)
     loud = {"professional": 0.02, "edited": 0.05, "raw": 0.10}[plan.style] if plan.spoken else 0.7
     mix = loud * sound
@@ -112,7 +112,7 @@ def _video_packets(container: OutputContainer, plan: Plan, pictures: list[Pictur
 def ordinary_priority() -> None:
     """Put every thread of this process back under the system's ordinary scheduling.
 
-    For root, SVT-AV1 puts whoever opens it, and so its own threads and every program started later, under real-time
+    When root opens SVT-AV1, it puts the calling thread, its own threads and every program started later under real-time
     scheduling at the highest priority, where two busy processes leave a machine of two cores nothing for all others.
     """
     if sys.platform == "linux":

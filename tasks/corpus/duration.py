@@ -1,4 +1,4 @@
-"""How long a video is, as its file says. A module of its own: what it says is remembered as long as it stays."""
+"""How long a video is, as its file says. A module of its own: durations are remembered until its code changes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def duration_of(path: Path) -> float | None:
-    """Seconds as the container's header or its streams tell; None where they don't or the file is no video."""
+    """Seconds by the container's header or its streams; None where they don't say or the file is no video."""
     import av
 
     try:

@@ -65,20 +65,20 @@ def read_features(folder: Path, workers: int) -> tuple[list[Shipped], list[str]]
         ignored += texts[kind].unread
         if texts[kind].unread and not texts[kind].found:
             raise UserError(f"{folder}: no {kind.upper()} table can be read; the first: {texts[kind].unread[0]}")
-    said, seen = texts["asr"].found, texts["ocr"].found
+    transcripts, screens = texts["asr"].found, texts["ocr"].found
     shipped = [
         Shipped(
             video_id,
-            said[video_id][0] if video_id in said else None,
-            [text for _, text in sorted(seen[video_id].items()) if text] if video_id in seen else None,
+            transcripts[video_id][0] if video_id in transcripts else None,
+            [text for _, text in sorted(screens[video_id].items()) if text] if video_id in screens else None,
         )
-        for video_id in sorted(said.keys() | seen.keys())
+        for video_id in sorted(transcripts.keys() | screens.keys())
     ]
     return shipped, ignored
 
 
 def _files(folder: Path, ignored: list[str]) -> dict[Kind, list[Path]]:
-    """Tars and tables by kind; all else is no concern of ours: pictures' features, for one."""
+    """Tars and tables by kind; everything else is ignored, such as features of pictures."""
     found: dict[Kind, list[Path]] = {}
     for file in sorted(folder.rglob("*")):
         kind = next((one for one, mark in KINDS.items() if mark.search(_place(file, folder))), None)

@@ -31,7 +31,7 @@ SETTLED = 2.0  # seconds; a younger file may change again without its time stamp
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What decides whether a file is the same, and its duration in seconds (None where the header does not tell)."""
+    """What decides whether a file is the same, and its duration in seconds (None where the header does not say)."""
 
     sha256: str
     bytes: int
@@ -40,7 +40,7 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class Remembered:
-    """A line of the memory. `probed_by` is the PyAV version and the code that told the duration: others ask again."""
+    """A line of the memory. `probed_by`: PyAV's version and the code that read the duration; others read it again."""
 
     path: str
     mtime_ns: int

@@ -17,15 +17,13 @@ searchable. Links to files are followed, links to directories are not, hidden fi
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
-import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-from tasks.corpus.check import MAX_ID_BYTES
+from tasks.corpus.check import id_of
 from tasks.corpus.fingerprints import fingerprints
 from tasks.corpus.source import VIDEO_SUFFIXES, Source, directory, some
 from tasks.corpus.tables import Row, read_judgments, read_rows
@@ -34,10 +32,8 @@ from tasks.shared.artifacts.shipped import Shipped
 from tasks.shared.runtime.errors import UserError
 
 METADATA = "metadata.jsonl"
-METADATA_FIELDS = (
-    "file", "video_id", "title", "description", "caption", "language", "video_type", "split", "event",
-    "transcript", "ocr",
-)  # fmt: skip
+DESCRIPTION_FIELDS = ("title", "description", "caption", "language", "video_type", "event")
+METADATA_FIELDS = ("file", "video_id", *DESCRIPTION_FIELDS, "split", "transcript", "ocr")
 QUERY_FILES = ("queries.csv", "queries.jsonl")
 QUERY_FIELDS = ("query_id", "text", "query", "language", "type", "split", "event", "category")
 QRELS_FILES: dict[str, Split | None] = {
@@ -95,18 +91,6 @@ def list_files(path: Path) -> Listing:
     return listing
 
 
-def id_of(name: str) -> str:
-    """A video id, safe as a file's name and in TREC files, that still reads like the path `name`."""
-    stem = name.removesuffix(Path(name).suffix)
-    readable = unicodedata.normalize("NFC", stem.replace("/", "__"))
-    safe = "".join(one if one.isalnum() or one in "._-" else "_" for one in readable)
-    safe = re.sub(r"\.\.+", ".", safe).lstrip(".") or "_"
-    if len(safe.encode()) <= MAX_ID_BYTES:
-        return safe
-    digest = hashlib.sha256(name.encode()).hexdigest()[:12]
-    return f"{digest}_{safe.encode()[-(MAX_ID_BYTES - 13) :].decode(errors='ignore')}"
-
-
 def _metadata(path: Path, videos: list[str]) -> dict[str, Row]:
     """Rows by the file that they describe."""
     present = set(videos)
@@ -134,20 +118,14 @@ def _videos(
     for name in names:
         row = metadata.get(name) or Row(name, {})
         video_id = row.fields.get("video_id") or id_of(name)
+        known: dict[str, Any] = {field: row.fields.get(field) for field in DESCRIPTION_FIELDS}
         videos.append(
             Video(
                 video_id=video_id,
                 path=(path / name).as_posix(),
-                sha256=marks[path / name].sha256,
-                bytes=marks[path / name].bytes,
-                duration=marks[path / name].duration,
-                title=row.fields.get("title"),
-                description=row.fields.get("description"),
-                caption=row.fields.get("caption"),
-                language=row.fields.get("language"),
-                video_type=row.fields.get("video_type"),
+                **asdict(marks[path / name]),
+                **known,
                 split=_split(row) or judged.get(video_id, "test"),
-                event=row.fields.get("event"),
             )
         )
     return videos
@@ -180,17 +158,8 @@ def _queries(rows: list[Row], judgments: Mapping[str, list[Judgment]]) -> list[Q
         split = _split(row) or ("train" if "train" in files else "test")
         if other := next((name for file_split, name in files.items() if file_split != split), None):
             raise UserError(f"{row.where}: query {query_id} is in split {split} but judged in {other}; keep it to one")
-        queries.append(
-            Query(
-                query_id,
-                row.required("text", "query"),
-                row.fields.get("language"),
-                row.fields.get("type"),
-                split,
-                row.fields.get("event"),
-                row.fields.get("category"),
-            )
-        )
+        known: dict[str, Any] = {field: row.fields.get(field) for field in ("language", "type", "event", "category")}
+        queries.append(Query(query_id, row.required("text", "query"), split=split, **known))
     return queries
 
 

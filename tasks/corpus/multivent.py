@@ -30,22 +30,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tasks.corpus.features import read_features
 from tasks.corpus.fingerprints import fingerprints
-from tasks.corpus.source import VIDEO_SUFFIXES, Source, directory
+from tasks.corpus.source import Source, directory
 from tasks.corpus.tables import read_json_rows, read_rows, relevance_of
-from tasks.corpus.tars import TAR_SUFFIXES
-from tasks.corpus.unpack import left_out, unpacked
+from tasks.corpus.unpack import Files, find_files
 from tasks.shared.artifacts.corpus import SPLITS, Judgment, Query, Split, Video
 from tasks.shared.artifacts.shipped import Shipped
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.progress import progress
 
-KEPT = (*VIDEO_SUFFIXES, ".json", ".csv")
 LANGUAGES = {"arabic": "ar", "chinese": "zh", "english": "en", "korean": "ko", "russian": "ru", "spanish": "es"}
 VIDEO_TYPES = {"professional": "professional", "edited": "edited", "raw": "raw", "pov": "raw"}
 QUERY_LANGUAGE = re.compile(rf"(?:^|_)({'|'.join(LANGUAGES)})(?=_|$)")
@@ -53,16 +51,6 @@ QUERY_TYPE = re.compile(r"_(base|description|speech|ocr)(?:_\d+)?$")
 QUERY_CATEGORY = re.compile(
     rf"(?:^|_)(?:{'|'.join(LANGUAGES)})_([a-z]+)_(?:{'|'.join(VIDEO_TYPES)})_(?:base|description|speech|ocr)(?:_\d+)?$"
 )
-
-
-@dataclass
-class Files:
-    """Files of one split: videos by id, and what describes them."""
-
-    videos: dict[str, Path] = field(default_factory=dict)
-    metadata: dict[str, Path] = field(default_factory=dict)
-    captions: list[Path] = field(default_factory=list)
-    ignored: list[str] = field(default_factory=list)
 
 
 def read_multivent(path: Path, workers: int) -> Source:
@@ -117,40 +105,6 @@ def read_queries(path: Path, split: Split) -> list[Query]:
     return queries
 
 
-def find_files(folder: Path, workers: int) -> Files:
-    """Sort the files of a split, those in its tars included. Raises UserError where two videos have one name."""
-    found = Files()
-    tars = []
-    for file in sorted(folder.rglob("*")):
-        if file.name.startswith("."):
-            found.ignored.append(file.as_posix())
-        elif file.name.endswith(TAR_SUFFIXES) and file.is_file():
-            tars.append(file)
-        elif file.is_file():
-            _sort(found, file, file.as_posix())
-    for tar, place in unpacked(tars, KEPT, workers).items():
-        for file in sorted(place.iterdir()):
-            if not file.name.startswith("."):
-                _sort(found, file, f"{tar}:{file.name}")
-        found.ignored += [f"{tar}:{name}" for name in left_out(place)]
-    for video_id in sorted(found.metadata.keys() - found.videos.keys()):
-        found.ignored.append(found.metadata.pop(video_id).name)
-    return found
-
-
-def _sort(found: Files, file: Path, name: str) -> None:
-    if file.suffix.lower() in VIDEO_SUFFIXES:
-        if other := found.videos.get(file.stem):
-            raise UserError(f"video {file.stem} is there twice: {other} and {file}; keep one")
-        found.videos[file.stem] = file
-    elif file.suffix == ".json":
-        found.metadata[file.stem] = file
-    elif file.suffix == ".csv":
-        found.captions.append(file)
-    else:
-        found.ignored.append(name)
-
-
 def _videos(files: Files, described: Mapping[str, Mapping[str, str]], split: Split, workers: int) -> Iterable[Video]:
     captions = _captions(files.captions)
     marks = fingerprints(list(files.videos.values()), workers)
@@ -159,9 +113,7 @@ def _videos(files: Files, described: Mapping[str, Mapping[str, str]], split: Spl
         yield Video(
             video_id=video_id,
             path=file.as_posix(),
-            sha256=marks[file].sha256,
-            bytes=marks[file].bytes,
-            duration=marks[file].duration,
+            **asdict(marks[file]),
             title=words.get("title"),
             description=words.get("description"),
             caption=words.get("caption") or captions.get(video_id) or None,

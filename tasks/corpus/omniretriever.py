@@ -11,7 +11,7 @@ that, and both are put into one file in the item store, without encoding anythin
 `annotations/` say nothing more and are not read.
 
 Each triple is a video of the test split with the text as its caption, and there are no queries and no judgments:
-`evaluate.directions` measures it. A triple whose files are missing or damaged is left out, counted and told of: over
+`evaluate.directions` measures it. A triple whose files are missing or damaged is left out, counted and printed: over
 fewer triples every direction is easier, so such scores do not compare with the published ones of 3,782.
 
 Published is only a table of addresses and times of clips (OmniRetriever-Bench.csv); to fetch and cut them is the
@@ -21,7 +21,7 @@ user's, and so are the rights in them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -69,21 +69,9 @@ def read_omniretriever(path: Path, workers: int) -> Source:
         raise UserError(f"{manifest}: no triple has its files, the first: {(missing or ['it is empty'])[0]}")
     marks |= fingerprints([file for file in made.values() if file not in marks], workers)
     videos = [
-        Video(
-            video_id=one.triple_id,
-            path=(file := made[one.triple_id]).as_posix(),
-            sha256=marks[file].sha256,
-            bytes=marks[file].bytes,
-            duration=marks[file].duration,
-            title=None,
-            description=None,
-            caption=one.text,
-            language=None,
-            video_type=None,
-            split="test",
-            event=None,
-        )
+        Video(one.triple_id, file.as_posix(), **asdict(marks[file]), caption=one.text, split="test")
         for one in kept
+        for file in [made[one.triple_id]]
     ]
     return Source(videos, [], [], read=[manifest], missing=missing)
 

@@ -41,7 +41,7 @@ def run(stage: StageRun) -> None:
 
 
 def _known(stage: StageRun, source: Source) -> list[Shipped]:
-    """Shipped features of videos that are there; what lacks the other is counted and told, it may be no mistake."""
+    """Shipped features of videos that are there. Features without a video and videos without features are counted."""
     if not source.shipped:
         return []
     videos = {video.video_id for video in source.videos}

@@ -1,4 +1,4 @@
-"""Reading tar files that nobody vouches for."""
+"""Reading tar files of unknown origin."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.encode.views import Taught, documents_of, taught_by, views
+from tasks.encode.views import RoutingData, documents_of, read_routing_data, views
 from tasks.omni.document import Document
 from tasks.omni.documents import Documents, read_documents
 from tasks.omni.plan import plan_encoding
@@ -26,9 +26,9 @@ from tasks.shared.artifacts.transcripts import Transcript, read_transcripts
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.artifacts.vectors import rows_of, write_vectors
 from tasks.shared.execution.failures import Failure, refuse_too_many, write_failures
+from tasks.shared.execution.items import CacheHits
 from tasks.shared.execution.params import Params
 from tasks.shared.execution.plan import Plan
-from tasks.shared.execution.reused import Reused
 from tasks.shared.execution.stage import StageRun
 from tasks.shared.runtime.errors import UserError
 
@@ -44,19 +44,19 @@ class Wanted:
     Attributes:
         videos: of the test split; read: their documents.
         queries: text of the test queries by id.
-        shown: documents of the test videos by view; taught: what routing is learnt from.
+        shown: documents of the test videos by view; routing: what routing is learnt from.
     """
 
     videos: list[Video]
     read: Documents
     queries: dict[str, str]
     shown: dict[str, list[Document]]
-    taught: Taught
+    routing: RoutingData
 
     @property
     def views(self) -> dict[str, list[Document]]:
         """All documents beside the indexed ones, by view."""
-        return {view: [*some, *self.taught.documents.get(view, ())] for view, some in self.shown.items()}
+        return {view: [*some, *self.routing.documents.get(view, ())] for view, some in self.shown.items()}
 
 
 def _wanted(params: Params, root: Path = RESULTS) -> Wanted:
@@ -67,7 +67,7 @@ def _wanted(params: Params, root: Path = RESULTS) -> Wanted:
         directions=params.evaluate.directions, fusion=params.evaluate.fusion, modalities=params.encode.modalities
     )
     shown = {view: documents_of(view, videos, params.document.test_text, root) for view in chosen}
-    return Wanted(videos, read, queries, shown, taught_by(params, root))
+    return Wanted(videos, read, queries, shown, read_routing_data(params, root))
 
 
 def encoding_of(system: System, params: Params) -> Encoding:
@@ -85,7 +85,7 @@ def encoding_of(system: System, params: Params) -> Encoding:
 def plan(params: Params, root: Path = RESULTS) -> list[Plan[Document | str]]:
     """What there is to encode with each system of a results folder."""
     wanted, threads = _wanted(params, root), params.run.threads
-    documents, queries = wanted.read.found.values(), wanted.queries | wanted.taught.queries
+    documents, queries = wanted.read.found.values(), wanted.queries | wanted.routing.queries
     return [
         plan_encoding(encoding_of(system, params), threads, documents, queries, wanted.views).plan
         for system in systems(root)
@@ -98,7 +98,7 @@ def run(stage: StageRun) -> None:
 
     params = stage.params
     wanted = _wanted(params)
-    videos, queries, read, taught = wanted.videos, wanted.queries, wanted.read, wanted.taught
+    videos, queries, read, routing = wanted.videos, wanted.queries, wanted.read, wanted.routing
     documents = read.found
     if read.without and not documents:
         names = ", ".join(params.encode.modalities)
@@ -120,13 +120,13 @@ def run(stage: StageRun) -> None:
             processes=params.encode.processes,
             take_gpus=stage.take_gpus,
         )
-        encoded = encoder.encode(documents.values(), queries | taught.queries, parts)
+        encoded = encoder.encode(documents.values(), queries | routing.queries, parts)
         refuse_too_many(encoded.failures, tried, most, "encode")
         if not encoded.videos.ids:
             raise UserError(f"no test video could be encoded; the first failed with: {encoded.failures[0].message}")
         write_vectors(stage.out / "vectors", system.name, "videos", encoded.videos)
         write_vectors(stage.out / "vectors", system.name, "queries", rows_of(encoded.queries, sorted(queries)))
-        _write_parts(stage.out / "vectors", system.name, encoded, wanted.shown, taught)
+        _write_parts(stage.out / "vectors", system.name, encoded, wanted.shown, routing)
         encodings.append((encoding, encoded))
         failures += encoded.failures
 
@@ -148,18 +148,18 @@ def run(stage: StageRun) -> None:
         "failed": len({failure.video_id for failure in failures}),
     }
     work = [encoded for _, encoded in encodings]
-    stage.reused = Reused(sum(one.reused for one in work), sum(one.items for one in work), "vector")
+    stage.reused = CacheHits(sum(one.reused for one in work), sum(one.items for one in work), "vector")
 
 
 def _write_parts(
-    folder: Path, system: str, encoded: Encoded, shown: Mapping[str, Collection[Document]], taught: Taught
+    folder: Path, system: str, encoded: Encoded, shown: Mapping[str, Collection[Document]], routing: RoutingData
 ) -> None:
     for view, vectors in encoded.views.items():
         write_vectors(folder, system, "videos", rows_of(vectors, _ids(shown[view])), view)
-    for view, some in taught.documents.items():
+    for view, some in routing.documents.items():
         write_vectors(folder, system, "training_videos", rows_of(encoded.views[view], _ids(some)), view)
-    if taught.documents:
-        write_vectors(folder, system, "training_queries", rows_of(encoded.queries, sorted(taught.queries)))
+    if routing.documents:
+        write_vectors(folder, system, "training_queries", rows_of(encoded.queries, sorted(routing.queries)))
 
 
 def _ids(documents: Collection[Document]) -> list[str]:

@@ -30,22 +30,22 @@ def documents_of(
 
 
 @dataclass(frozen=True)
-class Taught:
+class RoutingData:
     """What routing is learnt from: documents of the training videos by view, and the training queries by id."""
 
     documents: dict[str, list[Document]]
     queries: dict[str, str]
 
 
-def taught_by(params: Params, root: Path = RESULTS) -> Taught:
-    """What these params let routing be learnt from; nothing where nobody routes.
+def read_routing_data(params: Params, root: Path = RESULTS) -> RoutingData:
+    """The data that routing is learnt from with these params; none without the method routed.
 
     The text is that of indexed documents, not of training ones: what is learnt is to hold in the index.
     """
     if "routed" not in params.evaluate.fusion:
-        return Taught({}, {})
+        return RoutingData({}, {})
     videos = read_videos(root / "corpus" / "manifest.parquet", "train")
     queries = {query.query_id: query.text for query in read_queries(root / "corpus" / "queries.parquet", "train")}
     fields = params.document.test_text
     shown = {str(view): documents_of(view, videos, fields, root) for view in params.encode.modalities}
-    return Taught(shown, queries)
+    return RoutingData(shown, queries)

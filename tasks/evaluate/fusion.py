@@ -18,8 +18,8 @@ from tasks.shared.artifacts.fusion import AgainstJoint, FusedQuery, Fusion
 from tasks.shared.artifacts.scores import HEADLINE
 from tasks.shared.artifacts.types import Run
 from tasks.shared.execution.params import Params
-from tasks.shared.retrieval.fusion import Weigh, fused, weights_of
-from tasks.shared.retrieval.methods import TooFewError, read_modalities, way, weigher
+from tasks.shared.retrieval.fusion import Weighting, fused, weights_of
+from tasks.shared.retrieval.methods import TooFewError, make_fusion, make_weighting, read_modalities
 
 
 @dataclass(frozen=True)
@@ -61,15 +61,17 @@ def fuse_system(
     """One system's rankings by some methods, out of the vectors in a folder; see `fuse`."""
     views = read_modalities(system, "videos", modalities, folder)
     queries = vectors.read_vectors(system, "queries", folder)
-    weighs: dict[str, Weigh | None] = {}
+    weightings: dict[str, Weighting | None] = {}
     note = None
     for method in methods:
         try:
-            weighs[method] = weigher(method, system, modalities, given, training, folder)
+            weightings[method] = make_weighting(method, system, modalities, given, training, folder)
         except TooFewError as error:
             note = str(error)
-    runs = fused(queries, views, {name: way(weigh) for name, weigh in weighs.items()}, depth)
-    weights = {name: weights_of(queries, views, weigh) for name, weigh in weighs.items() if weigh is not None}
+    runs = fused(queries, views, {name: make_fusion(weighting) for name, weighting in weightings.items()}, depth)
+    weights = {
+        name: weights_of(queries, views, weighting) for name, weighting in weightings.items() if weighting is not None
+    }
     return Fusing(runs, weights, queries.ids, note)
 
 

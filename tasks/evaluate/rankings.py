@@ -80,8 +80,8 @@ def of_text(
 
 def texts_of(videos: Sequence[Video], chosen: Sequence[TextField], folder: Path = transcripts.FOLDER) -> dict[str, str]:
     """The text of every document that has any, by video id."""
-    said = read_transcripts(folder)
-    return {one.video_id: text for one in videos if (text := document_text(one, said.get(one.video_id), chosen))}
+    found = read_transcripts(folder)
+    return {one.video_id: text for one in videos if (text := document_text(one, found.get(one.video_id), chosen))}
 
 
 def _nothing(asked: Mapping[str, str]) -> Run:

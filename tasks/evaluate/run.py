@@ -23,19 +23,17 @@ from tasks.evaluate.table import directions_table, fusion_table, table
 from tasks.shared.artifacts.corpus import Qrels, Query, Video, positives_of, read_qrels, read_queries, read_videos
 from tasks.shared.artifacts.directions import Ranked, write_ranked
 from tasks.shared.artifacts.fusion import FusedQuery, run_name, write_fused
+from tasks.shared.artifacts.runs import RUNS, write_run
 from tasks.shared.artifacts.scores import (
     HEADLINE,
-    RUNS,
     SYSTEMS,
     QueryScores,
-    Run,
     Scores,
     as_metrics,
     write_per_query,
-    write_run,
     write_scores,
 )
-from tasks.shared.artifacts.types import RESULTS
+from tasks.shared.artifacts.types import RESULTS, Run
 from tasks.shared.artifacts.vectors import VIEWS
 from tasks.shared.execution.params import Params
 from tasks.shared.execution.plan import Plan

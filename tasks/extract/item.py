@@ -11,7 +11,7 @@ from PIL import Image
 
 from tasks.extract.sound import read_sound, write_flac
 from tasks.shared.artifacts.media import Media
-from tasks.shared.artifacts.sound import SAMPLE_RATE
+from tasks.shared.artifacts.types import SAMPLE_RATE
 from tasks.shared.runtime.files import link_or_copy, read_json, sha256_file, write_json
 from tasks.video.container import UnreadableVideoError, check_unchanged, check_whole
 from tasks.video.picture import read_picture, square

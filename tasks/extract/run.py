@@ -14,11 +14,10 @@ from tasks.shared.artifacts.media import Media, read_media, write_media
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.engine import process
 from tasks.shared.execution.failures import refuse_too_many, write_failures
-from tasks.shared.execution.items import ItemStore
+from tasks.shared.execution.items import CacheHits, ItemStore
 from tasks.shared.execution.params import Params
 from tasks.shared.execution.params_sections import Extract
 from tasks.shared.execution.plan import Item, Plan
-from tasks.shared.execution.reused import Reused
 from tasks.shared.execution.stage import StageRun
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.progress import progress
@@ -75,7 +74,7 @@ def run(stage: StageRun) -> None:
         "silent": sum(one.audio is None for one in extracted),
         "without_picture": sum(one.frames is None for one in extracted),
     }
-    stage.reused = Reused(outcome.reused, planned.size, planned.unit)
+    stage.reused = CacheHits(outcome.reused, planned.size, planned.unit)
     stage.metrics = {"items/decoded": len(extracted) - outcome.reused}
 
 

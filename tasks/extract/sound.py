@@ -10,7 +10,7 @@ import av
 import numpy as np
 from av.audio.resampler import AudioResampler
 
-from tasks.shared.artifacts.sound import SAMPLE_RATE
+from tasks.shared.artifacts.types import SAMPLE_RATE
 from tasks.video.container import UnreadableVideoError, open_video
 
 if TYPE_CHECKING:

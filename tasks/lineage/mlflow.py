@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import unquote, urlparse
 
 from tasks.lineage.model import Run
-from tasks.shared.execution.tracking import DEFAULT_URI, EXPERIMENT, told
+from tasks.shared.execution.tracking import DEFAULT_URI, EXPERIMENT, format_error
 
 MANIFEST_TAG = "reeltrace.manifest"
 SQLITE = "sqlite:///"
@@ -115,7 +115,7 @@ class Tracking:
 
     def _out_of_reach(self, error: Exception) -> None:
         where = urlparse(self.uri).hostname or self.uri
-        self.problem = f"MLflow at {where} is out of reach: {told(error)}"
+        self.problem = f"MLflow at {where} is out of reach: {format_error(error)}"
 
 
 def database_of(uri: str, root: Path) -> Path:

@@ -12,8 +12,8 @@ import numpy as np
 from tasks.shared.artifacts.corpus import Video
 from tasks.shared.artifacts.types import RESULTS, Run
 from tasks.shared.execution.failures import Failure
+from tasks.shared.execution.items import CacheHits
 from tasks.shared.execution.params import Params
-from tasks.shared.execution.reused import Reused
 from tasks.shared.runtime.files import sha256_json
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Candidates:
     retriever: dict[str, Any] | None = None
     failures: list[Failure] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
-    reused: Reused | None = None
+    reused: CacheHits | None = None
 
 
 def dense(
@@ -49,20 +49,20 @@ def dense(
     params: Params,
     take_gpus: Callable[[], object],
 ) -> Candidates:
-    """Candidates of the text retriever: exact inner product over normalised vectors. Says the retriever's licence."""
+    """Candidates of the text retriever: exact inner product over normalised vectors. Prints the retriever's licence."""
     from tasks.shared.retrieval.dense import DenseRetriever
-    from tasks.shared.retrieval.licence import licence_of, said
     from tasks.shared.retrieval.search import search, similarities
+    from tasks.shared.runtime.hub import format_licence, licence_of
 
     retriever = DenseRetriever(params.retriever, params.run.threads, take_gpus)
     if licence := licence_of(retriever.model):
-        print(f"mine: {said(retriever.model.name, licence)}")
-    asked, spoken = retriever.queries(queries), retriever.documents(texts)
+        print(f"mine: {format_licence(retriever.model.name, licence)}")
+    query_vectors, video_vectors = retriever.queries(queries), retriever.documents(texts)
     return Candidates(
-        search(asked, spoken, params.mine.depth),
-        similarities(asked, spoken, judged),
+        search(query_vectors, video_vectors, params.mine.depth),
+        similarities(query_vectors, video_vectors, judged),
         retriever.identity() | {"licence": licence},
-        reused=Reused(retriever.reused, retriever.asked, "vector"),
+        reused=CacheHits(retriever.reused, retriever.asked, "vector"),
     )
 
 
@@ -105,7 +105,7 @@ def omni(
         },
         encoded.failures,
         counts | {"failed": len(encoded.failures)},
-        Reused(encoded.reused, encoded.items, "vector"),
+        CacheHits(encoded.reused, encoded.items, "vector"),
     )
 
 

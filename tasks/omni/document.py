@@ -9,8 +9,7 @@ from pathlib import Path
 from tasks.omni.inputs import SHORTEST_AUDIO, Item
 from tasks.shared.artifacts.document import document_digest
 from tasks.shared.artifacts.media import TABLE, Media, read_audio, read_frames
-from tasks.shared.artifacts.sound import SAMPLE_RATE
-from tasks.shared.artifacts.types import Modality
+from tasks.shared.artifacts.types import SAMPLE_RATE, Modality
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import sha256_file, sha256_text
 

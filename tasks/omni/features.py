@@ -16,7 +16,7 @@ from functools import cache
 import numpy as np
 import torch
 
-from tasks.shared.artifacts.sound import SAMPLE_RATE
+from tasks.shared.artifacts.types import SAMPLE_RATE
 from tasks.shared.runtime.errors import UserError
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)  # of OpenAI's CLIP

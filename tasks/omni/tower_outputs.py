@@ -1,4 +1,4 @@
-"""Tower outputs: computed once by frozen towers, and augmented without passing through the towers again.
+"""Tower outputs: computed once by frozen towers, and augmented without is_transient through the towers again.
 
 LoRA training shows a document to the model once an epoch and once for each query that it is a negative of, twice
 each time under gradient caching; frozen towers would repeat the same work every time. A tower output can take the

@@ -8,7 +8,7 @@ from typing import Any
 
 from tasks.lineage.lineage import Lineage
 from tasks.lineage.open import published
-from tasks.shared.artifacts import corpus, losses, media, models, negatives, scores, transcripts
+from tasks.shared.artifacts import corpus, losses, media, models, negatives, runs, scores, transcripts
 from tasks.shared.artifacts.corpus import Qrels, Query, Video
 from tasks.shared.artifacts.index import IndexManifest, read_index_manifest
 from tasks.shared.artifacts.media import Media
@@ -84,7 +84,7 @@ def read_evidence(root: Path = RESULTS) -> Evidence:
     for one in scores.read_per_query(folder):
         ndcg.setdefault(one.system, {})[one.query_id] = one.values[HEADLINE]
     queries = {query.query_id: query for query in corpus.read_queries(root / "corpus" / "queries.parquet")}
-    ran = [name for name in scores.SYSTEMS if (folder / scores.RUNS / f"{name}.trec").is_file()]
+    ran = [name for name in scores.SYSTEMS if (folder / runs.RUNS / f"{name}.trec").is_file()]
     training = models.read_training(root)
     return Evidence(
         root=root,
@@ -102,7 +102,7 @@ def read_evidence(root: Path = RESULTS) -> Evidence:
         recogniser=read_json(root / "transcribe" / RECOGNISER),
         scores=scores.read_scores(folder),
         ndcg=ndcg,
-        runs={name: scores.read_run(name, folder) for name in ran},
+        runs={name: runs.read_run(name, folder) for name in ran},
         failures=[
             (stage, one)
             for stage in STAGES

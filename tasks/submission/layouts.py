@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tasks.shared.artifacts.corpus import read_queries, read_videos
-from tasks.shared.artifacts.scores import read_run
+from tasks.shared.artifacts.runs import read_run
 from tasks.shared.artifacts.types import RESULTS, Run
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import write_text

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.shared.artifacts.sound import SAMPLE_RATE
+from tasks.shared.artifacts.types import SAMPLE_RATE
 
 Wave = NDArray[np.float64]
 

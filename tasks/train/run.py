@@ -28,11 +28,10 @@ from tasks.shared.artifacts.losses import as_metrics, read_losses
 from tasks.shared.artifacts.models import ADAPTER, Training, write_training
 from tasks.shared.artifacts.negatives import FILE, MinedQuery, read_negatives
 from tasks.shared.artifacts.types import RESULTS
-from tasks.shared.execution.items import ENTRY, ItemStore
+from tasks.shared.execution.items import ENTRY, CacheHits, ItemStore
 from tasks.shared.execution.params import Params, load_params
 from tasks.shared.execution.pipeline import read_stages
 from tasks.shared.execution.plan import Item, Plan
-from tasks.shared.execution.reused import Reused
 from tasks.shared.execution.stage import StageRun, limit_threads
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import files_under, link_or_copy, write_text
@@ -84,7 +83,7 @@ def _train(stage: StageRun, mined: list[MinedQuery], ranks: Ranks) -> None:
     store = training_store(stage.params, stage.spec.params, ranks.count)
     key = store.key(training_set.digest())
     finished = store.get(key)
-    stage.reused = Reused(int(finished is not None), 1, "training")
+    stage.reused = CacheHits(int(finished is not None), 1, "training")
     if finished is None:
         finished = _learn(stage, training_set, store, key, ranks)
     else:

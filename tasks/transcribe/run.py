@@ -13,16 +13,16 @@ from tasks.shared.artifacts.rows import refuse
 from tasks.shared.artifacts.transcripts import Transcript, read_transcripts, write_transcripts
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.failures import write_failures
+from tasks.shared.execution.items import CacheHits
 from tasks.shared.execution.params import Params
 from tasks.shared.execution.plan import Plan
-from tasks.shared.execution.reused import Reused
 from tasks.shared.execution.stage import StageRun
 from tasks.transcribe import reader, screen, speech
-from tasks.transcribe.part import Part
+from tasks.transcribe.result import StepResult
 
 
 def plan(params: Params, root: Path = RESULTS) -> list[Plan[Any]]:
-    """What there is to hear and to read of the media in a results folder."""
+    """The tracks to transcribe and the videos whose on-screen text is to be read, of a results folder."""
     media, found = read_media(root / "extract"), list[Plan[Any]]()
     if params.transcribe.source == "whisper":
         found.append(speech.plan(params, media))
@@ -50,17 +50,17 @@ def run(stage: StageRun) -> None:
     params, media = stage.params.transcribe, read_media()
     refuse(mismatched(media, read_videos(RESULTS / "corpus" / "manifest.parquet")))
     if params.ocr == "rapidocr":
-        reader.check_installed()  # before hours of listening
-    said = speech.hear(stage, media) if params.source == "whisper" else speech.take_shipped(stage, media)
-    seen = Part[Transcript]()
+        reader.check_installed()  # before hours of transcription
+    spoken = speech.transcribe_tracks(stage, media) if params.source == "whisper" else speech.take_shipped(stage, media)
+    written = StepResult()
     if params.ocr != "none":
-        seen = screen.read_screens(stage, media) if params.ocr == "rapidocr" else screen.take_shipped(stage, media)
-    written = {**seen.found, **said.found}
-    write_transcripts(stage.out, [_with_screen(one, seen.found.get(video_id)) for video_id, one in written.items()])
-    write_failures(stage.out, [*said.failures, *seen.failures])
-    if items := said.items + seen.items:
-        unit = "item" if seen.items else "track"
-        stage.reused = Reused(said.reused + seen.reused, items, unit)
+        written = screen.read_screens(stage, media) if params.ocr == "rapidocr" else screen.take_shipped(stage, media)
+    found = {**written.found, **spoken.found}
+    write_transcripts(stage.out, [_with_screen(one, written.found.get(video_id)) for video_id, one in found.items()])
+    write_failures(stage.out, [*spoken.failures, *written.failures])
+    if items := spoken.items + written.items:
+        unit = "item" if written.items else "track"
+        stage.reused = CacheHits(spoken.reused + written.reused, items, unit)
 
 
 def _with_screen(one: Transcript, screen: Transcript | None) -> Transcript:

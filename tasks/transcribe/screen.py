@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import av
@@ -21,8 +21,9 @@ from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_json
 from tasks.shared.runtime.progress import progress
 from tasks.transcribe import reader
-from tasks.transcribe.lines import distinct_lines
-from tasks.transcribe.part import Part
+from tasks.transcribe.result import StepResult
+
+SHORTEST = 3  # letters of a line that another one may continue
 
 
 def plan(media: Mapping[str, Media], root: Path = RESULTS) -> Plan[reader.Source]:
@@ -42,7 +43,7 @@ def plan(media: Mapping[str, Media], root: Path = RESULTS) -> Plan[reader.Source
     return Plan(store, items)
 
 
-def read_screens(stage: StageRun, media: Mapping[str, Media]) -> Part[Transcript]:
+def read_screens(stage: StageRun, media: Mapping[str, Media]) -> StepResult:
     """Read every video that has a picture; what was read before is taken from the item store."""
     planned = plan(media)
     stage.components += reader.PACKAGES
@@ -57,10 +58,10 @@ def read_screens(stage: StageRun, media: Mapping[str, Media]) -> Part[Transcript
     }
     stage.counts |= {**_counts(found), "not_read": len(outcome.failures)}
     stage.metrics |= {"items/read": len(found) - outcome.reused}
-    return Part(found, outcome.failures, outcome.reused, planned.size)
+    return StepResult(found, outcome.failures, outcome.reused, planned.size)
 
 
-def take_shipped(stage: StageRun, media: Mapping[str, Media]) -> Part[Transcript]:
+def take_shipped(stage: StageRun, media: Mapping[str, Media]) -> StepResult:
     """The on-screen text that the dataset ships. Raises UserError where it ships none."""
     found = {
         one.video_id: _transcript(one.video_id, one.frames, shipped_sha256=one.digest())
@@ -70,7 +71,7 @@ def take_shipped(stage: StageRun, media: Mapping[str, Media]) -> Part[Transcript
     if media and not found:
         raise UserError("transcribe.ocr: no on-screen text is shipped beside these videos; set it to rapidocr or none")
     stage.counts |= {**_counts(found), "without_ocr": len(media) - len(found)}
-    return Part(found)
+    return StepResult(found)
 
 
 def _transcript(video_id: str, frames: list[str], **digests: str) -> Transcript:
@@ -79,3 +80,38 @@ def _transcript(video_id: str, frames: list[str], **digests: str) -> Transcript:
 
 def _counts(found: Mapping[str, Transcript]) -> dict[str, int]:
     return {"read": len(found), "without_text": sum(not one.ocr for one in found.values())}
+
+
+def distinct_lines(frames: Iterable[str]) -> list[str]:
+    """The lines of text in a video's frames, each once, in the order of their first appearance.
+
+    The same sign, logo or subtitle stands in many frames, read a little differently now and then. Lines are compared
+    by their letters and digits alone, without case. A line that was in any earlier frame is left out. So is a line
+    that is part of a line in the frame just before (half faded, half hidden). A line that continues one of the frame
+    just before (written letter by letter) replaces it.
+    """
+    lines: list[str] = []
+    place: dict[str, int] = {}  # of a line that is kept, by its letters
+    seen: set[str] = set()
+    before: list[str] = []
+    for frame in frames:
+        now = []
+        for line in frame.split("\n"):
+            letters = "".join(one for one in line.casefold() if one.isalnum())
+            if not letters:
+                continue
+            now.append(letters)
+            if letters in seen:
+                continue
+            seen.add(letters)
+            if any(letters in other for other in before):
+                continue
+            grown = next((one for one in before if len(one) >= SHORTEST and one in place and one in letters), None)
+            if grown is None:
+                place[letters] = len(lines)
+                lines.append(" ".join(line.split()))
+            else:
+                place[letters] = place.pop(grown)
+                lines[place[letters]] = " ".join(line.split())
+        before = now
+    return lines

@@ -1,4 +1,4 @@
-"""What is said in the videos: heard by Whisper, or as the dataset ships it."""
+"""What is said in the videos: recognised by Whisper, or as the dataset ships it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tasks.shared.runtime.files import write_json
 from tasks.shared.runtime.gpu import visible_gpus
 from tasks.shared.runtime.models import resolve_model
 from tasks.shared.runtime.progress import Bar, progress
-from tasks.transcribe.part import Part
 from tasks.transcribe.recogniser import Recogniser, read_transcript
+from tasks.transcribe.result import StepResult
 
 MODEL = "model.json"
 
@@ -44,8 +44,8 @@ def plan(params: Params, media: Mapping[str, Media]) -> Plan[Media]:
     return Plan(store, [Item(one.video_id, store.key(str(one.audio_sha256)), one) for one in tracks], "track")
 
 
-def hear(stage: StageRun, media: Mapping[str, Media]) -> Part[Transcript]:
-    """Transcribe every audio track; what was heard before by the same model is taken from the item store."""
+def transcribe_tracks(stage: StageRun, media: Mapping[str, Media]) -> StepResult:
+    """Transcribe every audio track; what the same model transcribed before is taken from the item store."""
     params, threads = stage.params.transcribe, stage.params.run.threads
     model = resolve_model(params.model, params.revision, "transcribe")
     planned = plan(stage.params, media)
@@ -65,19 +65,19 @@ def hear(stage: StageRun, media: Mapping[str, Media]) -> Part[Transcript]:
     outcome = process("transcribe", planned, transcribe, workers=1, prepare=load)
     refuse_too_many(outcome.failures, planned.size, stage.params.run.max_failed_fraction, "transcribe")
     entries = progress(outcome.done.items(), "collect", unit="track")
-    heard = {video_id: read_transcript(media[video_id], entry) for video_id, entry in entries}
+    found = {video_id: read_transcript(media[video_id], entry) for video_id, entry in entries}
     write_json(stage.out / MODEL, {"model": params.model, "revision": params.revision, "digest": model.digest()})
     stage.counts |= {
         "tracks": planned.size,
-        "transcribed": len(heard),
-        "without_speech": sum(not one.text for one in heard.values()),
+        "transcribed": len(found),
+        "without_speech": sum(not one.text for one in found.values()),
         "failed": len(outcome.failures),
     }
-    stage.metrics |= {"items/heard": len(heard) - outcome.reused}
-    return Part(heard, outcome.failures, outcome.reused, planned.size)
+    stage.metrics |= {"items/heard": len(found) - outcome.reused}
+    return StepResult(found, outcome.failures, outcome.reused, planned.size)
 
 
-def take_shipped(stage: StageRun, media: Mapping[str, Media]) -> Part[Transcript]:
+def take_shipped(stage: StageRun, media: Mapping[str, Media]) -> StepResult:
     """The transcripts that the dataset ships, without times and language. Raises UserError where it ships none."""
     found = {
         one.video_id: Transcript(
@@ -94,4 +94,4 @@ def take_shipped(stage: StageRun, media: Mapping[str, Media]) -> Part[Transcript
         "without_speech": sum(not one.text for one in found.values()),
         "without_transcript": len(media) - len(found),
     }
-    return Part(found)
+    return StepResult(found)

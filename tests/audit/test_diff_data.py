@@ -53,17 +53,18 @@ def test_every_kind_of_change_is_named(tmp_path: Path) -> None:
     unknown: list[str] = []
     found = data_difference(Pair(published(a), published(b)), unknown)
     assert not unknown
-    assert found.videos and found.queries and found.media and found.transcripts
-    assert (found.videos.added, found.videos.removed) == (["new"], ["gone"])
-    changed = {one.item_id: [(each.key, each.a, each.b) for each in one.fields] for one in found.videos.changed}
+    videos, queries, train, judged, media, transcripts = found.values()
+    assert videos and queries and judged and media and transcripts
+    assert (videos.added, videos.removed) == (["new"], ["gone"])
+    changed = {item: [(one.key, one.a, one.b) for one in of] for item, of in videos.changed.items()}
     assert changed == {"v": [("sha256", "1", "2")], "w": [("caption", None, "سيل\x1b[2J")]}
-    assert [one.item_id for one in found.queries.changed if one.has("text")] == ["q"] and found.queries.equal == 1
-    assert found.judgments["train"] is not None and found.judgments["train"].same_bytes
-    judged = found.judgments["test"]
-    assert judged is not None
-    assert (judged.added, judged.removed, [one.item_id for one in judged.changed]) == (["q w"], ["r v"], ["q v"])
-    assert [(one.item_id, one.has("frames_sha256")) for one in found.media.changed] == [("v", True)]
-    assert [one.item_id for one in found.transcripts.changed] == ["w"]
+    assert {item: [one.key for one in of] for item, of in queries.changed.items()} == {
+        "q": ["text"]
+    } and queries.equal == 1
+    assert train is not None and train.same_bytes
+    assert (judged.added, judged.removed, [*judged.changed]) == (["q w"], ["r v"], ["q v"])
+    assert {item: [one.key for one in of] for item, of in media.changed.items()} == {"v": ["frames_sha256"]}
+    assert [*transcripts.changed] == ["w"]
 
 
 def test_a_table_of_another_version_is_said_and_the_rest_is_compared(tmp_path: Path) -> None:
@@ -72,5 +73,6 @@ def test_a_table_of_another_version_is_said_and_the_rest_is_compared(tmp_path: P
     (b / "results/corpus/manifest.parquet").write_bytes((b / "results/corpus/queries.parquet").read_bytes())
     unknown: list[str] = []
     found = data_difference(Pair(published(a), published(b)), unknown)
-    assert found.videos is None and found.queries is not None and len(found.queries.changed) == 1
+    queries = found["queries"]
+    assert found["videos"] is None and queries is not None and len(queries.changed) == 1
     assert len(unknown) == 1 and unknown[0].startswith("videos: B: ") and "no column video_id" in unknown[0]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import permutation_test
 
-from tasks.audit.diff.effect import EffectDifference, Values, effect
+from tasks.audit.diff.effect import EffectDifference, Values, compare_scores
 from tasks.shared.artifacts.corpus import Query
 from tasks.shared.artifacts.scores import HEADLINE, MEASURES
 from tasks.shared.runtime.errors import UserError
@@ -25,7 +25,7 @@ def values(**systems: dict[str, float]) -> Values:
 
 
 def compared(a: Values, b: Values, queries: dict[str, Query] | None = None) -> EffectDifference:
-    return effect(a, b, queries or {}, SETTINGS)
+    return compare_scores(a, b, queries or {}, SETTINGS)
 
 
 def test_means_pairs_and_moves_by_hand() -> None:
@@ -102,7 +102,7 @@ def test_time_grows_with_the_queries_and_not_faster() -> None:
             for _ in range(2)
         ]
         start = time.process_time()
-        found = effect(*sides, {}, {"resamples": 20, "permutations": 20, "seed": 1})
+        found = compare_scores(*sides, {}, {"resamples": 20, "permutations": 20, "seed": 1})
         assert found.paired["tuned"].queries == count and len(found.moves) == count
         assert found.moves[0].a == sides[0]["tuned"][found.moves[0].query_id][HEADLINE]
         return time.process_time() - start

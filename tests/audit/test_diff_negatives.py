@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-from tasks.audit.diff.mined import compared
-from tasks.audit.diff.trained import shown
+from tasks.audit.diff.negatives import compare_negatives
+from tasks.audit.diff.training import compare_exposures
 from tasks.shared.artifacts.negatives import Dropped, MinedQuery, Negative
 
 
@@ -22,7 +22,7 @@ def test_what_became_of_each_negative() -> None:
         query("only b", "x"),
         query("same", "x"),
     ]
-    found = compared(a, b, {"q": "words"})
+    found = compare_negatives(a, b, {"q": "words"})
     assert (found.queries, found.affected, found.kept, found.lost, found.gained) == (2, 1, 2, 2, 1)
     assert found.lost_to == {"dropped by margin": 1, "judged positive": 1}
     assert found.gained_from == {"dropped by margin": 1}
@@ -32,7 +32,7 @@ def test_what_became_of_each_negative() -> None:
     (changed,) = found.by_query
     assert (changed.text, changed.positives_added) == ("words", ["z"])
     assert [(one.video_id, one.rank, one.elsewhere) for one in changed.gained] == [("m", 2, "dropped by margin")]
-    assert [(one.video_id, one.a, one.b) for one in changed.drops] == [("m", "margin", None), ("x", None, "margin")]
+    assert [(one.key, one.a, one.b) for one in changed.drops] == [("m", "margin", None), ("x", None, "margin")]
 
 
 def test_sets_agree_with_plain_set_algebra() -> None:
@@ -43,7 +43,7 @@ def test_sets_agree_with_plain_set_algebra() -> None:
 
     a, b = mining(), mining()
     pairs_a, pairs_b = ({(one.query_id, each.video_id) for one in side for each in one.negatives} for side in (a, b))
-    found = compared(a, b, {})
+    found = compare_negatives(a, b, {})
     assert found.kept == len(pairs_a & pairs_b)
     assert {(one.query_id, each.video_id) for one in found.by_query for each in one.lost} == pairs_a - pairs_b
     assert {(one.query_id, each.video_id) for one in found.by_query for each in one.gained} == pairs_b - pairs_a
@@ -54,7 +54,7 @@ def test_sets_agree_with_plain_set_algebra() -> None:
 def test_exposures_by_role() -> None:
     a = {("q", "v", "positive"): [1, 2], ("q", "w", "mined"): [1], ("q", "x", "mined"): [2]}
     b = {("q", "v", "positive"): [1, 3], ("q", "w", "drawn"): [1, 1], ("q", "x", "mined"): [2]}
-    found = shown(a, b)  # type: ignore[arg-type]
+    found = compare_exposures(a, b)  # type: ignore[arg-type]
     assert found.other_steps == 1
-    told = {role: (one.kept, one.lost, one.gained, one.times_a, one.times_b) for role, one in found.roles.items()}
+    told = {role: tuple(counts.values()) for role, counts in found.roles.items()}
     assert told == {"positive": (1, 0, 0, 2, 2), "mined": (1, 1, 0, 2, 1), "drawn": (0, 0, 1, 0, 2)}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tasks.audit.diff.headline import headline
+from tasks.audit.diff.answer import headline
 from tasks.audit.diff.pair import Pair
-from tasks.audit.diff.stages import StageDifference, _environments, stage_differences
+from tasks.audit.diff.stages import StageDifference, environments, stage_differences
 from tasks.lineage.model import Execution, Run
 from tests.audit.states import made, state
 
@@ -93,7 +93,7 @@ def test_the_same_result_by_other_code_hands_on_the_same_content() -> None:
     assert found["transcribe"].kind == "parts" and found["transcribe"].same_result
     assert found["mine"].kind == "parts" and not found["mine"].same_result
     said = headline(list(found.values()), None, scored=True)
-    assert said.startswith("they part at mine: mine.margin null -> 0.05; same result, made otherwise: transcribe;")
+    assert said.startswith("they part at mine: mine.margin null -> 0.05; same result, made differently: transcribe;")
     alike = compared(chain("1", None), chain("2", None))
     assert alike["mine"].kind == "parts" and alike["mine"].same_result and not alike["mine"].own
 
@@ -130,5 +130,5 @@ def test_environments_differ_only_where_no_run_has_what_another_had() -> None:
 
     a = runs({"env.host": "one", "env.python": "3.11"}, {"env.host": "two", "env.python": "3.11"})
     b = runs({"env.host": "two", "env.python": "3.12", "git.commit": "x"})
-    found = _environments(a, b)
+    found = environments(a, b)
     assert [(one.key, one.a, one.b) for one in found] == [("env.python", ["3.11"], ["3.12"])]

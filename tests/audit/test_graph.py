@@ -23,7 +23,8 @@ from tasks.audit.text import as_json
 from tasks.lineage.score import resolve
 from tasks.shared.artifacts.corpus import read_queries, read_videos
 from tasks.shared.artifacts.exposures import read_exposures
-from tasks.shared.artifacts.scores import read_run, read_scores
+from tasks.shared.artifacts.runs import read_run
+from tasks.shared.artifacts.scores import read_scores
 from tasks.shared.runtime.files import sha256_file
 from tests.project import Project
 

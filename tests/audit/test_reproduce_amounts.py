@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from tasks.audit.reproduce.amounts import Amount, amount
 from tasks.shared.artifacts.scores import MEASURES, QueryScores, write_per_query
 from tasks.shared.artifacts.vectors import Vectors, write_vectors
-from tasks.shared.runtime.files import write_parquet
+from tasks.shared.runtime.parquet import write_parquet
 
 
 def test_weights(tmp_path: Path) -> None:

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from tasks.audit import lineage
-from tasks.audit.reproduce import external
-from tasks.audit.reproduce.external import altered
+from tasks.audit.reproduce.inputs import altered, check, external_files
+from tasks.lineage import open as lineage
 from tasks.lineage.lineage import Lineage
 from tasks.shared.artifacts.corpus import Video, write_videos
 from tasks.shared.artifacts.publish import write_manifest
@@ -87,18 +86,18 @@ def of_a_folder(workspace: Workspace) -> Lineage:
 
 
 def test_videos_and_tables_of_a_folder(of_a_folder: Lineage) -> None:
-    recorded = external.read(of_a_folder, ["corpus"])
+    recorded = external_files(of_a_folder, ["corpus"])
     assert recorded.keys() == {"videos/a.mp4", "videos/metadata.jsonl"}
-    assert external.check(of_a_folder, ["corpus"], recorded, Path()) == []
+    assert check(of_a_folder, ["corpus"], recorded, Path()) == []
     Path("videos/a.mp4").write_bytes(b"b")
     with pytest.raises(UserError, match=r"videos/a.mp4 has sha256 .* was recorded; the score was made of other bytes"):
-        external.check(of_a_folder, ["corpus"], recorded, Path())
+        check(of_a_folder, ["corpus"], recorded, Path())
     Path("videos/a.mp4").unlink()
     with pytest.raises(UserError, match=r"videos/a.mp4 is missing"):
-        external.check(of_a_folder, ["corpus"], recorded, Path())
+        check(of_a_folder, ["corpus"], recorded, Path())
 
 
 def test_a_list_of_videos_that_was_altered_is_not_believed(of_a_folder: Lineage) -> None:
     write_videos(Path("results/corpus/manifest.parquet"), [])
     with pytest.raises(UserError, match=r"manifest.parquet of workspace is altered"):
-        external.read(of_a_folder, ["corpus"])
+        external_files(of_a_folder, ["corpus"])

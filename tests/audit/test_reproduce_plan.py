@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.audit.reproduce import environment
-from tasks.audit.reproduce.params import changed
+from tasks.audit.reproduce.params import other_environment, params_changed
 from tasks.audit.reproduce.plan import Plan, make_plan
 from tasks.lineage.open import workspace
 from tasks.shared.execution.tracking import environment_tags
@@ -90,11 +89,23 @@ def test_a_file_that_was_not_there_yet_makes_another_commit(small: SmallGit) -> 
     assert plan(small).found.commit == before
 
 
+def test_an_empty_file_that_only_the_manifest_names(small: SmallGit) -> None:
+    """The `__init__.py` of a package that a stage imports from is its code, and no dependency in dvc.yaml."""
+    small.publish()
+    for stage in ("mine", "evaluate"):
+        path = Path(f"results/{stage}/manifest.json")
+        manifest = read_json(path)
+        code = manifest["code"] | {"tasks/__init__.py": sha256_file(Path("tasks/__init__.py"))}
+        inputs = {one: {**entry, "sha256": sha256_file(Path(one))} for one, entry in manifest["inputs"].items()}
+        write_json(path, manifest | {"code": code, "inputs": inputs})
+    assert plan(small).found.commit == git.head()
+
+
 def test_another_order_of_modalities_is_no_other_param() -> None:
     recorded = {"train": {"modalities": ["text", "audio"]}, "document": {"test_text": ["title", "caption"]}}
     written = {"train": {"modalities": ["audio", "text"]}, "document": {"test_text": ["caption", "title"]}}
-    assert changed(written, recorded) == {"document.test_text": ['["caption","title"]', '["title","caption"]']}
-    assert changed(written | {"train": {"modalities": ["audio"]}}, recorded).keys() == {
+    assert params_changed(written, recorded) == {"document.test_text": ['["caption","title"]', '["title","caption"]']}
+    assert params_changed(written | {"train": {"modalities": ["audio"]}}, recorded).keys() == {
         "document.test_text", "train.modalities"
     }  # fmt: skip
 
@@ -215,11 +226,11 @@ def test_environment(small: SmallGit) -> None:
         "mine": [run_of("mine", "", "", **here)],
         "evaluate": [run_of("evaluate", "", "", **here | {"env.python": "3.2.1", "env.host": "elsewhere"})],
     }
-    assert environment.differences(manifests, {}) == []
+    assert other_environment(manifests, {}) == []
     numpy = manifests["mine"].components["numpy"]
     manifests["mine"].components["numpy"] = "1.2.3"
     manifests["evaluate"].components["no-such-package"] = "4.5"
-    found = {one.what: one for one in environment.differences(manifests, runs)}
+    found = {one.what: one for one in other_environment(manifests, runs)}
     assert found.keys() == {"numpy", "no-such-package", "env.python"}
     assert (found["numpy"].recorded, found["numpy"].here, found["numpy"].stages) == ("1.2.3", numpy, ["mine"])
     assert found["no-such-package"].here is None

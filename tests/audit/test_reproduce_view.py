@@ -6,19 +6,20 @@ from dataclasses import replace
 
 import pytest
 
+from tasks.audit.change import Change
 from tasks.audit.reproduce.amounts import Amount
-from tasks.audit.reproduce.answer import EXIT, Reproduction, outcome
-from tasks.audit.reproduce.compare import FileDifference, StageResult, Verdict
-from tasks.audit.reproduce.environment import Difference
-from tasks.audit.reproduce.scores import Asked, Moved, ScoreResult, SystemScore
+from tasks.audit.reproduce.compare import Comparison, FileDifference, Verdict
+from tasks.audit.reproduce.params import OtherEnvironment
+from tasks.audit.reproduce.reproduce import EXIT, Reproduction, outcome
+from tasks.audit.reproduce.scores import Asked, ScoreResult, SystemScore
 from tasks.audit.reproduce.view import headline, show_answer
 
 SAME = ScoreResult(identical=True, systems=[])
 OTHER = ScoreResult(identical=False, systems=[])
 
 
-def stage(name: str, verdict: Verdict) -> StageResult:
-    return StageResult(name, verdict, "ab" * 32, "cd" * 32 if verdict != "not made" else None, files=2)
+def stage(name: str, verdict: Verdict) -> Comparison:
+    return Comparison(name, verdict, "ab" * 32, "cd" * 32 if verdict != "not made" else None, files=2)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,7 @@ def stage(name: str, verdict: Verdict) -> StageResult:
         (0, ["same outputs, another manifest", "same outputs, another manifest"], SAME, "identical score"),
         (0, ["differs", "differs"], OTHER, "differs"),
         (0, ["differs"], None, "differs"),
-        (0, ["differs"], ScoreResult(None, [], untold="no numbers"), "differs"),
+        (0, ["differs"], ScoreResult(None, [], reason="no numbers"), "differs"),
         (0, ["identical bytes", "not made"], None, "did not run through"),
         (1, ["identical bytes", "identical bytes"], SAME, "did not run through"),
     ],
@@ -52,7 +53,9 @@ def answer() -> Reproduction:
         "cd" * 32,
         Amount("vectors", 3, 9, 1e-7, 0.5, "v\x1b[1m"),
     )
-    tuned = SystemScore("tuned", {"nDCG@10": (0.5, 0.25)}, 8, 1, 1.0, 0.125, [Moved("q\x1b[31mred[bold]", 1.0, None)])
+    tuned = SystemScore(
+        "tuned", {"nDCG@10": (0.5, 0.25)}, 8, 1, 1.0, 0.125, [Change("q\x1b[31mred[bold]", "removed", 1.0, None)]
+    )
     return Reproduction(
         outcome="differs",
         state="workspace",
@@ -64,7 +67,7 @@ def answer() -> Reproduction:
         params_changed={"mine.keep": [3, 5]},
         stages=[stage("mine", "identical bytes"), replace(stage("encode", "differs"), differing=[differing])],
         score=ScoreResult(False, [tuned], Asked("nDCG@10 of tuned", 0.5, 0.25)),
-        environment=[Difference("torch", "1.0", None, ["encode"])],
+        environment=[OtherEnvironment("torch", "1.0", None, ["encode"])],
         external=4,
         linked=["data/videos"],
         notes=["a note"],

@@ -17,7 +17,8 @@ from tasks.audit.trace.pair import gain_at_10
 from tasks.shared.artifacts.corpus import read_qrels, read_queries
 from tasks.shared.artifacts.exposures import Altered, read_exposures, write_altered
 from tasks.shared.artifacts.media import read_media
-from tasks.shared.artifacts.scores import read_per_query, read_run, read_scores
+from tasks.shared.artifacts.runs import read_run
+from tasks.shared.artifacts.scores import read_per_query, read_scores
 from tasks.shared.artifacts.transcripts import read_transcripts
 from tasks.shared.runtime.files import sha256_file
 from tests.project import STAGES, Project

@@ -14,7 +14,7 @@ from benchmarks.omni_gpu import contrast, prepare_training
 from benchmarks.omni_shapes import TINY, build, sizes
 from tasks.omni.inputs import Item
 from tasks.omni.work import embed
-from tasks.shared.artifacts.sound import SAMPLE_RATE
+from tasks.shared.artifacts.types import SAMPLE_RATE
 
 
 @pytest.fixture

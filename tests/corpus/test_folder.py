@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from conftest import make_video
 
-from tasks.corpus.check import checked
-from tasks.corpus.folder import id_of, list_files, read_folder
+from tasks.corpus.check import checked, id_of
+from tasks.corpus.folder import list_files, read_folder
 from tasks.shared.artifacts.corpus import Judgment
 from tasks.shared.runtime.errors import UserError
 

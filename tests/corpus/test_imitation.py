@@ -13,7 +13,8 @@ from tasks.corpus.run import run as corpus
 from tasks.evaluate.run import run as evaluate
 from tasks.extract.run import run as extract
 from tasks.shared.artifacts.corpus import read_qrels, read_queries, read_videos
-from tasks.shared.artifacts.scores import read_run, read_scores
+from tasks.shared.artifacts.runs import read_run
+from tasks.shared.artifacts.scores import read_scores
 from tasks.shared.artifacts.shipped import read_shipped
 from tasks.shared.artifacts.transcripts import read_transcripts
 from tasks.shared.artifacts.vectors import Kind, Vectors, write_vectors

@@ -54,7 +54,7 @@ VIDEOS = [
     _video("words", title=TEXTS[1], language="en", video_type="raw"),
     _video("unnamed"),
     _video("broken", title="broken", language="en", video_type="raw"),
-    _video("taught", title="flood", language="en", video_type="raw", split="train"),
+    _video("routing", title="flood", language="en", video_type="raw", split="train"),
 ]
 QUERIES = [
     Query("q1", "flood in the harbour", "en", "base", "test", None),
@@ -68,7 +68,7 @@ def publish_archive(*, trained: bool = True, queries: bool = True) -> None:
     """Write results/corpus, extract, transcribe, base and train into the working directory."""
     publish_corpus({}, queries=queries)
     media = [publish_media(name, set(parts)) for name, parts in MEDIA.items()]
-    write_media(RESULTS / "extract", [*media, publish_media("taught", {"frames"})])
+    write_media(RESULTS / "extract", [*media, publish_media("routing", {"frames"})])
     said = {"both": "the water rises", "radio": "", "unnamed": ""}
     write_transcripts(RESULTS / "transcribe", [Transcript(name, text, None, 0.0, []) for name, text in said.items()])
     shutil.copytree(weights() / "model", RESULTS / "base" / "model")

@@ -22,14 +22,15 @@ from tasks.omni.loading import load_embedder
 from tasks.omni.lora import load_adapter
 from tasks.omni.work import embed
 from tasks.shared.artifacts.document import document_text
-from tasks.shared.artifacts.index import Index, read_index_manifest
+from tasks.shared.artifacts.index import read_index_manifest
 from tasks.shared.artifacts.indexed import read_indexed
 from tasks.shared.artifacts.media import read_audio, read_frames, read_media, write_media
-from tasks.shared.artifacts.sound import SAMPLE_RATE
 from tasks.shared.artifacts.transcripts import read_transcripts
+from tasks.shared.artifacts.types import SAMPLE_RATE
 from tasks.shared.artifacts.vectors import read_vectors
 from tasks.shared.execution.failures import read_failures
 from tasks.shared.execution.params import load_params
+from tasks.shared.retrieval.index import Index
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import sha256_file
 from tests.conftest import Workspace

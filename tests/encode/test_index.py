@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from tasks.shared.artifacts.corpus import Video
-from tasks.shared.artifacts.index import Encoding, Index, describe, write_index
+from tasks.shared.artifacts.index import Encoding, describe, write_index
 from tasks.shared.artifacts.transcripts import Transcript
 from tasks.shared.artifacts.vectors import Vectors
+from tasks.shared.retrieval.index import Index
 from tasks.shared.runtime.errors import UserError
 
 ENCODING = Encoding("tuned", "c" * 64, "float32", 512, 512, "end")

@@ -89,10 +89,10 @@ def test_routing_is_taught_by_the_training_split_and_nothing_else_is_shown(archi
     for system in ("tuned", "base"):
         assert read_vectors(system, "training_queries").ids == ["taught_q"]
         assert read_vectors(system, "queries").ids == ["q1", "q2"]
-        assert read_vectors(system, "training_videos", view="text").ids == ["taught"]
-        assert read_vectors(system, "training_videos", view="video").ids == ["taught"]
-        assert "taught" not in read_vectors(system, "videos", view="text").ids
-        assert "taught" not in read_vectors(system, "videos").ids
+        assert read_vectors(system, "training_videos", view="text").ids == ["routing"]
+        assert read_vectors(system, "training_videos", view="video").ids == ["routing"]
+        assert "routing" not in read_vectors(system, "videos", view="text").ids
+        assert "routing" not in read_vectors(system, "videos").ids
     names = {path.name for path in (OUT / "vectors").iterdir() if path.name.startswith("base")}
     assert names == {
         f"base.{one}.parquet"

@@ -12,7 +12,8 @@ from tasks.evaluate.run import run
 from tasks.shared.artifacts.corpus import Judgment, read_qrels, write_qrels
 from tasks.shared.artifacts.directions import DIRECTIONS, read_ranked
 from tasks.shared.artifacts.fusion import read_fused
-from tasks.shared.artifacts.scores import SYSTEMS, as_metrics, read_per_query, read_run, read_scores
+from tasks.shared.artifacts.runs import read_run
+from tasks.shared.artifacts.scores import SYSTEMS, as_metrics, read_per_query, read_scores
 from tasks.shared.artifacts.vectors import VIEWS, Vectors, write_vectors
 from tasks.shared.runtime.errors import UserError
 from tests.conftest import Workspace

@@ -14,7 +14,8 @@ import pytrec_eval
 
 from tasks.evaluate.run import run
 from tasks.shared.artifacts.corpus import read_qrels
-from tasks.shared.artifacts.scores import MEASURES, SYSTEMS, read_per_query, read_run, read_scores
+from tasks.shared.artifacts.runs import read_run
+from tasks.shared.artifacts.scores import MEASURES, SYSTEMS, read_per_query, read_scores
 from tasks.shared.artifacts.vectors import Kind, Vectors, read_vectors, write_vectors
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import sha256_text

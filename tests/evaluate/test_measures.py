@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from tasks.evaluate.measures import means, per_query
 from tasks.shared.artifacts.corpus import Judgment, Qrels, read_qrels, write_qrels
-from tasks.shared.artifacts.scores import MEASURES, read_run, write_run
+from tasks.shared.artifacts.runs import read_run, write_run
+from tasks.shared.artifacts.scores import MEASURES
 from tasks.shared.artifacts.types import Run
 from tasks.shared.retrieval.search import ranked
 

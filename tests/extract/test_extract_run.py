@@ -16,8 +16,8 @@ from tasks.extract.run import plan, run
 from tasks.shared.artifacts.corpus import Video, write_videos
 from tasks.shared.artifacts.media import read_audio, read_frames, read_media
 from tasks.shared.execution.failures import read_failures
+from tasks.shared.execution.items import CacheHits, read_cache_hits
 from tasks.shared.execution.params import load_params
-from tasks.shared.execution.reused import Reused, read_reused
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.progress import Progress
 from tests.conftest import Workspace, make_video
@@ -182,7 +182,7 @@ def test_as_a_program_it_is_quiet_and_needs_no_torch(workspace: Workspace, corpu
     assert done.stderr == ""
     again = workspace.program("tasks.extract")
     assert again.stdout == "extract: 5 of 6 videos reused from the store\n" + counts
-    assert read_reused(again.stdout.splitlines()[0]) == ("extract", Reused(5, 6, "video"))
+    assert read_cache_hits(again.stdout.splitlines()[0]) == ("extract", CacheHits(5, 6, "video"))
     seen = subprocess.run(
         [sys.executable, "-c", "import sys, tasks.extract.run; print('torch' in sys.modules)"],
         capture_output=True, text=True, check=True,

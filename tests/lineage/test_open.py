@@ -31,7 +31,7 @@ def test_the_workspace_has_every_stage_and_its_chain_holds(project: Project, mon
     assert list(here.executions) == STAGES and not here.missing and not here.dirty
     found = here.links()
     assert not here.broken() and {link.holds for link in found} == {"yes"}
-    assert {link.maker for link in found if link.stage == "train"} >= {"corpus", "extract", "mine", "base"}
+    assert {link.maker for link in found if link.reader == "train"} >= {"corpus", "extract", "mine", "base"}
     for stage, manifest in here.executions.items():
         assert manifest.digest == sha256_file(project.root / "results" / stage / "manifest.json")
         assert here.md5_of(f"results/{stage}/manifest.json") is not None
@@ -117,7 +117,7 @@ def test_another_result_upstream_breaks_the_chain(finished: Project, monkeypatch
     monkeypatch.chdir(finished.root)
     manifest = Path("results/mine/manifest.json")
     manifest.write_text(manifest.read_text(encoding="utf-8").replace('"queries"', '"querys"'), encoding="utf-8")
-    assert {(link.stage, link.path) for link in workspace().broken()} == {
+    assert {(link.reader, link.artifact.path) for link in workspace().broken()} == {
         ("train", "results/mine/manifest.json"),
         ("report", "results/mine/manifest.json"),
     }

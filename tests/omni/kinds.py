@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tasks.omni.inputs import Item
-from tasks.shared.artifacts.sound import SAMPLE_RATE
+from tasks.shared.artifacts.types import SAMPLE_RATE
 
 TEXTS = [
     "A volcano erupts on the coast while rescue teams evacuate two villages.",

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tasks.shared.artifacts.indexed import read_indexed
-from tasks.shared.artifacts.scores import read_run
+from tasks.shared.artifacts.runs import read_run
 from tasks.shared.runtime.files import sha256_file
 from tests.report import tree
 from tests.report.making import make_report

@@ -21,19 +21,19 @@ from tasks.shared.artifacts.media import Media, write_media
 from tasks.shared.artifacts.models import BaseModel, Training, write_base, write_training
 from tasks.shared.artifacts.negatives import Dropped, MinedQuery, Negative, write_negatives
 from tasks.shared.artifacts.publish import input_files, write_manifest
+from tasks.shared.artifacts.runs import write_run
 from tasks.shared.artifacts.scores import (
     MEASURES,
     SYSTEMS,
     Comparison,
     QueryScores,
-    Run,
     Scores,
     Slice,
     write_per_query,
-    write_run,
     write_scores,
 )
 from tasks.shared.artifacts.transcripts import Segment, Transcript, write_transcripts
+from tasks.shared.artifacts.types import Run
 from tasks.shared.artifacts.vectors import SYSTEMS as ENCODERS
 from tasks.shared.execution.failures import Failure, write_failures
 from tasks.shared.execution.params import load_params

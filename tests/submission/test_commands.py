@@ -12,7 +12,8 @@ import pytrec_eval
 
 from tasks.cli import main
 from tasks.shared.artifacts.corpus import Judgment, read_qrels
-from tasks.shared.artifacts.scores import MEASURES, write_run
+from tasks.shared.artifacts.runs import write_run
+from tasks.shared.artifacts.scores import MEASURES
 from tasks.shared.artifacts.types import Run
 from tasks.submission.layouts import read_layout, write_layout
 from tasks.submission.score import score

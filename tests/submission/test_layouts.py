@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.shared.artifacts.scores import read_run, write_run
+from tasks.shared.artifacts.runs import read_run, write_run
 from tasks.shared.runtime.errors import UserError
 from tasks.submission.layouts import read_layout, write_layout
 from tests.evaluate.test_measures import SCORES, ranking

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.shared.artifacts.sound import SAMPLE_RATE
+from tasks.shared.artifacts.types import SAMPLE_RATE
 from tasks.synthetic.lexicon import SOUNDS
 from tasks.synthetic.seeding import rng_for
 from tasks.synthetic.sounds import synthesise

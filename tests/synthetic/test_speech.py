@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.shared.artifacts.sound import SAMPLE_RATE
+from tasks.shared.artifacts.types import SAMPLE_RATE
 from tasks.synthetic.events import make_events
 from tasks.synthetic.lexicon import LANGUAGES
 from tasks.synthetic.seeding import rng_for

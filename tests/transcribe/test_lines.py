@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.transcribe.lines import distinct_lines
+from tasks.transcribe.screen import distinct_lines
 
 
 def test_a_line_that_stays_or_comes_again_is_there_once() -> None:

@@ -1,4 +1,4 @@
-"""The two states that are compared, and what of them can be laid side by side."""
+"""The two states that are compared, and what of them can be laid side by side: outputs, and a stage's files."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from tasks.audit.change import Change, changes
+from tasks.audit.recorded import listing_of, recorded_outputs
 from tasks.lineage.lineage import Lineage
-from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 
 T = TypeVar("T")
+NAMED = 50  # files of a stage that are named; all are counted
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Pair:
     @property
     def stages(self) -> list[str]:
         """The stages of both, in the order of B's dvc.yaml; those that only A has follow."""
-        return [*self.b.stages, *(stage for stage in self.a.stages if stage not in self.b.stages)]
+        return list(dict.fromkeys([*self.b.stages, *self.a.stages]))
 
     def each(self, get: Callable[[Lineage], T]) -> tuple[T, T]:
         """The same of A and of B. A UserError says of which side it is."""
@@ -38,12 +40,7 @@ class Pair:
 
     def same(self, path: Path) -> bool:
         """Whether an output is recorded with equal digests in both. Raises UserError where the stage is missing."""
-
-        def digest(lineage: Lineage) -> str | None:
-            entry = lineage.execution(_stage(path)).generated.get(path.as_posix())
-            return entry.sha256 if entry else None
-
-        a, b = self.each(digest)
+        a, b = self.each(lambda lineage: lineage.execution(path.parts[1]).digest_of(path))
         return a is not None and a == b
 
     def read(self, path: Path, reader: Callable[[Path], T]) -> tuple[T, T]:
@@ -53,11 +50,56 @@ class Pair:
         """
 
         def read(lineage: Lineage) -> T:
-            lineage.execution(_stage(path))
+            lineage.execution(path.parts[1])
             return reader(lineage.need(path))
 
         return self.each(read)
 
 
-def _stage(path: Path) -> str:
-    return path.relative_to(RESULTS).parts[0]
+@dataclass(frozen=True)
+class Files:
+    """A stage's files in A and in B, counted; `named` are the first of those that differ, by sha256.
+
+    `note` says what could not be compared, and why.
+    """
+
+    equal: int
+    added: int
+    removed: int
+    changed: int
+    named: list[Change]
+    note: str | None = None
+
+    @property
+    def differ(self) -> bool:
+        """Whether any file differs."""
+        return bool(self.named)
+
+    @property
+    def same(self) -> bool:
+        """Whether all files are known to be the same bytes."""
+        return not self.named and self.note is None
+
+
+def compare_files(pair: Pair, stage: str) -> Files:
+    """The files of a stage that both states have, those of large folders too; the content manifest stands for an index.
+
+    An older manifest may name every file where a newer one lists them beside it: files are compared, whoever names
+    them.
+    """
+    executions = pair.a.executions[stage], pair.b.executions[stage]
+    of_a, of_b = ({path: one.sha256 for path, one in each.generated.items()} for each in executions)
+    listing, beyond, note = listing_of(stage), 0, None
+    if of_a.get(listing) == of_b.get(listing):
+        beyond = sum(one["files"] for one in executions[0].folders.values())
+    else:
+        try:
+            of_a, of_b = pair.each(lambda lineage: recorded_outputs(lineage, stage))
+            for side in (of_a, of_b):
+                side.pop(listing, None)
+        except UserError as error:
+            note = f"files of large folders are not compared: {error}"
+    found = sorted(changes(of_a, of_b), key=lambda one: len(Path(one.key).parts))  # those of folders last
+    equal = len({*of_a, *of_b}) - len(found) + beyond
+    by = [one.how for one in found]
+    return Files(equal, by.count("added"), by.count("removed"), by.count("changed"), found[:NAMED], note)

@@ -7,31 +7,23 @@ do. An earlier stage that was made by other code, with the same bytes, hands on 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from tasks.audit.diff.change import Change, changes
-from tasks.audit.diff.outputs import Files, files
-from tasks.audit.diff.pair import Pair
+from tasks.audit.change import Change, changes
+from tasks.audit.diff.pair import Files, Pair, compare_files
+from tasks.audit.recorded import identities
+from tasks.audit.text import shortened
 from tasks.lineage.lineage import Lineage
-from tasks.lineage.model import Execution, Run
-from tasks.shared.artifacts.publish import MANIFEST
-from tasks.shared.artifacts.types import RESULTS
+from tasks.lineage.model import Execution, Run, manifest_path
 from tasks.shared.execution.tracking import flat
+from tasks.shared.runtime.files import canonical_json
 
 Kind = Literal["same", "parts", "inherited", "unknown"]  # unknown: not to be had in A or B
 ENVIRONMENT = "env."
-
-
-@dataclass(frozen=True)
-class Result:
-    """A stage's result in one state: its manifest's sha256, DVC's md5 of its outputs, MLflow runs that published it."""
-
-    manifest: str
-    dvc: dict[str, str]
-    runs: list[str]
+NAMED = 3  # differences of one stage that a sentence names
+WIDTH = 60  # characters of a value
 
 
 @dataclass(frozen=True)
@@ -39,6 +31,7 @@ class StageDifference:
     """A stage in A and in B.
 
     Attributes:
+        a, b: what names its result: manifest, DVC's md5s, MLflow runs; None where it is not to be had.
         params, code, components: what differs: values, sha256 of source files, versions of packages.
         external: files read from outside the pipeline, by sha256.
         reads: files of earlier stages that only one side read, though the other had them too.
@@ -50,8 +43,8 @@ class StageDifference:
 
     stage: str
     kind: Kind
-    a: Result | None = None
-    b: Result | None = None
+    a: dict[str, Any] | None = None
+    b: dict[str, Any] | None = None
     params: list[Change] = field(default_factory=list)
     code: list[Change] = field(default_factory=list)
     components: list[Change] = field(default_factory=list)
@@ -70,46 +63,93 @@ class StageDifference:
 
     @property
     def same_result(self) -> bool:
-        """Whether it was made otherwise and yet published the same bytes."""
+        """Whether it was made differently and yet published the same bytes."""
         return self.outputs is not None and self.outputs.same
 
 
 def stage_differences(pair: Pair) -> list[StageDifference]:
     """Every stage of either state, in the DAG's order."""
-    runs_a, runs_b = _runs(pair.a), _runs(pair.b)
-    outputs = {stage: files(pair, stage) for stage in pair.stages if _differs(pair, stage)}
+    runs_a, runs_b = (lineage.runs_by_stage(lineage.executions) for lineage in (pair.a, pair.b))
+    outputs: dict[str, Files] = {}  # of the stages so far, which are the makers of what the next ones read
     found = []
     for stage in pair.stages:
+        names = _identities(pair.a, stage, runs_a), _identities(pair.b, stage, runs_b)
         a, b = pair.a.executions.get(stage), pair.b.executions.get(stage)
-        results = _result(pair.a, a, runs_a), _result(pair.b, b, runs_b)
         if a is None or b is None:
-            found.append(StageDifference(stage, "unknown", *results, reason=_reason(pair, stage)))
+            found.append(StageDifference(stage, "unknown", *names, reason=_reason(pair, stage)))
         elif a.digest == b.digest:
-            found.append(StageDifference(stage, "same", *results))
+            found.append(StageDifference(stage, "same", *names))
         else:
-            environment = _environments(runs_a.get(a.digest, []), runs_b.get(b.digest, []))
-            found.append(_difference(pair, a, b, results, environment, outputs))
+            outputs[stage] = compare_files(pair, stage)
+            environment = environments(runs_a[stage], runs_b[stage])
+            found.append(_difference(pair, (a, b), names, environment, outputs))
     return found
 
 
-def _differs(pair: Pair, stage: str) -> bool:
-    a, b = pair.a.executions.get(stage), pair.b.executions.get(stage)
-    return a is not None and b is not None and a.digest != b.digest
+def causes(one: StageDifference) -> str:
+    """What a stage differs by, in a few words."""
+    found = [f"{each.key} {value(each, 'a')} -> {value(each, 'b')}" for each in [*one.params, *one.components]]
+    found += [f"code {each.key} {each.how}" for each in one.code] if len(one.code) == 1 else []
+    found += [f"{len(one.code)} code files"] if len(one.code) > 1 else []
+    found += [f"{each.key} {each.how}" for each in one.external]
+    found += [f"{each.key} {'read' if each.how == 'added' else 'not read'} in B" for each in one.reads]
+    if len(found) > NAMED:
+        found = [*found[:NAMED], f"and {len(found) - NAMED} more"]
+    if found:
+        return ", ".join(found)
+    if one.outputs and not one.outputs.differ:
+        return "its manifest only"
+    return "other bytes from the same params, code, versions and inputs"
+
+
+def value(change: Change, side: str) -> str:
+    """A param or version on one line, as JSON where it is no text; a side without it is `none`."""
+    if change.how == ("added" if side == "a" else "removed"):
+        return "none"
+    found = change.a if side == "a" else change.b
+    return shortened(found if isinstance(found, str) else canonical_json(found), WIDTH)
+
+
+def environments(a: Sequence[Run], b: Sequence[Run]) -> list[Change]:
+    """Tags of the environment where no run of A has a value that a run of B has."""
+
+    def values(runs: Sequence[Run], tag: str) -> list[str]:
+        return sorted({run.tags[tag] for run in runs if tag in run.tags})
+
+    found = []
+    for tag in sorted({tag for run in a for tag in run.tags if tag.startswith(ENVIRONMENT)}):
+        of_a, of_b = values(a, tag), values(b, tag)
+        if of_b and not set(of_a) & set(of_b):
+            found.append(Change(tag, "changed", of_a, of_b))
+    return found
 
 
 def _difference(
     pair: Pair,
-    a: Execution,
-    b: Execution,
-    results: tuple[Result | None, Result | None],
+    executions: tuple[Execution, Execution],
+    names: tuple[dict[str, Any] | None, dict[str, Any] | None],
     environment: list[Change],
     outputs: Mapping[str, Files],
 ) -> StageDifference:
-    external, reads, inherits = _inputs(pair, a, b, outputs)
+    a, b = executions
+    external: list[Change] = []
+    reads: list[Change] = []
+    inherits: set[str] = set()
+    used = a.used | b.used
+    for one in changes(*({path: file.sha256 for path, file in each.used.items()} for each in executions)):
+        maker = used[one.key].maker
+        if maker is None:
+            external.append(one)
+        elif one.how != "changed" and all(_made(lineage, maker, one.key) for lineage in (pair.a, pair.b)):
+            reads.append(one)
+        elif one.how == "changed" and one.key == manifest_path(maker) and maker in outputs and outputs[maker].same:
+            continue  # another manifest over the same files
+        else:
+            inherits.add(maker)
     return StageDifference(
         a.stage,
         "inherited" if inherits else "parts",
-        *results,
+        *names,
         params=changes(flat(a.params), flat(b.params)),
         code=changes(a.code, b.code),
         components=changes(a.components, b.components),
@@ -117,74 +157,23 @@ def _difference(
         reads=reads,
         counts=changes(a.counts, b.counts),
         environment=environment,
-        inherits=inherits,
+        inherits=[stage for stage in pair.stages if stage in inherits],
         outputs=outputs[a.stage],
     )
 
 
-def _inputs(
-    pair: Pair, a: Execution, b: Execution, outputs: Mapping[str, Files]
-) -> tuple[list[Change], list[Change], list[str]]:
-    external: list[Change] = []
-    reads: list[Change] = []
-    makers: set[str] = set()
-    by_path = ({path: one.sha256 for path, one in manifest.used.items()} for manifest in (a, b))
-    for one in changes(*by_path):
-        place = Path(one.key)
-        if RESULTS not in place.parents:
-            external.append(one)
-        elif one.how != "changed" and _both_made(pair, place):
-            reads.append(one)
-        elif one.how != "changed" or not _same_content(place, outputs):
-            makers.add(place.parts[1])
-    return external, reads, [stage for stage in pair.stages if stage in makers]
+def _identities(lineage: Lineage, stage: str, runs: Mapping[str, list[Run]]) -> dict[str, Any] | None:
+    return identities(lineage, stage, runs[stage]) if stage in lineage.executions else None
 
 
-def _both_made(pair: Pair, place: Path) -> bool:
-    """Whether both states have a file of an earlier stage, whoever read it."""
-    makers = [lineage.executions.get(place.parts[1]) for lineage in (pair.a, pair.b)]
-    return all(maker is not None and maker.digest_of(place) is not None for maker in makers)
-
-
-def _same_content(place: Path, outputs: Mapping[str, Files]) -> bool:
-    """Whether a file of other bytes says the same: the manifest of a stage that published the same files."""
-    stage = place.parts[1]
-    return place == RESULTS / stage / MANIFEST and stage in outputs and outputs[stage].same
-
-
-def _runs(lineage: Lineage) -> dict[str, list[Run]]:
-    return lineage.tracking.of_manifests([one.digest for one in lineage.executions.values()])
-
-
-def _result(lineage: Lineage, manifest: Execution | None, runs: dict[str, list[Run]]) -> Result | None:
-    if manifest is None:
-        return None
-    folder = RESULTS / manifest.stage
-    dvc = {path: md5 for path, md5 in lineage.outs.items() if folder == Path(path) or folder in Path(path).parents}
-    return Result(manifest.digest, dvc, [one.run_id for one in runs.get(manifest.digest, [])])
-
-
-def _environments(a: list[Run], b: list[Run]) -> list[Change]:
-    of_a, of_b = _environment(a), _environment(b)
-    return [
-        Change(key, "changed", sorted(of_a[key]), sorted(of_b[key]))
-        for key in sorted(of_a)
-        if key in of_b and not of_a[key] & of_b[key]
-    ]
-
-
-def _environment(runs: list[Run]) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    for run in runs:
-        for key, value in run.tags.items():
-            if key.startswith(ENVIRONMENT):
-                found.setdefault(key, set()).add(value)
-    return found
+def _made(lineage: Lineage, stage: str, path: str) -> bool:
+    return stage in lineage.executions and lineage.executions[stage].digest_of(path) is not None
 
 
 def _reason(pair: Pair, stage: str) -> str:
     """Why a stage is missing on one side or both."""
-    lacking = [(side, one) for side, one in (("A", pair.a), ("B", pair.b)) if stage not in one.executions]
     return "; ".join(
-        f"{side}: {one.missing.get(stage, f'{one.name} has no stage {stage} in its dvc.yaml')}" for side, one in lacking
+        f"{side}: {one.missing.get(stage, f'{one.name} has no stage {stage} in its dvc.yaml')}"
+        for side, one in (("A", pair.a), ("B", pair.b))
+        if stage not in one.executions
     )

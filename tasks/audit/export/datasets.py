@@ -22,7 +22,8 @@ from tasks.lineage.model import Artifact, Execution, Holds
 from tasks.shared.artifacts import models, scores, transcripts
 from tasks.shared.artifacts.publish import FILES
 from tasks.shared.artifacts.types import RESULTS
-from tasks.shared.runtime.files import read_parquet, sha256_json
+from tasks.shared.runtime.files import sha256_json
+from tasks.shared.runtime.parquet import read_parquet
 
 Kind = Literal["FILE", "FOLDER", "MODEL", "TABLE", "STAGE"]
 

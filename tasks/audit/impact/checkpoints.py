@@ -1,13 +1,14 @@
 """Which trainings showed a video or asked a query: this state's, and every other that MLflow knows.
 
 A training is known by the manifest it published; what it showed is `exposures.parquet`, found by the digest that the
-manifest has of it: here, among DVC's objects, or among the run's artifacts in MLflow.
+manifest has of it: here, in DVC's cache, or among the run's artifacts in MLflow.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -33,11 +34,9 @@ class Checkpoint:
     """A training and whether it showed what was asked for.
 
     Attributes:
-        manifest: sha256 of what the training published.
-        adapter: sha256 of the adapter's weights; None where that is not to be had.
+        manifest, adapter: sha256 of what the training published, and of its weights where that is to be had.
         here: whether it is this state's.
-        runs: executions in MLflow that published it.
-        versions: of the registered model that are this adapter.
+        runs: executions in MLflow that published it; versions: of the registered model that are this adapter.
         dvc: DVC's md5 of results/train.
         shown: whether it did; `why` says why that is unknown, where it is.
         exposures: how many videos, queries and roles of it there are.
@@ -54,15 +53,6 @@ class Checkpoint:
     why: str | None
 
 
-@dataclass(frozen=True)
-class _Training:
-    """What is known of a training: its manifest, what it showed, and why that is unknown, where it is."""
-
-    execution: Execution | None
-    exposures: list[Exposure]
-    why: str | None
-
-
 class Checkpoints:
     """The trainings of a project."""
 
@@ -73,98 +63,81 @@ class Checkpoints:
 
     def having(self, shown: Callable[[Exposure], bool]) -> list[Checkpoint]:
         """Trainings, this state's first, then the newest first, and whether they have such an exposure."""
-        return [self._checkpoint(digest, runs, shown) for digest, runs in self._runs.items()]
+        versions = versions_by_run(self.lineage.tracking.uri, self.lineage.tracking.root)
+        found = []
+        for digest, (runs, execution, exposures, why) in self._trainings.items():
+            here, count = self.here is not None and self.here.digest == digest, sum(map(shown, exposures))
+            hashes = [one.get(FOLDER.as_posix()) for one in [self.lineage.outs] * here + [run.outs for run in runs]]
+            found.append(
+                Checkpoint(
+                    manifest=digest,
+                    adapter=execution.digest_of(WEIGHTS) if execution else None,
+                    here=here,
+                    runs=runs,
+                    versions=[version for run in runs for version in versions.get(run.run_id, [])],
+                    dvc=next(filter(None, hashes), None),
+                    shown="unknown" if why else "yes" if count else "no",
+                    exposures=count,
+                    why=why,
+                )
+            )
+        return found
 
     @cached_property
-    def _runs(self) -> dict[str, list[Run]]:
-        """Runs by the manifest that they published."""
+    def _trainings(self) -> dict[str, tuple[list[Run], Execution | None, list[Exposure], str | None]]:
+        """By manifest: the runs that published it, what it says, what was shown, and why that is unknown."""
         found: dict[str, list[Run]] = {self.here.digest: []} if self.here else {}
         for run in reversed(self.lineage.tracking.of_stages(["train"])):
             if run.manifest is not None:
                 found.setdefault(run.manifest, []).append(run)
-        return found
+        return {digest: (runs, *self._read(digest, runs)) for digest, runs in found.items()}
 
-    @cached_property
-    def _versions(self) -> dict[str, list[str]]:
-        return versions_by_run(self.lineage.tracking.uri, self.lineage.tracking.root)
-
-    @cached_property
-    def _trainings(self) -> dict[str, _Training]:
-        return {digest: self._read(digest, runs) for digest, runs in self._runs.items()}
-
-    def _checkpoint(self, digest: str, runs: list[Run], shown: Callable[[Exposure], bool]) -> Checkpoint:
-        training, folder = self._trainings[digest], FOLDER.as_posix()
-        count = sum(map(shown, training.exposures))
-        here = self.here is not None and self.here.digest == digest
-        hashes = [self.lineage.outs.get(folder) if here else None, *(run.outs.get(folder) for run in runs)]
-        return Checkpoint(
-            manifest=digest,
-            adapter=training.execution.digest_of(WEIGHTS) if training.execution else None,
-            here=here,
-            runs=runs,
-            versions=[version for run in runs for version in self._versions.get(run.run_id, [])],
-            dvc=next(filter(None, hashes), None),
-            shown="unknown" if training.why else "yes" if count else "no",
-            exposures=count,
-            why=training.why,
-        )
-
-    def _read(self, digest: str, runs: list[Run]) -> _Training:
+    def _read(self, digest: str, runs: list[Run]) -> tuple[Execution | None, list[Exposure], str | None]:
+        why = "MLflow has it, but not what it showed"
         if self.here is not None and self.here.digest == digest:
             try:
                 if EXPOSURES in self.here.generated:
                     self.lineage.need(EXPOSURES)
-                return _training(self.here, self.lineage.results / FOLDER.name)
+                return (self.here, *_exposures(self.here, self.lineage.results / FOLDER.name))
             except UserError as error:
-                return _Training(self.here, [], str(error))
-        why = "MLflow has it, but not what it showed"
-        for run in runs:
-            for copy in (self._from_objects, self._from_mlflow):
-                try:
-                    with tempfile.TemporaryDirectory() as temporary:
-                        folder = copy(run, Path(temporary))
-                        execution = read_manifest_file(folder / MANIFEST)
-                        if execution.digest == digest:
-                            return _training(execution, folder)
-                        why = f"the manifest of run {run.run_id} is not the one it published"
-                except (UserError, OSError) as error:
-                    why = f"what run {run.run_id} showed is not to be had: {' '.join(str(error).split())[:200]}"
-        return _Training(None, [], why)
+                return self.here, [], str(error)
+        for run, source in ((run, source) for run in runs for source in (self._in_cache, _in_mlflow)):
+            try:
+                with source(run) as folder:
+                    execution = read_manifest_file(folder / MANIFEST)
+                    if execution.digest == digest:
+                        return (execution, *_exposures(execution, folder))
+                    why = f"the manifest of run {run.run_id} is not the one it published"
+            except (UserError, OSError) as error:
+                why = f"what run {run.run_id} showed is not to be had: {' '.join(str(error).split())[:200]}"
+        return None, [], why
 
-    def _from_objects(self, run: Run, folder: Path) -> Path:
-        """A folder with manifest and exposures out of DVC's cache; no remote is asked for a training of long ago."""
+    @contextmanager
+    def _in_cache(self, run: Run) -> Iterator[Path]:
+        """Manifest and exposures out of DVC's cache; no remote is asked for a training of long ago."""
         md5 = run.outs.get(FOLDER.as_posix(), "")
-        if not md5 or not self._objects.has(md5):
-            raise UserError("DVC's cache does not have it")
-        for name, one in self._objects.files(md5).items():
-            if name in (MANIFEST, TABLE):
-                link_or_copy(self._objects.path(one), folder / name)
-        return folder
-
-    def _from_mlflow(self, run: Run, folder: Path) -> Path:
-        """A folder with a run's artifacts: where they lie, or fetched from the server."""
-        address = urlparse(run.artifacts)
-        if address.scheme in ("", "file"):
-            return Path(unquote(address.path))
-        from mlflow.artifacts import download_artifacts
-        from mlflow.exceptions import MlflowException
-
-        try:
-            for name in (MANIFEST, TABLE):
-                download_artifacts(f"{run.artifacts}/{name}", dst_path=str(folder),
-                                   tracking_uri=self.lineage.tracking.uri)  # fmt: skip
-        except MlflowException as error:
-            raise UserError(f"MLflow does not give its artifacts: {error}") from None
-        return folder
+        files = self._objects.files(md5) if md5 and self._objects.has(md5) else {}
+        with tempfile.TemporaryDirectory() as folder:
+            for name in {MANIFEST, TABLE} & files.keys():
+                link_or_copy(self._objects.path(files[name]), Path(folder) / name)
+            yield Path(folder)
 
 
-def _training(execution: Execution, folder: Path) -> _Training:
-    """A training whose exposures lie in a folder, proved to be those of its manifest."""
+@contextmanager
+def _in_mlflow(run: Run) -> Iterator[Path]:
+    """The artifacts of a run, where they lie on this machine."""
+    address = urlparse(run.artifacts)
+    if address.scheme not in ("", "file"):
+        raise UserError(f"DVC's cache does not have it; MLflow keeps it at {run.artifacts}")
+    yield Path(unquote(address.path))
+
+
+def _exposures(execution: Execution, folder: Path) -> tuple[list[Exposure], str | None]:
+    """What a training showed, proved to be what its manifest says; or why that is unknown."""
     if not execution.counts.get("steps"):
-        return _Training(execution, [], None)
+        return [], None
     if EXPOSURES not in execution.generated:
-        why = "made before trainings recorded what they show; run it again to know"
-        return _Training(execution, [], why)
+        return [], "made before trainings recorded what they show; run it again to know"
     if sha256_file(folder / TABLE) != execution.generated[EXPOSURES].sha256:
         raise UserError(f"{folder / TABLE} is not what its manifest says; `reeltrace audit verify` says more")
-    return _Training(execution, read_exposures(folder), None)
+    return read_exposures(folder), None

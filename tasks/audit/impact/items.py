@@ -19,10 +19,11 @@ from tasks.shared.artifacts import scores, vectors
 from tasks.shared.artifacts.corpus import Query, Video, read_qrels
 from tasks.shared.artifacts.exposures import Exposure
 from tasks.shared.artifacts.negatives import FILE, read_negatives
-from tasks.shared.artifacts.scores import HEADLINE, RUNS, read_per_query, read_ranking, read_scores
+from tasks.shared.artifacts.runs import RUNS, read_ranking
+from tasks.shared.artifacts.scores import HEADLINE, read_per_query, read_scores
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import read_parquet
+from tasks.shared.runtime.parquet import read_parquet
 
 TOP = 10  # ranks that the headline measure looks at
 VECTOR = pa.schema([("id", pa.string()), ("vector", pa.list_(pa.float32()))])
@@ -150,12 +151,14 @@ class Follower:
         return [(query, video, value) for query, of in judged.items() for video, value in of.items()]
 
     def _candidates(self) -> list[Candidate]:
-        found = []
-        for one in read_negatives(self.lineage.need(FILE)):
-            found += [Candidate(one.query_id, each.video_id, each.rank, each.score, None) for each in one.negatives]
-            found += [Candidate(one.query_id, each.video_id, each.rank, each.score, each.reason)
-                      for each in one.dropped]  # fmt: skip
-        return found
+        return [
+            candidate
+            for one in read_negatives(self.lineage.need(FILE))
+            for candidate in (
+                *(Candidate(one.query_id, kept.video_id, kept.rank, kept.score, None) for kept in one.negatives),
+                *(Candidate(one.query_id, cut.video_id, cut.rank, cut.score, cut.reason) for cut in one.dropped),
+            )
+        ]
 
     def _scores(self, query_ids: Collection[str]) -> dict[str, dict[str, dict[str, float]]]:
         found: dict[str, dict[str, dict[str, float]]] = {}
@@ -170,11 +173,11 @@ class Follower:
     def _ranks(self, query: str, judged: dict[str, int]) -> list[Place]:
         """Where a query's judged videos stand."""
         ranked = {system: list(read_ranking(system, query, path.parents[1])) for system, path in self._runs().items()}
-        ranks = {system: {video: rank for rank, video in enumerate(of, start=1)} for system, of in ranked.items()}
         return [
-            Place(query, video, relevance, {name: of.get(video) for name, of in ranks.items()}, {})
+            Place(query, video, relevance, {system: of.index(video) + 1 if video in of else None
+                                            for system, of in ranked.items()}, {})
             for video, relevance in judged.items()
-        ]
+        ]  # fmt: skip
 
     def _places(self, video: str, judged: dict[str, int]) -> list[Place]:
         """Where a video stands."""
@@ -182,13 +185,13 @@ class Follower:
         asked = {query for query, relevance in judged.items() if relevance > 0}
         asked |= {query for of in ranks.values() for query, rank in of.items() if rank <= TOP}
         values = self._scores(asked)
-        return [
-            Place(
-                query, video, judged.get(query, 0), {name: of.get(query) for name, of in ranks.items()},
-                {name: of[HEADLINE] for name, of in values.get(query, {}).items()},
+        found = []
+        for query in sorted(asked):
+            scored = {system: of[HEADLINE] for system, of in values.get(query, {}).items()}
+            found.append(
+                Place(query, video, judged.get(query, 0), {name: of.get(query) for name, of in ranks.items()}, scored)
             )
-            for query in sorted(asked)
-        ]  # fmt: skip
+        return found
 
     def _means(self, places: Collection[Place], scored: Collection[str], shown: bool) -> list[Mean]:
         """Means that places of a video, a query's scores with some systems, or training count for."""

@@ -1,10 +1,13 @@
-"""How much two files differ, in the terms of what they hold: weights, vectors, rows, lines."""
+"""How much two files differ, in the terms of what they hold: weights, vectors, rows, lines, bytes."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 WEIGHTS = ".safetensors"
 TEXTS = (".json", ".jsonl", ".trec", ".csv", ".txt", ".md")
@@ -38,13 +41,15 @@ def amount(recorded: Path, made: Path) -> Amount:
         return _weights(recorded, made)
     if made.suffix == TABLES:
         return _table(recorded, made)
-    if made.suffix in TEXTS:
-        return _lines(recorded, made)
-    before, after = recorded.read_bytes(), made.read_bytes()
+    text = made.suffix in TEXTS
+    before, after = ((path.read_bytes().splitlines() if text else path.read_bytes()) for path in (recorded, made))
     differing = [place for place, pair in enumerate(zip(before, after, strict=False)) if pair[0] != pair[1]]
-    beyond = abs(len(before) - len(after))
     first = differing[0] if differing else min(len(before), len(after))
-    return Amount("bytes", len(differing) + beyond, len(before), where=f"from byte {first}")
+    if not text:
+        beyond = abs(len(before) - len(after))
+        return Amount("bytes", len(differing) + beyond, len(before), where=f"from byte {first}")
+    lost, new = Counter(before), Counter(after)
+    return Amount("lines", max((lost - new).total(), (new - lost).total()), len(before), where=f"from line {first + 1}")
 
 
 def _weights(recorded: Path, made: Path) -> Amount:
@@ -53,9 +58,9 @@ def _weights(recorded: Path, made: Path) -> Amount:
     largest, where, differing = 0.0, None, 0
     with safe_open(recorded, "pt") as before, safe_open(made, "pt") as after:
         names = sorted({*before.keys(), *after.keys()})
+        if only := {*before.keys()} ^ {*after.keys()}:
+            return Amount("tensors", len(only), len(names), where=f"{min(only)}, which only one has")
         for name in names:
-            if name not in before.keys() or name not in after.keys():  # noqa: SIM118 (no mapping)
-                return Amount("tensors", 1, len(names), where=f"{name}, which only one has")
             one, other = before.get_tensor(name), after.get_tensor(name)
             if one.shape != other.shape:
                 return Amount("tensors", 1, len(names), where=f"{name}, of another shape")
@@ -70,46 +75,33 @@ def _table(recorded: Path, made: Path) -> Amount:
     import pyarrow.parquet as pq
 
     before, after = pq.read_table(recorded), pq.read_table(made)
-    if before.column_names == after.column_names == ["id", "vector"]:
-        ids = before.column("id").to_pylist()
-        if ids == after.column("id").to_pylist():
-            return _vectors(ids, before.column("vector").to_pylist(), after.column("vector").to_pylist())
     if before.column_names != after.column_names:
-        strange = set(before.column_names) ^ set(after.column_names)
-        return Amount("rows", before.num_rows, before.num_rows, where=f"columns {', '.join(sorted(strange))}")
+        only = {*before.column_names} ^ {*after.column_names}
+        return Amount("rows", before.num_rows, before.num_rows, where=f"columns {', '.join(sorted(only))}")
+    named = [one.column("id") for one in (before, after) if "vector" in one.column_names]
+    if named and named[0].equals(named[1]) and not before.column("vector").equals(after.column("vector")):
+        vectors = (np.array(one.column("vector").to_pylist(), np.float64) for one in (before, after))
+        return _vectors(before.column("id").to_pylist(), *vectors)
     if before.num_rows != after.num_rows:
-        rows = Counter(map(repr, before.to_pylist())), Counter(map(repr, after.to_pylist()))
-        return Amount("rows", (rows[0] - rows[1]).total() + (rows[1] - rows[0]).total(), before.num_rows)
-    differing: set[int] = set()
-    columns, largest = [], None
+        lost, new = (Counter(map(repr, one.to_pylist())) for one in (before, after))
+        return Amount("rows", (lost - new).total() + (new - lost).total(), before.num_rows)
+    rows: set[int] = set()
+    numbers: list[float] = []
+    columns = []
     for name in before.column_names:
         pairs = zip(before.column(name).to_pylist(), after.column(name).to_pylist(), strict=True)
-        apart = {row: pair for row, pair in enumerate(pairs) if pair[0] != pair[1]}
-        if apart:
-            differing |= apart.keys()
-            columns.append(name)
-            sizes = [abs(one - other) for one, other in apart.values() if isinstance(one, float) and other is not None]
-            largest = max([*sizes, largest or 0.0]) if sizes else largest
-    return Amount("rows", len(differing), before.num_rows, largest, where=", ".join(columns) or None)
+        apart: dict[int, tuple[Any, Any]] = {row: pair for row, pair in enumerate(pairs) if pair[0] != pair[1]}
+        rows |= apart.keys()
+        columns += [name] if apart else []
+        numbers += [abs(one - other) for one, other in apart.values() if isinstance(one, float) and other is not None]
+    return Amount("rows", len(rows), before.num_rows, max(numbers, default=None), where=", ".join(columns) or None)
 
 
-def _vectors(ids: list[str], recorded: list[list[float]], made: list[list[float]]) -> Amount:
-    import numpy as np
-
-    before, after = np.asarray(recorded, np.float64), np.asarray(made, np.float64)
+def _vectors(ids: list[str], before: np.ndarray, after: np.ndarray) -> Amount:
     if before.shape != after.shape:
         return Amount("vectors", len(ids), len(ids), where=f"dimension {before.shape[-1]} and {after.shape[-1]}")
     apart = np.abs(before - after).max(axis=1)
     lengths = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)
     cosines = (before * after).sum(axis=1) / np.where(lengths == 0, 1, lengths)
-    return Amount(
-        "vectors", int((apart != 0).sum()), len(ids), float(apart.max()), float(cosines.min()), ids[int(apart.argmax())]
-    )
-
-
-def _lines(recorded: Path, made: Path) -> Amount:
-    before, after = recorded.read_bytes().splitlines(), made.read_bytes().splitlines()
-    only = (Counter(before) - Counter(after)).total()
-    new = (Counter(after) - Counter(before)).total()
-    first = next((n for n, pair in enumerate(zip(before, after, strict=False), 1) if pair[0] != pair[1]), None)
-    return Amount("lines", max(only, new), len(before), where=f"from line {first or min(len(before), len(after)) + 1}")
+    most = int(apart.argmax())
+    return Amount("vectors", int((apart != 0).sum()), len(ids), float(apart.max()), float(cosines.min()), ids[most])

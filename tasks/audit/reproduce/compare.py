@@ -1,24 +1,25 @@
-"""What a stage made in the worktree against what its manifest recorded, byte by byte."""
+"""What stages made in the worktree against what their manifests recorded: two states, compared as `diff` does."""
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from tasks.audit.change import Change, changes
+from tasks.audit.diff.pair import Pair, compare_files
+from tasks.audit.recorded import identities, recorded_file
 from tasks.audit.reproduce.amounts import Amount, amount
-from tasks.audit.reproduce.recorded import listed, recorded_file, recorded_outputs
+from tasks.audit.text import shortened
 from tasks.lineage.lineage import Lineage
-from tasks.lineage.manifest import read_manifest_file
-from tasks.lineage.model import Execution
+from tasks.lineage.model import Execution, manifest_path
+from tasks.lineage.open import published
 from tasks.shared.artifacts.index import DATABASE, TABLE, describe, read_index_manifest
-from tasks.shared.artifacts.publish import FILES, MANIFEST
 from tasks.shared.artifacts.types import RESULTS
-from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import files_under, sha256_file
-from tasks.shared.runtime.progress import progress
+
+if TYPE_CHECKING:
+    from tasks.audit.reproduce.plan import Plan
 
 Verdict = Literal["identical bytes", "same outputs, another manifest", "differs", "not made", "taken as recorded"]
 
@@ -29,24 +30,24 @@ class FileDifference:
 
     Attributes:
         recorded, made: sha256; None for a file that is only in the other.
-        amount: how much differs; None where only one is to be had, and `untold` says why.
+        amount: how much differs; None where only one is to be had, and `reason` says why.
     """
 
     path: str
     recorded: str | None
     made: str | None
     amount: Amount | None = None
-    untold: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
-class StageResult:
-    """A stage of the reproduction.
+class Comparison:
+    """A stage's recorded result against the one made here.
 
     Attributes:
         recorded, made: sha256 of its manifest; made is None where it was not run or did not finish.
         files: how many outputs were compared.
-        differing: those that are not as recorded.
+        differing: those that are not as recorded; of very many the first.
         manifest_differs: entries of the manifest that are not as recorded, those of outputs aside.
         runs: ids of MLflow's runs that published the recorded result.
         outs: DVC's hashes of the recorded outputs.
@@ -65,111 +66,71 @@ class StageResult:
     seconds: float | None = None
 
 
-def compare(lineage: Lineage, stage: str, root: Path, seconds: float | None = None) -> StageResult:
-    """Compare a stage that was run below `root` with its record."""
-    manifest = lineage.execution(stage)
-    told = taken(lineage, stage)
-    if not (root / RESULTS / stage / MANIFEST).is_file():
-        return StageResult(stage, "not made", manifest.digest, runs=told.runs, outs=told.outs, seconds=seconds)
-    made = read_manifest_file(root / RESULTS / stage / MANIFEST)
-    after = made_outputs(root, stage, made.derived)
-    before = _recorded(lineage, stage, after, root)
-    differing = [
-        _difference(lineage, root, path, before.get(path), after.get(path))
-        for path in sorted(before.keys() | after.keys())
-        if before.get(path) != after.get(path)
-    ]
-    differing += _derived(stage, root, made)
-    same: Verdict = "identical bytes" if made.digest == manifest.digest else "same outputs, another manifest"
-    return StageResult(
-        stage=stage,
-        verdict="differs" if differing else same,
-        recorded=manifest.digest,
+def compare(plan: Plan, root: Path, seconds: Mapping[str, float]) -> list[Comparison]:
+    """Compare the stages that were run below `root` with their record."""
+    there = [stage for stage in plan.again if (root / manifest_path(stage)).is_file()]
+    pair, found = Pair(plan.lineage, published(there, root / RESULTS)), []
+    for stage in plan.executions:
+        names = identities(plan.lineage, stage, plan.runs[stage])
+        known = {"recorded": names["manifest"], "runs": names["runs"], "outs": names["dvc"]}
+        known["seconds"] = seconds.get(stage)
+        if stage in there:
+            found.append(_compare(pair, stage, known))
+        else:
+            found.append(Comparison(stage, "not made" if stage in plan.again else "taken as recorded", **known))
+    return found
+
+
+def _compare(pair: Pair, stage: str, known: dict[str, Any]) -> Comparison:
+    recorded, made = pair.a.execution(stage), pair.b.execution(stage)
+    files = compare_files(pair, stage)
+    differing = [_difference(pair, one) for one in files.named]
+    differing += _index(pair.b, made)
+    same: Verdict = "identical bytes" if made.digest == recorded.digest else "same outputs, another manifest"
+    return Comparison(
+        stage,
+        "differs" if differing else same,
         made=made.digest,
-        files=len(after),
+        files=files.equal + files.added + files.changed,
         differing=differing,
-        manifest_differs=manifest_differences(manifest, made),
-        runs=told.runs,
-        outs=told.outs,
-        seconds=seconds,
+        manifest_differs=_manifest_differences(recorded, made),
+        **known,
     )
 
 
-def taken(lineage: Lineage, stage: str) -> StageResult:
-    """A stage that is not run again."""
-    runs = [run.run_id for run in lineage.runs_of(stage)]
-    outs = {path: md5 for path, md5 in lineage.outs.items() if RESULTS / stage in (Path(path), *Path(path).parents)}
-    return StageResult(stage, "taken as recorded", lineage.execution(stage).digest, runs=runs, outs=outs)
-
-
-def _recorded(lineage: Lineage, stage: str, made: dict[str, str], root: Path) -> dict[str, str]:
-    """sha256 of every recorded output by path.
-
-    The list of a large folder's files is identified by its digest, so it may as well be the one that was made. Where
-    it is in neither place, only the list is known to differ.
-    """
-    outputs = {path: entry.sha256 for path, entry in lineage.execution(stage).generated.items()}
-    listing = (RESULTS / stage / FILES).as_posix()
-    if listing in outputs and made.get(listing) == outputs[listing]:
-        return outputs | listed(root / listing)
-    try:
-        return recorded_outputs(lineage, stage)
-    except UserError:
-        return {path: digest for path, digest in made.items() if path not in outputs} | outputs
-
-
-def made_outputs(root: Path, stage: str, derived: list[str]) -> dict[str, str]:
-    """sha256 of every output that lies below a root, its manifest and derived folders aside, by path."""
-    paths = [path.relative_to(root) for path in files_under(root / RESULTS / stage)]
-    own = RESULTS / stage / MANIFEST
-    outputs = [path for path in paths if path != own and not any(Path(one) in path.parents for one in derived)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        digests = progress(pool.map(lambda path: sha256_file(root / path), outputs), stage, len(outputs), "file")
-        return {path.as_posix(): digest for path, digest in zip(outputs, digests, strict=True)}
-
-
-def manifest_differences(recorded: Execution, made: Execution) -> list[str]:
+def _manifest_differences(recorded: Execution, made: Execution) -> list[str]:
     """Entries that differ, as `components.torch: 2.12 recorded, 2.13 here`; inputs by their paths."""
-    parts = [
-        (part, getattr(recorded, part), getattr(made, part)) for part in ("params", "code", "components", "counts")
-    ]
+
+    def brief(value: Any) -> str:
+        return "nothing" if value is None else shortened(str(value), 40)
+
     found = [
-        f"{part}.{name}: {_brief(before.get(name))} recorded, {_brief(after.get(name))} here"
-        for part, before, after in parts
-        for name in sorted(before.keys() | after.keys())
-        if before.get(name) != after.get(name)
+        f"{part}.{one.key}: {brief(one.a)} recorded, {brief(one.b)} here"
+        for part in ("params", "code", "components", "counts")
+        for one in changes(getattr(recorded, part), getattr(made, part))
     ]
-    inputs = sorted(recorded.used.keys() | made.used.keys())
-    return found + [f"input {path}" for path in inputs if recorded.used.get(path) != made.used.get(path)]
+    return found + [f"input {one.key}" for one in changes(recorded.used, made.used)]
 
 
-def _brief(value: Any) -> str:
-    text = "nothing" if value is None else str(value)
-    return text if len(text) <= 40 else f"{text[:39]}…"
-
-
-def _difference(lineage: Lineage, root: Path, path: str, recorded: str | None, made: str | None) -> FileDifference:
-    if recorded is None or made is None:
-        return FileDifference(path, recorded, made, untold="made here only" if recorded is None else "not made here")
+def _difference(pair: Pair, file: Change) -> FileDifference:
+    found = (file.key, file.a, file.b)
+    if file.how != "changed":
+        return FileDifference(*found, reason="made here only" if file.how == "added" else "not made here")
     try:
-        there = recorded_file(lineage, path, recorded)
-    except UserError as error:
-        return FileDifference(path, recorded, made, untold=f"how much cannot be told: {error}")
-    try:
-        return FileDifference(path, recorded, made, amount(there, root / path))
+        return FileDifference(*found, amount(recorded_file(pair.a, file.key, file.a), pair.b.need(file.key)))
     except Exception as error:  # a reader of one format or another, on bytes that may be anything
-        return FileDifference(path, recorded, made, untold=f"how much cannot be told: {' '.join(str(error).split())}")
+        return FileDifference(*found, reason=f"not compared: {' '.join(str(error).split())}")
 
 
-def _derived(stage: str, root: Path, made: Execution) -> list[FileDifference]:
+def _index(lineage: Lineage, made: Execution) -> list[FileDifference]:
     """The index, whose bytes are never the same: whether its rows are what its content manifest says."""
-    database = (RESULTS / stage / DATABASE).as_posix()
+    database = (RESULTS / made.stage / DATABASE).as_posix()
     if database not in made.derived:
         return []
     import lancedb
 
-    stated = read_index_manifest(root / RESULTS / stage)
-    table = lancedb.connect(str(root / database)).open_table(TABLE).to_arrow()
+    stated = read_index_manifest(lineage.results / made.stage)
+    table = lancedb.connect(str(lineage.root / database)).open_table(TABLE).to_arrow()
     if describe(table, stated.encoding) == stated:
         return []
-    return [FileDifference(database, None, None, untold="its rows are not what its content manifest says")]
+    return [FileDifference(database, None, None, reason="its rows are not what its content manifest says")]

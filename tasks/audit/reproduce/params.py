@@ -1,40 +1,79 @@
-"""Params as the manifests record them, against a params.yaml."""
+"""Params and environment of recorded results, and where a commit or this machine has others."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from tasks.lineage.model import Execution
+from tasks.audit.change import changes
+from tasks.lineage.model import Execution, Run
 from tasks.shared.execution.params import as_read
 from tasks.shared.execution.params_file import overridden
-from tasks.shared.execution.tracking import flat
+from tasks.shared.execution.tracking import environment_tags, flat
 from tasks.shared.runtime.errors import UserError
 
+TAGS = ("env.python", "env.platform", "env.machine")  # of the host's name no byte depends
 
-def recorded(manifests: Mapping[str, Execution]) -> dict[str, Any]:
+
+@dataclass(frozen=True)
+class OtherEnvironment:
+    """Something that was different when the results were made.
+
+    Attributes:
+        what: a package, or a tag of MLflow's runs.
+        here: None for a package that is not installed.
+        stages: whose results were made with it.
+    """
+
+    what: str
+    recorded: str
+    here: str | None
+    stages: list[str]
+
+
+def recorded_params(executions: Mapping[str, Execution]) -> dict[str, Any]:
     """Params of all stages, by section or dotted key as dvc.yaml names them.
 
     Raises UserError where two stages were run with different values: then they are not of one run of the pipeline.
     """
-    found: dict[str, Any] = {}
-    maker: dict[str, str] = {}
-    for stage, manifest in manifests.items():
-        for key, value in flat(manifest.params).items():
-            if key in found and found[key] != value:
+    found: dict[str, tuple[str, Any]] = {}
+    for stage, execution in executions.items():
+        for key, value in flat(execution.params).items():
+            maker, before = found.setdefault(key, (stage, value))
+            if before != value:
                 raise UserError(
-                    f"{maker[key]} was run with {key} = {found[key]} and {stage} with {value}, so no one run of the "
+                    f"{maker} was run with {key} = {before} and {stage} with {value}, so no one run of the "
                     "pipeline made this score; bring it up to date with `dvc repro`, or name an MLflow run"
                 )
-            found[key], maker[key] = value, stage
-    return {key: value for manifest in manifests.values() for key, value in manifest.params.items()}
+    return {key: value for execution in executions.values() for key, value in execution.params.items()}
 
 
-def changed(params: Mapping[str, Any], recorded: Mapping[str, Any]) -> dict[str, list[Any]]:
+def params_changed(params: Mapping[str, Any], recorded: Mapping[str, Any]) -> dict[str, list[Any]]:
     """Keys in which a params.yaml is not as recorded: what it has, and what was recorded; None where there is none."""
-    before, after = flat(as_read(params)), flat(as_read(overridden(params, recorded)))
-    return {
-        key: [before.get(key), after.get(key)]
-        for key in sorted(before.keys() | after.keys())
-        if before.get(key) != after.get(key)
-    }
+    found = changes(flat(as_read(params)), flat(as_read(overridden(params, recorded))))
+    return {one.key: [one.a, one.b] for one in found}
+
+
+def other_environment(executions: Mapping[str, Execution], runs: Mapping[str, Sequence[Run]]) -> list[OtherEnvironment]:
+    """Where this environment is not that of the results. Of several runs of one result, one like here is enough."""
+    found: dict[tuple[str, str, str | None], list[str]] = {}
+    for stage, execution in executions.items():
+        for name, recorded in execution.components.items():
+            if (here := _installed(name)) != recorded:
+                found.setdefault((name, recorded, here), []).append(stage)
+    tags = environment_tags()
+    for tag in TAGS:
+        for stage, of_stage in runs.items():
+            values = [run.tags[tag] for run in of_stage if tag in run.tags]
+            if values and tags[tag] not in values:
+                found.setdefault((tag, values[0], tags[tag]), []).append(stage)
+    return [OtherEnvironment(*key, stages) for key, stages in found.items()]
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,19 +1,19 @@
-"""What is to be run, from which commit and with which params, told before anything runs."""
+"""What is to be run, from which commit and with which params, shown before anything runs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.audit.reproduce import environment, params
 from tasks.audit.reproduce.commits import Found, candidates, choose, mismatches
+from tasks.audit.reproduce.params import OtherEnvironment, other_environment, params_changed, recorded_params
 from tasks.audit.reproduce.sources import Sources
 from tasks.lineage.lineage import Lineage
 from tasks.lineage.model import Execution, Run
 from tasks.lineage.score import Score
-from tasks.shared.execution.pipeline import downstream_of, parents_of, upstream_of
+from tasks.shared.execution.pipeline import parents_of
 from tasks.shared.runtime import git
 from tasks.shared.runtime.errors import UserError
 
@@ -40,8 +40,8 @@ class Plan:
     params: dict[str, Any]
     params_changed: dict[str, list[Any]]
     runs: dict[str, list[Run]]
-    environment: list[environment.Difference]
-    notes: list[str] = field(default_factory=list)
+    environment: list[OtherEnvironment]
+    notes: list[str]
 
     @property
     def lineage(self) -> Lineage:
@@ -61,55 +61,49 @@ def make_plan(score: Score, first: str | None = None, root: Path = Path()) -> Pl
     has their code.
     """
     lineage = score.lineage
-    needed = upstream_of(lineage.stages, score.stage)
+    needed = lineage.upstream(score.stage)
     if first is not None and first not in needed:
         raise UserError(f"--from {first}: the score follows from {', '.join(needed)}; name one of them")
     git.commit_of("HEAD", root)
-    manifests = {stage: lineage.execution(stage) for stage in needed}
-    _of_one_piece(lineage, manifests)
-    recorded = params.recorded(manifests)
-    by_manifest = lineage.tracking.of_manifests([one.digest for one in manifests.values()])
-    runs = {stage: by_manifest[one.digest] for stage, one in manifests.items()}
+    executions = {stage: lineage.execution(stage) for stage in needed}
+    for link in lineage.broken(*needed)[:1]:
+        raise UserError(
+            f"{link.reader} was made of another {link.artifact.path} (sha256 {link.artifact.sha256[:12]}) than "
+            f"{link.maker} has in {lineage.name}; bring it up to date with `dvc repro`, or name an MLflow run"
+        )
+    params = recorded_params(executions)
+    runs = lineage.runs_by_stage(needed)
     own = "HEAD" if lineage.objects is None else f"of {lineage.name}"
-    found = choose(candidates(lineage.commit, runs, own, root), manifests, recorded, runs, root)
-    after = downstream_of(lineage.stages, first) if first else needed
-    again = [stage for stage in needed if stage in after]
+    found = choose(candidates(lineage.commit, runs, own, root), executions, params, runs, root)
+    again = [stage for stage in needed if first is None or stage in lineage.downstream(first)]
     parents = parents_of(lineage.stages)
     return Plan(
         score=score,
-        executions=manifests,
+        executions=executions,
         again=again,
         before=[stage for stage in needed if stage not in again and any(stage in parents[one] for one in again)],
         found=found,
-        params=recorded,
-        params_changed=params.changed(found.params, recorded),
+        params=params,
+        params_changed=params_changed(found.params, params),
         runs=runs,
-        environment=environment.differences(
-            {stage: manifests[stage] for stage in again}, {stage: runs[stage] for stage in again}
+        environment=other_environment(
+            {stage: executions[stage] for stage in again}, {stage: runs[stage] for stage in again}
         ),
-        notes=_notes(lineage, manifests, recorded, found, root),
+        notes=_notes(lineage, executions, params, found, root),
     )
 
 
-def _of_one_piece(lineage: Lineage, manifests: dict[str, Execution]) -> None:
-    for link in lineage.broken(*manifests)[:1]:
-        path, sha256 = link.artifact.path, link.artifact.sha256
-        raise UserError(
-            f"{link.reader} was made of another {path} (sha256 {sha256[:12]}) than {link.maker} has in {lineage.name}; "
-            "bring it up to date with `dvc repro`, or name an MLflow run"
-        )
-
-
 def _notes(
-    lineage: Lineage, manifests: Mapping[str, Execution], recorded: Mapping[str, Any], found: Found, root: Path
+    lineage: Lineage, executions: Mapping[str, Execution], params: Mapping[str, Any], found: Found, root: Path
 ) -> list[str]:
     notes = []
     if lineage.tracking.problem:
         notes.append(f"{lineage.tracking.problem} (the commit was found without it)")
     if lineage.objects is None:
         head = git.head(root)
-        if head and head != found.commit and (other := mismatches(head, manifests, recorded, Sources(root))):
-            notes.append(f"the code of the results is not that of HEAD: {other[0].path} of {other[0].stage} is another")
+        if head and head != found.commit and (other := mismatches(head, executions, params, Sources(root))):
+            stage, first = other[0]
+            notes.append(f"the code of the results is not that of HEAD: {first.key} of {stage} is another")
         if lineage.dirty:
             more = f" and {len(lineage.dirty) - 1} more" if len(lineage.dirty) > 1 else ""
             notes.append(f"the workspace has uncommitted changes ({lineage.dirty[0]}{more}); the worktree has none")

@@ -22,7 +22,7 @@ class Sources:
 
     def __init__(self, root: Path = Path()) -> None:
         self.root = root
-        self._digests: dict[str, str] = {}
+        self._digests: dict[str, str] = {}  # sha256 by git's object
 
     def has(self, commit: str) -> bool:
         """Whether the commit is in this clone."""
@@ -36,34 +36,31 @@ class Sources:
         listing = self._git("ls-tree", "-r", "-z", commit, "--", f"{CODE}/")
         if listing.returncode:
             raise _broken(commit, listing.stderr)
-        blobs = {}
+        objects = {}
         for entry in filter(None, listing.stdout.decode(errors="surrogateescape").split("\0")):
             about, _, path = entry.partition("\t")
-            mode, _, blob = about.split(" ")
+            mode, _, name = about.split(" ")
             if mode in OF_FILES:
-                blobs[path] = blob
-        self._read(commit, {blob for blob in blobs.values() if blob not in self._digests})
-        return {path: self._digests[blob] for path, blob in blobs.items()}
+                objects[path] = name
+        self._read(commit, sorted({*objects.values()} - self._digests.keys()))
+        return {path: self._digests[name] for path, name in objects.items()}
 
-    def _read(self, commit: str, blobs: Iterable[str]) -> None:
-        wanted = sorted(blobs)
-        if not wanted:
-            return
-        done = self._git("cat-file", "--batch", given="".join(f"{blob}\n" for blob in wanted).encode())
+    def _read(self, commit: str, wanted: Iterable[str]) -> None:
+        done = self._git("cat-file", "--batch", given="".join(f"{name}\n" for name in wanted).encode())
         place = 0
-        for blob in wanted:
+        for name in wanted:
             end = done.stdout.find(b"\n", place)
             head = done.stdout[place:end].split(b" ")
             if end < 0 or len(head) != 3:
-                raise _broken(commit, done.stderr or f"object {blob} is missing".encode())
+                raise _broken(commit, done.stderr or f"object {name} is missing".encode())
             place = end + 1 + int(head[2])
-            self._digests[blob] = hashlib.sha256(done.stdout[end + 1 : place]).hexdigest()
+            self._digests[name] = hashlib.sha256(done.stdout[end + 1 : place]).hexdigest()
             place += 1  # git ends an object with a line feed of its own
 
     def _git(self, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(["git", *arguments], cwd=self.root, input=given, capture_output=True, check=False)
 
 
-def _broken(commit: str, said: bytes) -> UserError:
-    reason = " ".join(said.decode(errors="replace").split())[:200]
+def _broken(commit: str, message: bytes) -> UserError:
+    reason = " ".join(message.decode(errors="replace").split())[:200]
     return UserError(f"commit {commit[:10]} cannot be read from git ({reason}); mend it with `git fetch` or `git fsck`")

@@ -12,7 +12,8 @@ from tasks.lineage.score import QUERIES, Score
 from tasks.shared.artifacts import scores
 from tasks.shared.artifacts.corpus import Query, read_judgments, read_queries
 from tasks.shared.artifacts.exposures import Altered, Exposure, Role
-from tasks.shared.artifacts.scores import RUNS, SYSTEMS, read_per_query, read_ranking, read_scores
+from tasks.shared.artifacts.runs import RUNS, read_ranking
+from tasks.shared.artifacts.scores import SYSTEMS, read_per_query, read_scores
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 

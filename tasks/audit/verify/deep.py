@@ -23,7 +23,8 @@ from tasks.shared.artifacts import scores as artifact
 from tasks.shared.artifacts.corpus import positives_of, read_qrels, read_queries, read_videos
 from tasks.shared.artifacts.fusion import run_name
 from tasks.shared.artifacts.index import DATABASE, read_index_manifest
-from tasks.shared.artifacts.scores import HEADLINE, METRICS, PER_QUERY, RUNS, read_per_query, read_run
+from tasks.shared.artifacts.runs import RUNS, read_run
+from tasks.shared.artifacts.scores import HEADLINE, METRICS, PER_QUERY, read_per_query
 from tasks.shared.artifacts.types import FUSIONS, Run
 from tasks.shared.artifacts.vectors import SYSTEMS, VIEWS, Vectors, read_vectors
 from tasks.shared.retrieval.bm25 import BM25

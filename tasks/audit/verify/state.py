@@ -18,7 +18,8 @@ from tasks.shared.artifacts.publish import FILES, FILES_SCHEMA
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime import git
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import link_or_copy, read_parquet
+from tasks.shared.runtime.files import link_or_copy
+from tasks.shared.runtime.parquet import read_parquet
 
 
 @dataclass

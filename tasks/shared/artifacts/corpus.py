@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import pyarrow as pa
-
+from tasks.shared.artifacts.tables import Table
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import lines_starting, read_parquet, sha256_text, write_parquet, write_text
+from tasks.shared.runtime.files import lines_starting, sha256_text, write_text
 
 Split = Literal["train", "test"]
 SPLITS: tuple[Split, ...] = ("train", "test")
@@ -30,13 +29,13 @@ class Video:
     sha256: str
     bytes: int
     duration: float | None  # seconds; None where the container doesn't say and could not be probed
-    title: str | None
-    description: str | None
-    caption: str | None
-    language: str | None  # ISO 639-1
-    video_type: str | None  # professional, edited, raw
-    split: Split
-    event: str | None  # what happened, where the source knows it; lets an audit see same-event negatives
+    title: str | None = None
+    description: str | None = None
+    caption: str | None = None
+    language: str | None = None  # ISO 639-1
+    video_type: str | None = None  # professional, edited, raw
+    split: Split = "test"
+    event: str | None = None  # what happened, where the source knows it; lets an audit see same-event negatives
 
 
 @dataclass(frozen=True)
@@ -72,37 +71,18 @@ class Judgment:
 
 Qrels = dict[str, dict[str, int]]  # query id -> video id -> relevance
 
-VIDEO_SCHEMA = pa.schema(
-    [
-        ("video_id", pa.string()),
-        ("path", pa.string()),
-        ("sha256", pa.string()),
-        ("bytes", pa.int64()),
-        ("duration", pa.float64()),
-        ("title", pa.string()),
-        ("description", pa.string()),
-        ("caption", pa.string()),
-        ("language", pa.string()),
-        ("video_type", pa.string()),
-        ("split", pa.string()),
-        ("event", pa.string()),
-    ]
-)
-QUERY_SCHEMA = pa.schema(
-    [(name, pa.string()) for name in ("query_id", "text", "language", "type", "split", "event", "category")]
-)
+VIDEO_ROWS = Table(Video, order=("video_id",))
+QUERY_ROWS = Table(Query, order=("query_id",))
 
 
 def write_videos(path: Path, videos: Iterable[Video]) -> None:
     """Write the manifest table, sorted by video id."""
-    rows = [asdict(video) for video in sorted(videos, key=lambda video: video.video_id)]
-    write_parquet(path, pa.Table.from_pylist(rows, schema=VIDEO_SCHEMA))
+    VIDEO_ROWS.write(path, videos)
 
 
 def write_queries(path: Path, queries: Iterable[Query]) -> None:
     """Write the query table, sorted by query id."""
-    rows = [asdict(query) for query in sorted(queries, key=lambda query: query.query_id)]
-    write_parquet(path, pa.Table.from_pylist(rows, schema=QUERY_SCHEMA))
+    QUERY_ROWS.write(path, queries)
 
 
 def write_qrels(path: Path, judgments: Iterable[Judgment]) -> None:
@@ -113,13 +93,13 @@ def write_qrels(path: Path, judgments: Iterable[Judgment]) -> None:
 
 def read_videos(path: Path, split: Split | None = None, video_ids: Collection[str] | None = None) -> list[Video]:
     """Videos in id order, of one split where one is named, and only some where they are named."""
-    videos = [Video(**row) for row in read_parquet(path, VIDEO_SCHEMA, {"video_id": video_ids}).to_pylist()]
+    videos = VIDEO_ROWS.read(path, video_id=video_ids)
     return [video for video in videos if split is None or video.split == split]
 
 
 def read_queries(path: Path, split: Split | None = None, query_ids: Collection[str] | None = None) -> list[Query]:
     """Queries in id order, of one split where one is named, and only some where they are named."""
-    queries = [Query(**row) for row in read_parquet(path, QUERY_SCHEMA, {"query_id": query_ids}).to_pylist()]
+    queries = QUERY_ROWS.read(path, query_id=query_ids)
     return [query for query in queries if split is None or query.split == split]
 
 

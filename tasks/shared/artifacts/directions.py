@@ -8,15 +8,13 @@ the corpus is none of them.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
+from tasks.shared.artifacts.tables import Table
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.artifacts.vectors import SYSTEMS
-from tasks.shared.runtime.files import read_parquet, write_parquet
 
 FOLDER = RESULTS / "evaluate"
 TABLE = "directions.parquet"
@@ -100,16 +98,14 @@ def as_metrics(found: Directions) -> dict[str, float]:
     }
 
 
-SCHEMA = pa.schema(
-    [("system", pa.string()), ("direction", pa.string()), ("video_id", pa.string()), ("rank", pa.int64())]
-)
+ROWS = Table(Ranked)
 
 
 def write_ranked(folder: Path, rows: Iterable[Ranked]) -> None:
     """Write the table in the order given; without rows where no directions are asked for."""
-    write_parquet(folder / TABLE, pa.Table.from_pylist([asdict(one) for one in rows], schema=SCHEMA))
+    ROWS.write(folder / TABLE, rows)
 
 
 def read_ranked(folder: Path = FOLDER, systems: Collection[str] | None = None) -> list[Ranked]:
     """The ranks in the order written, of some systems where they are named: what two runs are compared by."""
-    return [Ranked(**row) for row in read_parquet(folder / TABLE, SCHEMA, {"system": systems}).to_pylist()]
+    return ROWS.read(folder / TABLE, system=systems)

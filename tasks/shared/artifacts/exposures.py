@@ -1,26 +1,27 @@
 """What training showed the model: `results/train/exposures.parquet`, a row for every video, query and role.
 
-It answers which queries taught the checkpoint with which videos, exactly: negatives that mining found, those drawn at
-random where it found too few, and how often, step by step. Where chance decided that a document was shown otherwise
-than it is, `altered.parquet` beside it tells which, and of which other video it had something.
+It says which videos were shown for which queries in which steps: positives, negatives that mining found, and those
+drawn at random where it found too few. `altered.parquet` beside it lists documents that were shown without one of their
+modalities, or with one of another video, both decided at random.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import pyarrow as pa
 
+from tasks.shared.artifacts.tables import Table
 from tasks.shared.artifacts.types import RESULTS, Modality
-from tasks.shared.runtime.files import read_parquet, write_parquet
 
 FOLDER = RESULTS / "train"
 TABLE = "exposures.parquet"
 ALTERED = "altered.parquet"
 
+Step = Annotated[int, pa.int32()]  # of the optimiser, from 1
 Role = Literal["positive", "mined", "drawn"]  # mined: a hard negative; drawn: a negative at random
 
 
@@ -29,14 +30,14 @@ class Exposure:
     """A video shown as a query's positive or negative.
 
     Attributes:
-        steps: of the optimiser, from 1, in which it was; a step that comes twice showed it twice.
+        steps: of the optimiser, from 1, in which it was shown; a step that stands twice showed it twice.
         others: over the batches of these steps that it was in, how many other queries had it as an in-batch negative.
     """
 
     video_id: str
     query_id: str
     role: Role
-    steps: list[int]
+    steps: list[Step]
     others: int
 
 
@@ -45,7 +46,7 @@ Alteration = Literal["swapped", "dropped"]
 
 @dataclass(frozen=True)
 class Altered:
-    """A video shown otherwise than it is, for a query's row.
+    """A video that was shown for a query without one modality, or with that of another video.
 
     Attributes:
         how: swapped: as a negative of itself (tuple negative), with one modality of another video; dropped: in its
@@ -60,42 +61,21 @@ class Altered:
     how: Alteration
     modality: Modality
     partner: str | None
-    steps: list[int]
+    steps: list[Step]
 
 
-SCHEMA = pa.schema(
-    [
-        ("video_id", pa.string()),
-        ("query_id", pa.string()),
-        ("role", pa.string()),
-        ("steps", pa.list_(pa.int32())),
-        ("others", pa.int64()),
-    ]
-)
+ROWS = Table(Exposure, order=("video_id", "query_id", "role"))
+ALTERED_ROWS = Table(Altered, order=("video_id", "query_id", "how", "modality", "partner"))
 
 
 def write_exposures(folder: Path, exposures: Iterable[Exposure]) -> None:
     """Write the table, sorted by video, query and role."""
-    ordered = sorted(exposures, key=lambda one: (one.video_id, one.query_id, one.role))
-    write_parquet(folder / TABLE, pa.Table.from_pylist([asdict(one) for one in ordered], schema=SCHEMA))
-
-
-ALTERED_SCHEMA = pa.schema(
-    [
-        ("video_id", pa.string()),
-        ("query_id", pa.string()),
-        ("how", pa.string()),
-        ("modality", pa.string()),
-        ("partner", pa.string()),
-        ("steps", pa.list_(pa.int32())),
-    ]
-)
+    ROWS.write(folder / TABLE, exposures)
 
 
 def write_altered(folder: Path, altered: Iterable[Altered]) -> None:
     """Write the table, sorted by video, query, alteration, modality and partner."""
-    ordered = sorted(altered, key=lambda one: (one.video_id, one.query_id, one.how, one.modality, one.partner or ""))
-    write_parquet(folder / ALTERED, pa.Table.from_pylist([asdict(one) for one in ordered], schema=ALTERED_SCHEMA))
+    ALTERED_ROWS.write(folder / ALTERED, altered)
 
 
 def read_altered(
@@ -108,8 +88,7 @@ def read_altered(
     columns = ("video_id",) if video_ids is None else ("video_id", "partner")  # no video is its own partner
     found: list[Altered] = []
     for column in columns:
-        table = read_parquet(folder / ALTERED, ALTERED_SCHEMA, {column: video_ids, "query_id": query_ids})
-        found += [Altered(**row) for row in table.to_pylist()]
+        found += ALTERED_ROWS.read(folder / ALTERED, **{column: video_ids, "query_id": query_ids})
     return found
 
 
@@ -117,5 +96,4 @@ def read_exposures(
     folder: Path = FOLDER, video_ids: Collection[str] | None = None, query_ids: Collection[str] | None = None
 ) -> list[Exposure]:
     """The rows in the order written, of some videos or queries where they are named."""
-    only = {"video_id": video_ids, "query_id": query_ids}
-    return [Exposure(**row) for row in read_parquet(folder / TABLE, SCHEMA, only).to_pylist()]
+    return ROWS.read(folder / TABLE, video_id=video_ids, query_id=query_ids)

@@ -7,15 +7,13 @@ all are compared with: the one vector of the whole document, whose ranking is th
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from tasks.shared.artifacts.types import FUSIONS, MODALITIES, RESULTS
+from tasks.shared.artifacts.tables import Table
+from tasks.shared.artifacts.types import FUSIONS, RESULTS
 from tasks.shared.artifacts.vectors import SYSTEMS
-from tasks.shared.runtime.files import read_parquet, write_parquet
 
 FOLDER = RESULTS / "evaluate"
 TABLE = "fusion.parquet"
@@ -106,23 +104,14 @@ def as_metrics(found: Fusion) -> dict[str, float]:
     }
 
 
-SCHEMA = pa.schema(
-    [
-        ("query_id", pa.string()),
-        ("system", pa.string()),
-        ("method", pa.string()),
-        ("ndcg", pa.float64()),
-        *((modality, pa.float64()) for modality in MODALITIES),
-    ]
-)
+ROWS = Table(FusedQuery)
 
 
 def write_fused(folder: Path, rows: Iterable[FusedQuery]) -> None:
     """Write the table in the order given; without rows where nothing is fused."""
-    write_parquet(folder / TABLE, pa.Table.from_pylist([asdict(one) for one in rows], schema=SCHEMA))
+    ROWS.write(folder / TABLE, rows)
 
 
 def read_fused(folder: Path = FOLDER, query_ids: Collection[str] | None = None) -> list[FusedQuery]:
     """What every query scores, in the order written, of some queries where they are named."""
-    rows = read_parquet(folder / TABLE, SCHEMA, {"query_id": query_ids}).to_pylist()
-    return [FusedQuery(**row) for row in rows]
+    return ROWS.read(folder / TABLE, query_id=query_ids)

@@ -13,20 +13,17 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
+from tasks.shared.artifacts.tables import Table
 from tasks.shared.artifacts.types import RESULTS
-from tasks.shared.artifacts.vectors import Vectors
+from tasks.shared.artifacts.vectors import Vectors, vector_column
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_json, sha256_json, write_json
 
 if TYPE_CHECKING:
-    import numpy as np
-    from lancedb.query import LanceVectorQueryBuilder
-    from lancedb.table import Table
-
     from tasks.shared.artifacts.corpus import Video
     from tasks.shared.artifacts.transcripts import Transcript
 
@@ -37,21 +34,6 @@ TABLE = "videos"
 TAG = "published"
 METRIC: Literal["dot"] = "dot"  # vectors have length 1, so this is the cosine
 
-PAYLOAD = pa.schema(
-    [
-        ("video_id", pa.string()),
-        ("title", pa.string()),
-        ("description", pa.string()),
-        ("caption", pa.string()),
-        ("language", pa.string()),
-        ("video_type", pa.string()),
-        ("path", pa.string()),
-        ("duration", pa.float64()),
-        ("split", pa.string()),
-        ("transcript", pa.string()),
-        ("ocr", pa.string()),
-    ]
-)
 FILTERS = ("language", "video_type")
 
 
@@ -92,7 +74,7 @@ class RowDigests:
 
 @dataclass(frozen=True)
 class Hit:
-    """A found video: its inner product with the query, and what is known about it."""
+    """A row of the table as search returns it: its inner product with the query, and what is known of the video."""
 
     similarity: float
     video_id: str
@@ -106,6 +88,9 @@ class Hit:
     split: str
     transcript: str | None
     ocr: str | None
+
+
+PAYLOAD = Table(Hit).schema.remove(0)  # the columns beside the vector
 
 
 def write_index(
@@ -128,8 +113,7 @@ def write_index(
         raise UserError(f"vector of {strangers[0]}, which is no video of the corpus; run `dvc repro -f encode`")
     rows = [_row(known[video_id], transcripts.get(video_id)) for video_id in vectors.ids]
     columns = pa.Table.from_pylist(rows, schema=PAYLOAD)
-    flat = pa.array(vectors.values.astype("float32", copy=False).reshape(-1), type=pa.float32())
-    column = pa.FixedSizeListArray.from_arrays(flat, vectors.values.shape[1])
+    column = vector_column(vectors.values)
     table = lancedb.connect(str(folder / DATABASE)).create_table(TABLE, data=columns.append_column("vector", column))
     table.tags.create(TAG, table.version)
     written = table.to_arrow()
@@ -139,8 +123,9 @@ def write_index(
 
 def _row(video: Video, transcript: Transcript | None) -> dict[str, Any]:
     row = {name: getattr(video, name) for name in PAYLOAD.names if name not in ("transcript", "ocr")}
-    said = {"transcript": transcript.text or None, "ocr": transcript.ocr or None} if transcript else {}
-    return row | {"transcript": None, "ocr": None} | said
+    if transcript is None:
+        return row | {"transcript": None, "ocr": None}
+    return row | {"transcript": transcript.text or None, "ocr": transcript.ocr or None}
 
 
 def row_digests(table: pa.Table) -> dict[str, RowDigests]:
@@ -189,68 +174,3 @@ def read_index_manifest(folder: Path = FOLDER) -> IndexManifest:
         return IndexManifest(**fields | {"encoding": Encoding(**fields["encoding"])})
     except (TypeError, KeyError) as error:
         raise UserError(f"{path} is not as this version writes it ({error}); run `dvc repro -f encode`") from None
-
-
-class Index:
-    """A published index, open for search.
-
-    Raises UserError where the table is missing or has other rows than its manifest says.
-    """
-
-    def __init__(self, folder: Path = FOLDER) -> None:
-        self.manifest = read_index_manifest(folder)
-        self._table = _open(folder / DATABASE)
-        rows = self._table.count_rows()
-        if rows != self.manifest.rows:
-            raise UserError(
-                f"{folder / DATABASE} has {rows} rows and its manifest {self.manifest.rows}; restore it with "
-                "`dvc checkout`, or make it again with `dvc repro -f encode`"
-            )
-
-    def search(self, query: np.ndarray, k: int, filters: Mapping[str, str | None] | None = None) -> list[Hit]:
-        """The k videos with the highest inner product, best first; equal scores by id, descending.
-
-        Args:
-            query: float32 (dimension,), of length 1.
-            k: how many; fewer where fewer videos pass the filters.
-            filters: by column (`FILTERS`), the value a video must have; None does not filter.
-
-        Raises UserError for a query of another dimension or a value that no video has.
-        """
-        from lancedb.expr import col, lit
-
-        if query.shape != (self.manifest.dimension,):
-            raise UserError(f"the index has {self.manifest.dimension} dimensions, the query {query.shape[-1]}")
-        search = cast("LanceVectorQueryBuilder", self._table.search(query, vector_column_name="vector"))
-        search = search.distance_type(METRIC).bypass_vector_index().limit(k)
-        wanted = {name: value for name, value in (filters or {}).items() if value is not None}
-        self.check(wanted)
-        conditions = [col(name) == lit(value) for name, value in wanted.items()]
-        for condition in conditions[1:]:
-            conditions[0] = conditions[0] & condition
-        if conditions:
-            search = search.where(conditions[0], prefilter=True)
-        found = search.select([*PAYLOAD.names, "_distance"]).to_arrow().to_pylist()
-        scored = [(1.0 - row.pop("_distance"), row) for row in found]  # Lance's distance is 1 - inner product
-        scored.sort(key=lambda pair: (pair[0], pair[1]["video_id"]), reverse=True)
-        return [Hit(similarity=score, **row) for score, row in scored]
-
-    def check(self, filters: Mapping[str, str]) -> None:
-        """Raise UserError for a filter on a value that no video of the index has."""
-        for name, value in filters.items():
-            present = self.manifest.filters[name]
-            if value not in present:
-                there = ", ".join(f"{one} ({count})" for one, count in present.items()) or "none at all"
-                raise UserError(f"no video has {name.replace('_', ' ')} {value!r}; there are: {there}")
-
-
-def _open(database: Path) -> Table:
-    import lancedb
-
-    if not (database / f"{TABLE}.lance").is_dir():
-        raise UserError(f"{database} has no table {TABLE}; restore it with `dvc checkout` or `dvc repro`")
-    try:
-        return lancedb.connect(str(database)).open_table(TABLE)
-    except (RuntimeError, ValueError, OSError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{database} cannot be opened ({reason}); make it again with `dvc repro -f encode`") from None

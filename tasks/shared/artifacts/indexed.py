@@ -8,16 +8,14 @@ named.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from tasks.shared.artifacts.document import document_digest
 from tasks.shared.artifacts.rows import Mismatch
+from tasks.shared.artifacts.tables import Table
 from tasks.shared.artifacts.types import RESULTS
-from tasks.shared.runtime.files import read_parquet, write_parquet
 
 if TYPE_CHECKING:
     from tasks.shared.artifacts.media import Media
@@ -58,34 +56,17 @@ class IndexedDocument:
     payload_sha256: str
 
 
-SCHEMA = pa.schema(
-    [
-        ("video_id", pa.string()),
-        ("document_sha256", pa.string()),
-        ("modalities", pa.list_(pa.string())),
-        ("text", pa.string()),
-        ("text_tokens", pa.int64()),
-        ("text_sha256", pa.string()),
-        ("transcript_sha256", pa.string()),
-        ("frames", pa.int64()),
-        ("frames_sha256", pa.string()),
-        ("audio_sha256", pa.string()),
-        ("vector_sha256", pa.string()),
-        ("payload_sha256", pa.string()),
-    ]
-)
+ROWS = Table(IndexedDocument, order=("video_id",))
 
 
 def write_indexed(folder: Path, documents: Iterable[IndexedDocument]) -> None:
     """Write the table, sorted by video id."""
-    ordered = sorted(documents, key=lambda one: one.video_id)
-    write_parquet(folder / TABLE, pa.Table.from_pylist([asdict(one) for one in ordered], schema=SCHEMA))
+    ROWS.write(folder / TABLE, documents)
 
 
 def read_indexed(folder: Path = FOLDER, video_ids: Collection[str] | None = None) -> dict[str, IndexedDocument]:
     """Documents by video id, in id order, of some videos where they are named."""
-    rows = read_parquet(folder / TABLE, SCHEMA, {"video_id": video_ids}).to_pylist()
-    return {row["video_id"]: IndexedDocument(**row) for row in rows}
+    return {one.video_id: one for one in ROWS.read(folder / TABLE, video_id=video_ids)}
 
 
 def mismatched(

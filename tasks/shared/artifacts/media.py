@@ -7,16 +7,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from tasks.shared.artifacts.rows import Mismatch
+from tasks.shared.artifacts.tables import Table
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import read_parquet, write_parquet
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,33 +42,17 @@ class Media:
     audio_seconds: float
 
 
-MEDIA_SCHEMA = pa.schema(
-    [
-        ("video_id", pa.string()),
-        ("video_sha256", pa.string()),
-        ("frames", pa.string()),
-        ("frames_sha256", pa.string()),
-        ("times", pa.list_(pa.float64())),
-        ("source_frames", pa.int64()),
-        ("width", pa.int64()),
-        ("height", pa.int64()),
-        ("audio", pa.string()),
-        ("audio_sha256", pa.string()),
-        ("audio_seconds", pa.float64()),
-    ]
-)
+ROWS = Table(Media, order=("video_id",))
 
 
 def write_media(folder: Path, media: Iterable[Media]) -> None:
     """Write the table into the extract folder, sorted by video id."""
-    rows = [asdict(one) for one in sorted(media, key=lambda one: one.video_id)]
-    write_parquet(folder / TABLE, pa.Table.from_pylist(rows, schema=MEDIA_SCHEMA))
+    ROWS.write(folder / TABLE, media)
 
 
 def read_media(folder: Path = FOLDER, video_ids: Collection[str] | None = None) -> dict[str, Media]:
     """Media by video id, in id order, of some videos where they are named; those that failed are not there."""
-    rows = read_parquet(folder / TABLE, MEDIA_SCHEMA, {"video_id": video_ids}).to_pylist()
-    return {row["video_id"]: Media(**row) for row in rows}
+    return {one.video_id: one for one in ROWS.read(folder / TABLE, video_id=video_ids)}
 
 
 def mismatched(media: Mapping[str, Media], videos: Iterable[Video]) -> Iterator[Mismatch]:

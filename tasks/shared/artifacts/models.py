@@ -9,17 +9,17 @@ one, so the tuned model is the model with the trained adapter in place of the ba
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, TypeVar
 
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_json, sha256_json, write_json
 from tasks.shared.runtime.models import Model
 
-if TYPE_CHECKING:
-    from tasks.shared.execution.params_sections import Base
+T = TypeVar("T")
 
 MODEL = "model.json"
 TRAINED = "trained.json"
@@ -84,19 +84,23 @@ def _weights(name: str, revision: str | None, param: str, revision_param: str) -
     return Model(name, name, revision).digest()
 
 
-def named_base(params: Base) -> BaseModel:
-    """The starting model that params name. Raises UserError where they name none, or a part of it by a hub id without
-    a revision: what that stands for could change between two runs."""
-    if params.model is None:
+def named_base(params: Mapping[str, Any]) -> BaseModel:
+    """The starting model that the section `base` of params names.
+
+    Raises UserError where it names none, or a part of it by a hub id without a revision: what that stands for could
+    change between two runs.
+    """
+    base = BaseModel(**{field.name: params[field.name] for field in fields(BaseModel)})
+    if not base.model:
         raise UserError("base.source is pretrained and base.model names nothing; give a hub id or a directory")
     for key, name, revision in (
-        ("model", params.model, params.revision),
-        ("processor", params.processor, params.processor_revision),
-        ("adapter", params.adapter, params.adapter_revision),
+        ("model", base.model, base.revision),
+        ("processor", base.processor, base.processor_revision),
+        ("adapter", base.adapter, base.adapter_revision),
     ):
         if name is not None and revision is None and not Path(name).is_dir():
             raise UserError(f"base.{key} {name} has no revision; pin the commit of the hub's repository beside it")
-    return BaseModel(**params.model_dump(include={field.name for field in fields(BaseModel)}))
+    return base
 
 
 def write_base(folder: Path, base: BaseModel) -> None:
@@ -106,11 +110,7 @@ def write_base(folder: Path, base: BaseModel) -> None:
 
 def read_base(root: Path = RESULTS) -> BaseModel:
     """The starting model of a results folder; what lies under `results/` is found where that folder is."""
-    path = root / "base" / MODEL
-    try:
-        base = BaseModel(**read_json(path))
-    except TypeError as error:
-        raise UserError(f"{path} is not as this version writes it ({error}); run `dvc repro -f base`") from None
+    base = _read(BaseModel, root, "base", MODEL)
     return replace(base, model=_placed(base.model, root))
 
 
@@ -126,14 +126,18 @@ def write_training(folder: Path, training: Training) -> None:
 
 def read_training(root: Path = RESULTS) -> Training:
     """Whether a results folder holds a trained adapter. UserError where it says so and the adapter is not there."""
-    path = root / "train" / TRAINED
-    try:
-        training = Training(**read_json(path))
-    except TypeError as error:
-        raise UserError(f"{path} is not as this version writes it ({error}); run `dvc repro -f train`") from None
+    training = _read(Training, root, "train", TRAINED)
     if training.trained and not (root / "train" / ADAPTER).is_dir():
         raise UserError(f"{root / 'train' / ADAPTER} is missing; restore it with `dvc checkout` or `dvc repro`")
     return training
+
+
+def _read(kind: type[T], root: Path, stage: str, name: str) -> T:
+    path = root / stage / name
+    try:
+        return kind(**read_json(path))
+    except TypeError as error:
+        raise UserError(f"{path} is not as this version writes it ({error}); run `dvc repro -f {stage}`") from None
 
 
 def systems(root: Path = RESULTS) -> list[System]:

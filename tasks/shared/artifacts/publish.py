@@ -21,7 +21,8 @@ from typing import Any
 import pyarrow as pa
 
 from tasks.shared.artifacts.types import RESULTS
-from tasks.shared.runtime.files import files_under, read_json, read_parquet, sha256_file, write_json, write_parquet
+from tasks.shared.runtime.files import files_under, read_json, sha256_file, write_json
+from tasks.shared.runtime.parquet import read_parquet, write_parquet
 from tasks.shared.runtime.progress import progress
 
 MANIFEST = "manifest.json"

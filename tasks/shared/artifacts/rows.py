@@ -1,7 +1,7 @@
-"""Rows that do not fit what they claim to be made from.
+"""Rows whose recorded digests are not those of what they are made from.
 
 A row of an item table has the digests of what it was made from. `mismatched` in each table's module compares them with
-what the same id has in the other tables; who reads rows to make something of them calls `refuse`.
+what the same id has in the other tables; a step that makes something of rows calls `refuse` first.
 """
 
 from __future__ import annotations

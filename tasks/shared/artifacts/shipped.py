@@ -1,19 +1,19 @@
-"""Features that a dataset brings along: what is said in a video and what is written in it, as others found it.
+"""Features that come with a dataset: what is said in a video and what is written in it.
 
-`results/corpus/shipped.parquet`: one row for every video of the corpus of which anything is shipped; empty where the
+`results/corpus/shipped.parquet`: one row for every video that comes with any; empty where the
 dataset has videos only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-
+from tasks.shared.artifacts.tables import Table
 from tasks.shared.artifacts.types import RESULTS
-from tasks.shared.runtime.files import parquet_rows, sha256_json, write_parquet
+from tasks.shared.runtime.files import sha256_json
+from tasks.shared.runtime.parquet import parquet_rows
 
 TABLE = "shipped.parquet"
 PATH = RESULTS / "corpus" / TABLE
@@ -38,17 +38,14 @@ class Shipped:
         return sha256_json([self.transcript, self.frames])
 
 
-SHIPPED_SCHEMA = pa.schema(
-    [("video_id", pa.string()), ("transcript", pa.string()), ("frames", pa.list_(pa.string()))],
-)
+ROWS = Table(Shipped, order=("video_id",))
 
 
 def write_shipped(folder: Path, shipped: Iterable[Shipped]) -> None:
     """Write the table into the corpus folder, sorted by video id."""
-    rows = [asdict(one) for one in sorted(shipped, key=lambda one: one.video_id)]
-    write_parquet(folder / TABLE, pa.Table.from_pylist(rows, schema=SHIPPED_SCHEMA))
+    ROWS.write(folder / TABLE, shipped)
 
 
 def read_shipped(path: Path = PATH) -> Iterator[Shipped]:
     """The rows in id order, a few thousand at a time: the texts of a large dataset are not held all at once."""
-    return (Shipped(**row) for row in parquet_rows(path, SHIPPED_SCHEMA))
+    return (Shipped(**row) for row in parquet_rows(path, ROWS.schema))

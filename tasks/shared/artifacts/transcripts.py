@@ -1,21 +1,21 @@
 """The transcribe artifact: `results/transcribe/transcripts.parquet`.
 
-One row a video of which it was found out what is said in it or what is written in it, with the digests of what that was
-found in.
+One row for every video whose speech was transcribed or whose on-screen text was read, with the digests of what these
+were made from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from tasks.shared.artifacts.rows import Mismatch
+from tasks.shared.artifacts.tables import Table
 from tasks.shared.artifacts.types import RESULTS
-from tasks.shared.runtime.files import read_parquet, sha256_json, write_parquet
+from tasks.shared.runtime.files import sha256_json
+from tasks.shared.runtime.parquet import read_parquet
 
 if TYPE_CHECKING:
     from tasks.shared.artifacts.media import Media
@@ -39,12 +39,12 @@ class Transcript:
     """What is said in one video, and what is written in it.
 
     Attributes:
-        text: what is said; empty where nothing is, or nobody listened.
-        language: as the recogniser heard it; None where there is no speech, or the transcript came with the dataset.
+        text: what is said; empty where nothing is, or the sound was not transcribed.
+        language: as recognised; None where there is no speech, or the transcript came with the dataset.
         segments: the text with its times; empty where the transcript came with the dataset.
-        ocr: lines of on-screen text, each once, parted by line feeds; None where nobody read.
+        ocr: lines of on-screen text, each once, parted by line feeds; None where it was not read.
         audio_sha256: of the audio file that was transcribed; None where none was.
-        video_sha256: of the video file whose on-screen text was read; None where nobody read it.
+        video_sha256: of the video file whose on-screen text was read; None where it was not read.
         shipped_sha256: of the features that the dataset ships (`Shipped.digest`), where any of them are here.
     """
 
@@ -63,33 +63,17 @@ class Transcript:
         return sha256_json([self.text, self.ocr])
 
 
-TRANSCRIPT_SCHEMA = pa.schema(
-    [
-        ("video_id", pa.string()),
-        ("text", pa.string()),
-        ("language", pa.string()),
-        ("language_probability", pa.float64()),
-        (
-            "segments",
-            pa.list_(pa.struct([("start", pa.float64()), ("end", pa.float64()), ("text", pa.string())])),
-        ),
-        ("ocr", pa.string()),
-        ("audio_sha256", pa.string()),
-        ("video_sha256", pa.string()),
-        ("shipped_sha256", pa.string()),
-    ]
-)
+ROWS = Table(Transcript, order=("video_id",))
 
 
 def write_transcripts(folder: Path, transcripts: Iterable[Transcript]) -> None:
     """Write the table into the transcribe folder, sorted by video id."""
-    rows = [asdict(one) for one in sorted(transcripts, key=lambda one: one.video_id)]
-    write_parquet(folder / TABLE, pa.Table.from_pylist(rows, schema=TRANSCRIPT_SCHEMA))
+    ROWS.write(folder / TABLE, transcripts)
 
 
 def read_transcripts(folder: Path = FOLDER, video_ids: Collection[str] | None = None) -> dict[str, Transcript]:
     """Transcripts by video id, in id order, of some videos where they are named; those without words are not there."""
-    rows = read_parquet(folder / TABLE, TRANSCRIPT_SCHEMA, {"video_id": video_ids}).to_pylist()
+    rows = read_parquet(folder / TABLE, ROWS.schema, {"video_id": video_ids}).to_pylist()
     return {
         row["video_id"]: Transcript(**{**row, "segments": [Segment(**one) for one in row["segments"]]}) for row in rows
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, get_args
 
+SAMPLE_RATE = 16_000  # samples a second of all sound: one channel, float32 from -1 to 1
 RESULTS = Path("results")  # every stage publishes its artifact in a folder of its name here
 
 Modality = Literal["text", "video", "audio"]

@@ -1,8 +1,8 @@
 """The encode artifact's vectors: `results/encode/vectors/<system>.<kind>.parquet`, of a view `<kind>.<view>`.
 
 Systems are `tuned` (base with adapter) and `base`. Vectors are fp32 and L2-normalised, so their inner product is
-the cosine. A view is a video shown with some of its modalities: it has a vector only where the video has all of them.
-Without a view, a video's vector is that of the document it is in the index, of whatever it has of the params' choice.
+the cosine. A view is a video shown with some modalities: it has a vector only where the video has all of them. Without
+a view, a video's vector is that of its indexed document, of those of `encode.modalities` that it has.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ import pyarrow as pa
 
 from tasks.shared.artifacts.rows import Mismatch
 from tasks.shared.artifacts.types import MODALITIES, RESULTS, Modality
-from tasks.shared.runtime.files import read_parquet, write_parquet
+from tasks.shared.runtime.parquet import read_parquet, write_parquet
 
 if TYPE_CHECKING:
     import numpy as np
 
 FOLDER = RESULTS / "encode" / "vectors"
-Kind = Literal["videos", "queries", "training_videos", "training_queries"]  # of the test split where nothing is said
+Kind = Literal[
+    "videos", "queries", "training_videos", "training_queries"
+]  # those not called training: of the test split
 SYSTEMS = ("tuned", "base")
 VIEWS: dict[str, tuple[Modality, ...]] = {  # text, video, audio, text+video, text+audio, video+audio
     "+".join(shown): shown for size in (1, 2) for shown in combinations(MODALITIES, size)
@@ -58,16 +60,20 @@ def write_vectors(folder: Path, system: str, kind: Kind, vectors: Vectors, view:
     """Write one table of id, vector and the digest of what it was made from, in the order given."""
     if len(vectors.sources) != len(vectors.ids):
         raise ValueError(f"{len(vectors.ids)} vectors were made from {len(vectors.sources)} sources")
-    values = vectors.values.astype("float32", copy=False)
-    flat = pa.array(values.reshape(-1), type=pa.float32())
     table = pa.table(
         {
             "id": pa.array(vectors.ids, pa.string()),
-            "vector": pa.FixedSizeListArray.from_arrays(flat, values.shape[1]),
+            "vector": vector_column(vectors.values),
             "source_sha256": pa.array(vectors.sources, pa.string()),
         }
     )
     write_parquet(folder / _name(system, kind, view), table)
+
+
+def vector_column(values: np.ndarray) -> pa.FixedSizeListArray:
+    """Vectors (n, dim) as a column of float32 lists."""
+    flat = pa.array(values.astype("float32", copy=False).reshape(-1), type=pa.float32())
+    return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
 
 
 def _name(system: str, kind: Kind, view: str | None) -> str:

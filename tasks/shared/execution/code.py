@@ -64,7 +64,7 @@ def _files(module: str, root: Path) -> list[Path]:
 
 
 def _stamp(path: Path) -> tuple[int, int]:
-    """What tells that a file has changed since it was read in this process."""
+    """Size and time of a file: when they differ it has changed since this process read it."""
     known = path.stat()
     return known.st_size, known.st_mtime_ns
 

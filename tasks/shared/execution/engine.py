@@ -1,4 +1,4 @@
-"""Doing one costly step for many items: what is finished is taken from the store, what fails is recorded."""
+"""Running one step for many items: finished items come from the store, failures are recorded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tasks.shared.runtime.progress import Bar
 
 T = TypeVar("T")
 
-AHEAD = 2  # items that are loaded while one is worked on, by as many threads: a GPU is done before one has loaded
+AHEAD = 2  # items loaded in advance, by as many threads: a GPU is faster than loading
 
 
 @dataclass
@@ -41,9 +41,10 @@ def process(
 ) -> Outcome:
     """Run `work(payload, folder)` for every item of a plan that the store lacks.
 
-    With `workers` of 1 it runs in this process; with more, in so many spawned ones, so `work`, `start` and `load` must
-    be functions of modules, or methods of an object that can be sent. An exception is that item's failure, except a
-    full disk, which ends the run; so is the death of a worker, and the items that it held beside are tried again.
+    With one worker it runs in this process. More are spawned, so `work`, `start` and `load` must be functions of
+    modules, or methods of an object that can be sent. An exception is the failure of its item, except a full disk,
+    which ends the run. The death of a worker is the failure of the item that caused it; the other items that the worker
+    held are retried.
 
     Args:
         step: of the stage; names the progress and the failures.
@@ -92,7 +93,7 @@ Result = Path | Failure
 
 
 def _nothing(_number: int) -> None:
-    """Where there is nothing to start with."""
+    """The default of `start`."""
 
 
 def _loaded(load: Callable[[T], Any] | None, item: Item[T]) -> Any:

@@ -10,9 +10,11 @@ Two workspaces share a store when the environment's REELTRACE_STORE names the sa
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import files_under, read_json, sha256_file, sha256_json, write_json
 
 ENTRY = "entry.json"
+HITS = re.compile(r"(?P<stage>\w+): (?P<items>\d+) of (?P<of>\d+) (?P<unit>\w+)s reused from the store")
 
 
 def store_folder() -> Path:
@@ -89,3 +92,25 @@ class ItemStore:
 
     def _entry(self, key: str) -> Path:
         return self.folder / key[:2] / key
+
+
+@dataclass(frozen=True)
+class CacheHits:
+    """How many items of a stage came from the store, of how many in all; `unit` is what one is, such as a video.
+
+    It depends on the store and not on the inputs, so it goes to MLflow (`items/reused`) and never into a manifest.
+    """
+
+    items: int
+    of: int
+    unit: str
+
+    def line(self, stage: str) -> str:
+        """`extract: 101 of 104 videos reused from the store`."""
+        return f"{stage}: {self.items} of {self.of} {self.unit}s reused from the store"
+
+
+def read_cache_hits(line: str) -> tuple[str, CacheHits] | None:
+    """The stage and the numbers of such a line; None of any other."""
+    found = HITS.fullmatch(line.strip())
+    return (found["stage"], CacheHits(int(found["items"]), int(found["of"]), found["unit"])) if found else None

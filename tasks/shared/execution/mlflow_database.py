@@ -80,7 +80,7 @@ class DatabaseRun:
         """Make an artifact the newest version of a registered model."""
         source, at = f"{self._uri}/{artifact}", now()
         with closing(self._connect()) as connection, connection:
-            connection.execute("BEGIN IMMEDIATE")  # nobody takes the same number
+            connection.execute("BEGIN IMMEDIATE")  # no other run takes the same number
             connection.execute(
                 "INSERT INTO registered_models (name, creation_time, last_updated_time) VALUES (?, ?, ?) "
                 "ON CONFLICT (workspace, name) DO UPDATE SET last_updated_time = excluded.last_updated_time",

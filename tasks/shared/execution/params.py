@@ -1,7 +1,7 @@
 """params.yaml, typed and checked before any work: one section a stage, and three that stages share.
 
-An unknown key, a missing key or a wrong type is one line that names the key. Sections that no stage reads are left to
-those who read them: `flows` to flows/params.py.
+An unknown key, a missing key or a wrong type is one line that names the key. A section that no stage
+reads is checked by its reader: `flows` by flows/params.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The sections of params.yaml but train's (`params_train`): what each stage can be told, and what stages share."""
+"""The sections of params.yaml but train's (`params_train`): the params of each stage, and those that stages share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tasks.shared.artifacts.types import FUSIONS, MODALITIES, FusionMethod, Moda
 
 
 def _each_once(chosen: list[Modality]) -> list[Modality]:
-    """The same in the order of `Modality`, so that no digest tells in which order they were written."""
+    """The same in the order of `Modality`, so that digests do not depend on the order in params.yaml."""
     if twice := [one for one in MODALITIES if chosen.count(one) > 1]:
         raise PydanticCustomError("duplicate", "{twice} is there more than once; name it once", {"twice": twice[0]})
     return sorted(chosen, key=MODALITIES.index)

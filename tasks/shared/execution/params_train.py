@@ -96,7 +96,7 @@ class Train(Section):
         if objectives.of_views and len(info.data.get("modalities", MODALITIES)) == 1:
             raise ValueError(f"{objectives.of_views[0]} needs two of train.modalities; name another, or set it 0")
         if not weights["query"] and info.data.get("negatives"):
-            raise ValueError("nobody is shown train.negatives without the objective query; set them 0")
+            raise ValueError("train.negatives are shown for the objective query alone, whose weight is 0; set them 0")
         return objectives
 
     @field_validator("tuple_negatives")

@@ -1,4 +1,4 @@
-"""What a stage has to make: its items and their keys in the store, told from tables and params alone.
+"""What a stage has to make: its items and their keys in the store, known from tables and params alone.
 
 Every stage that keeps items has a function `plan` in `tasks/<stage>/run.py`, which takes params and the results folder
 whose tables it reads, and loads no media and no model. `run` makes what the store lacks; `audit impact` asks for the
@@ -26,7 +26,7 @@ T = TypeVar("T")
 class Item(Generic[T]):
     """One thing to make: its id, its key in the store, and what the work needs to know.
 
-    The id is a video's, or what tells items of one plan apart; `counts` is how many units it holds.
+    The id is a video's, or another that is unique in the plan; `counts` is how many units it holds.
     """
 
     id: str

@@ -83,7 +83,7 @@ def choose(
     Args:
         name: of the profile.
         directory: of the corpus; needed where the profile itself names none.
-        changes: other values than the profile's by dotted key; `deviations` tells of them.
+        changes: other values than the profile's by dotted key; `deviations` lists them.
         params_file: the params.yaml.
         folder: where profiles lie.
 

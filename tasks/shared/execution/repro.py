@@ -40,8 +40,8 @@ class StageFailedError(Exception):
         retryable: whether trying again may help: not after wrong input, nor after an interruption.
     """
 
-    def __init__(self, stage: str, said: str, *, retryable: bool) -> None:
-        super().__init__(said if said.startswith(f"{stage}:") else f"{stage}: {said}")
+    def __init__(self, stage: str, message: str, *, retryable: bool) -> None:
+        super().__init__(message if message.startswith(f"{stage}:") else f"{stage}: {message}")
         self.retryable = retryable
 
 
@@ -110,13 +110,13 @@ def stage_environment(root: Path, **own: str) -> dict[str, str]:
 
 def _failure(lines: Sequence[str], waiting: str, code: int) -> StageFailedError:
     """What DVC's last lines say of a failure; `waiting` is the stage that it came to."""
-    said = [" ".join(text.split()) for text in lines if text.strip()]
-    for number in range(len(said) - 1, -1, -1):
-        if found := FAILED.match(said[number]):
+    output = [" ".join(text.split()) for text in lines if text.strip()]
+    for number in range(len(output) - 1, -1, -1):
+        if found := FAILED.match(output[number]):
             own = int(found["code"]) if found["code"] else None
-            reason = said[number - 1] if own is not None and number else said[number].removeprefix("ERROR: ")
-            retryable = own not in NOT_RETRYABLE or bool(BUSY.search(" ".join(said)))
+            reason = output[number - 1] if own is not None and number else output[number].removeprefix("ERROR: ")
+            retryable = own not in NOT_RETRYABLE or bool(BUSY.search(" ".join(output)))
             return StageFailedError(found["stage"], reason, retryable=retryable)
-    reason = said[-1].removeprefix("ERROR: ") if said else f"dvc repro ended with {code}"
+    reason = output[-1].removeprefix("ERROR: ") if output else f"dvc repro ended with {code}"
     killed = code in (128 + signal.SIGKILL, 128 + signal.SIGTERM)  # DVC itself; its own errors are 250 and more
-    return StageFailedError(waiting, reason, retryable=killed or bool(BUSY.search(" ".join(said))))
+    return StageFailedError(waiting, reason, retryable=killed or bool(BUSY.search(" ".join(output))))

@@ -1,4 +1,4 @@
-"""Running a stage: check the params, do the work beside, publish it whole, and tell MLflow.
+"""Running a stage: check the params, do the work in a folder beside, publish that, and record it in MLflow.
 
 `python -m tasks.<stage>` comes here through the stage's `__main__.py`.
 """
@@ -20,10 +20,10 @@ from threadpoolctl import threadpool_limits
 from tasks.shared.artifacts.publish import input_files, publishing, write_manifest
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.code import code_of
+from tasks.shared.execution.items import CacheHits
 from tasks.shared.execution.params import Params, load_params
 from tasks.shared.execution.pipeline import StageSpec, dvc_hash, read_stages
 from tasks.shared.execution.profiles import deviations
-from tasks.shared.execution.reused import Reused
 from tasks.shared.execution.tracking import Tracker
 from tasks.shared.runtime.errors import UserError, disk_full
 from tasks.shared.runtime.files import read_json
@@ -43,13 +43,13 @@ class StageRun:
     inputs: list[Path] = field(default_factory=list)  # files read beyond what dvc.yaml lists under results/
     components: list[str] = field(default_factory=list)  # packages that these params need beyond the stage's own
     derived: list[str] = field(default_factory=list)  # folders in `out` whose bytes are not reproducible
-    reused: Reused | None = None  # of a stage that keeps its items: for MLflow and standard output
+    reused: CacheHits | None = None  # of a stage that keeps its items: for MLflow and standard output
     registered: str | None = None  # the artifact that becomes a version of the registered model
     until_end: ExitStack = field(default_factory=ExitStack)  # what is held as long as the stage runs
     _gpus: list[str] | None = None
 
     def take_gpus(self, count: int = 1) -> list[str]:
-        """Hold so many GPUs for as long as the stage runs, once; wait while others hold them.
+        """Hold `count` GPUs until the stage ends; wait while others hold them. Later calls return the same.
 
         Returns their UUIDs, which CUDA_VISIBLE_DEVICES then names in this order; none where there is no GPU. To be
         called before CUDA is asked anything, and only when there is something to load a model for.
@@ -62,21 +62,21 @@ class StageRun:
 
 
 def main(stage: str, work: Callable[[StageRun], None], components: Iterable[str]) -> None:
-    """Run a stage as a program: exit 0, or with one line on standard error 2 for what the user must mend, 75 for what
-    a later try may find mended, 130 for an interruption."""
+    """Run a stage as a program: exit 0, or with one line on standard error 2 for what the user must correct, 75
+    where a later try may succeed, 130 for an interruption."""
     try:
         run_stage(stage, work, components)
     except UserError as error:
-        sys.exit(_said(stage, str(error), error.exit_code))
+        sys.exit(_fail(stage, str(error), error.exit_code))
     except KeyboardInterrupt:
-        sys.exit(_said(stage, "interrupted; finished items are kept, the next run goes on from them", 130))
+        sys.exit(_fail(stage, "interrupted; finished items are kept, the next run goes on from them", 130))
     except Exception as error:
         if not disk_full(error):
             raise
-        sys.exit(_said(stage, f"the disk is full ({getattr(error, 'filename', None) or RESULTS}); make room, rerun"))
+        sys.exit(_fail(stage, f"the disk is full ({getattr(error, 'filename', None) or RESULTS}); make room, rerun"))
 
 
-def _said(stage: str, message: str, code: int = 2) -> int:
+def _fail(stage: str, message: str, code: int = 2) -> int:
     print(f"{stage}: {message}", file=sys.stderr)
     return code
 

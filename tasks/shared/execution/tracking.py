@@ -1,6 +1,6 @@
 """MLflow: a run for every execution of a stage, with what it read and wrote.
 
-Tracking is never in the way: when MLflow cannot be reached the stage says so once and finishes without it.
+Tracking never fails a stage: when MLflow cannot be reached, one line says so and the stage finishes without it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from tasks.shared.execution.mlflow_database import DatabaseRun, database_of, now
-from tasks.shared.execution.mlflow_upgrade import upgrade_database
 from tasks.shared.runtime.files import canonical_json, sha256_json
 
 EXPERIMENT = "reeltrace"
@@ -92,7 +91,7 @@ class Tracker:
         self._guard(lambda run: run.register(REGISTERED_MODEL, artifact, tags))
 
     def end(self, status: str) -> None:
-        """Close the run as FINISHED or FAILED, sealed: a change to its params or metrics later can be told."""
+        """Close the run as FINISHED or FAILED, sealed: a change to its params or metrics later can be format_error."""
         self.tags({SEAL: seal(self._params, self._metrics)})
         self._guard(lambda run: run.end(status))
 
@@ -112,7 +111,7 @@ class Tracker:
 
     def _broken(self, error: Exception) -> None:
         self._run = None
-        print(f"{self.stage}: MLflow is out of reach, going on without it: {told(error)}", file=sys.stderr)
+        print(f"{self.stage}: MLflow is out of reach, going on without it: {format_error(error)}", file=sys.stderr)
 
 
 def opened(uri: str, name: str, tags: Mapping[str, str]) -> Run:
@@ -120,55 +119,13 @@ def opened(uri: str, name: str, tags: Mapping[str, str]) -> Run:
     if (database := database_of(uri)) is not None:
         with suppress(LookupError, sqlite3.Error):  # the client says better what is wrong with a database
             return DatabaseRun(database, EXPERIMENT, name, tags)
-    return ClientRun(uri, name, tags)
+    from tasks.shared.execution.mlflow_client import ClientRun
+
+    return ClientRun(uri, EXPERIMENT, name, tags)
 
 
-class ClientRun:
-    """A run told to MLflow's client: of a server, or of a database that is not yet made."""
-
-    def __init__(self, uri: str, name: str, tags: Mapping[str, str]) -> None:
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # a stage does not wait minutes for a server
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        import logging
-
-        logging.getLogger("alembic").setLevel(logging.WARNING)
-        logging.getLogger("mlflow.store").setLevel(logging.WARNING)
-        from mlflow import MlflowClient
-
-        if upgraded := upgrade_database(uri):
-            print(f"{name}: {upgraded}", file=sys.stderr)
-        self._client = MlflowClient(uri)
-        experiment = self._client.get_experiment_by_name(EXPERIMENT)
-        experiment_id = experiment.experiment_id if experiment else self._client.create_experiment(EXPERIMENT)
-        info = self._client.create_run(experiment_id, run_name=name, tags=dict(tags)).info
-        self._id, self._uri = info.run_id, info.artifact_uri
-
-    def log(self, kind: Kind, entries: Iterable[tuple[Any, ...]]) -> None:
-        from mlflow.entities import Metric, Param, RunTag
-
-        make = {"params": Param, "metrics": Metric, "tags": RunTag}[kind]
-        made: dict[str, Any] = {kind: [make(*entry) for entry in entries]}
-        self._client.log_batch(self._id, **made)
-
-    def artifact(self, path: Path) -> None:
-        if path.is_dir():
-            self._client.log_artifacts(self._id, str(path), path.name)
-        else:
-            self._client.log_artifact(self._id, str(path))
-
-    def register(self, model: str, artifact: str, tags: Mapping[str, str]) -> None:
-        if not self._client.search_registered_models(filter_string=f"name = '{model}'"):
-            self._client.create_registered_model(model)
-        self._client.create_model_version(model, f"{self._uri}/{artifact}", run_id=self._id, tags=dict(tags))
-
-    def end(self, status: str) -> None:
-        self._client.set_terminated(self._id, status)
-
-
-def told(error: BaseException) -> str:
-    """What MLflow's client raised, on one line, without the password that may be in a server's address."""
+def format_error(error: BaseException) -> str:
+    """An error of MLflow's client on one line, without the password that may be in a server's address."""
     return re.sub(r"//[^/@\s]+@", "//", " ".join(str(error).split()))[:200]
 
 

@@ -1,7 +1,8 @@
-"""Tasks worked off one after the other, by this process or by several, of which any may die.
+"""Tasks run one after the other, in this process or in several, any of which may die.
 
-What a task needs is loaded by threads while those before are worked on. Every process has a pipe of its own, so that
-whose death it was is known, and ends with the process that started it, however that one ends.
+Threads load what the next tasks need while one runs. Every process has a pipe of its own, so it is known which of them
+died, and ends with the process that started it, however that ends. (A ProcessPoolExecutor stops all its processes when
+one of them dies, and each would have to load its model again.)
 """
 
 from __future__ import annotations
@@ -68,10 +69,10 @@ def in_turn(tasks: Sequence[T], work: Work[T, R]) -> Iterator[tuple[T, R]]:
 
 
 def side_by_side(tasks: Sequence[T], work: Work[T, R], count: int) -> Iterator[tuple[T, R | Died]]:
-    """Every task with its answer, in the order in which they are finished by so many processes.
+    """Every task with its answer, in the order in which they are finished by `count` processes.
 
-    What a process was given when it died is tried again, each task alone in its process, so that only the one that
-    kills it is lost.
+    The tasks that a process held when it died are retried, each alone in its process, so that only the one that kills
+    it is lost.
 
     Raises what `work` raises. UserError where a process dies before it has started.
     """
@@ -82,7 +83,7 @@ def side_by_side(tasks: Sequence[T], work: Work[T, R], count: int) -> Iterator[t
             _give_out(workers, waiting, suspects, work.ahead)
             busy = {worker.pipe: worker for worker in workers if worker.pipe and worker.given}
             for pipe in wait(list(busy)):
-                yield from busy[pipe].hear(suspects)  # type: ignore[index]
+                yield from busy[pipe].receive(suspects)  # type: ignore[index]
     finally:
         for worker in workers:
             worker.end()
@@ -121,11 +122,11 @@ class _Worker(Generic[T, R]):
         theirs.close()  # the process has the only other end: its death closes the pipe
         self._send(self.work)
 
-    def hear(self, suspects: deque[T]) -> Iterator[tuple[T, R | Died]]:
-        """What it has to say: an answer, or nothing. What a dead one held becomes suspects."""
+    def receive(self, suspects: deque[T]) -> Iterator[tuple[T, R | Died]]:
+        """Read its next message: an answer, or none. The tasks of a dead process become suspects."""
         assert self.pipe is not None
         try:
-            said = self.pipe.recv()
+            message = self.pipe.recv()
         except (EOFError, OSError):
             self.end()
             if not self.started:
@@ -139,15 +140,15 @@ class _Worker(Generic[T, R]):
             else:
                 suspects += given
             return
-        if isinstance(said, BaseException):
-            raise said
-        if said == STARTED:
+        if isinstance(message, BaseException):
+            raise message
+        if message == STARTED:
             self.started = True
             return
-        yield self.given.popleft(), said[0]
+        yield self.given.popleft(), message[0]
 
     def end(self) -> None:
-        """Nothing is left of the process."""
+        """Kill the process, where there is one."""
         if self.pipe is not None:
             self.process.kill()
             self.process.join()
@@ -156,12 +157,12 @@ class _Worker(Generic[T, R]):
 
     def _send(self, what: object) -> None:
         assert self.pipe is not None
-        with suppress(BrokenPipeError, ConnectionResetError):  # it died: the next look at the pipe tells
+        with suppress(BrokenPipeError, ConnectionResetError):  # it died: the next read of the pipe shows it
             self.pipe.send(what)
 
 
 def _serve(pipe: Connection, number: int) -> None:
-    """What a process does: start, say so, and answer until the pipe is closed."""
+    """The program of a process: start, report that, and answer until the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # ctrl-c reaches every process: this one goes at once, in silence
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:

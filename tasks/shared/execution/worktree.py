@@ -1,6 +1,6 @@
-"""A git worktree of the project to run the pipeline in, which goes when its work is done, unless it is kept.
+"""A git worktree of the project to run the pipeline in, removed when its work is done, unless it is to be kept.
 
-What a run reads that neither git nor the pipeline has, a folder of videos or a model's directory, is linked into it.
+What a run reads and neither git nor the pipeline has (a folder of videos, a model's directory) is linked into it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.locks import take
 
 LOCK = "dvc.lock"
-RUNNING = "running"  # the file whose lock says that somebody works in the worktree
+RUNNING = "running"  # the file that is locked while a worktree is in use
 NAME_PATHS = (  # params that may name directories which neither git nor the pipeline has
     "corpus.path", "transcribe.model", "retriever.model", "base.model", "base.processor", "base.adapter",
 )  # fmt: skip
@@ -36,7 +36,7 @@ class Worktree:
         folder: all that belongs to it.
         checkout: what git calls the worktree.
         root: the project in it; another folder than the checkout where the project is a folder of the repository.
-        lock: the open file that says that somebody works in it.
+        lock: the open file whose lock says that it is in use.
         kept: whether it stays.
     """
 
@@ -69,7 +69,7 @@ def worktree(
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
     checkout = folder.joinpath(*["above"] * climbs, folder.name)
     lock = take(folder / RUNNING, prefix)
-    assert lock is not None, "nobody else knows the folder"
+    assert lock is not None, "the folder is new"
     tree = Worktree(folder, checkout, checkout / below, lock)
     try:
         checkout.parent.mkdir(parents=True, exist_ok=True)
@@ -120,14 +120,14 @@ def link(paths: Sequence[Path], workspace: Path, worktree: Path) -> list[str]:
 
 
 def left_over(prefix: str, workspace: Path = Path()) -> list[Path]:
-    """Checkouts in which nobody works: kept, or left by one that was killed."""
+    """Checkouts that are not in use: kept, or left by a process that was killed."""
     listing = _git(workspace, "worktree", "list", "--porcelain")
     paths = [Path(line.removeprefix("worktree ")) for line in listing.splitlines() if line.startswith("worktree ")]
     return [path for path in paths if path.name.startswith(prefix) and path.is_dir() and not _running(path)]
 
 
 def clear_left_over(prefix: str, workspace: Path = Path()) -> None:
-    """Remove the checkouts in which nobody works."""
+    """Remove the checkouts that are not in use."""
     for checkout in left_over(prefix, workspace):
         _remove(checkout, _folder(checkout), workspace)
 
@@ -137,7 +137,7 @@ def _folder(checkout: Path) -> Path:
 
 
 def _running(checkout: Path) -> bool:
-    """Whether somebody still works in a worktree."""
+    """Whether a worktree is in use."""
     path = _folder(checkout) / RUNNING
     if not path.exists():
         return False

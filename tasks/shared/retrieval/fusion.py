@@ -41,12 +41,12 @@ class ByModality:
     scores: np.ndarray
 
 
-Fuse = Callable[[ByModality], np.ndarray]  # (q, n): the higher, the better
-Weigh = Callable[[ByModality], np.ndarray]  # (q, modalities): rows sum to 1
+FuseScores = Callable[[ByModality], np.ndarray]  # (q, n): the higher, the better
+Weighting = Callable[[ByModality], np.ndarray]  # (q, modalities): rows sum to 1
 
 
 def fused(
-    queries: Vectors, views: Mapping[str, Vectors], methods: Mapping[str, Fuse], depth: int, block: int = BLOCK
+    queries: Vectors, views: Mapping[str, Vectors], methods: Mapping[str, FuseScores], depth: int, block: int = BLOCK
 ) -> dict[str, Run]:
     """Rankings by method, as `search` has them: of every video that has at least one modality.
 
@@ -71,9 +71,9 @@ def fused(
     return runs
 
 
-def weights_of(queries: Vectors, views: Mapping[str, Vectors], weigh: Weigh, block: int = BLOCK) -> np.ndarray:
+def weights_of(queries: Vectors, views: Mapping[str, Vectors], weighting: Weighting, block: int = BLOCK) -> np.ndarray:
     """The weights that every query gives the modalities, float64 (q, modalities)."""
-    found = [weigh(some) for _, some in _blocks(queries, views, block)]
+    found = [weighting(some) for _, some in _blocks(queries, views, block)]
     return np.concatenate(found) if found else np.zeros((0, len(views)))
 
 
@@ -108,9 +108,9 @@ def standardised(scores: np.ndarray) -> np.ndarray:
     return np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 1e-12)
 
 
-def weighted(weigh: Weigh) -> Fuse:
+def weighted(weighting: Weighting) -> FuseScores:
     """The sum of standardised scores, each times its modality's weight."""
-    return lambda some: np.einsum("mqn,qm->qn", standardised(some.scores), weigh(some))
+    return lambda some: np.einsum("mqn,qm->qn", standardised(some.scores), weighting(some))
 
 
 def by_rank(some: ByModality) -> np.ndarray:
@@ -122,7 +122,7 @@ def by_rank(some: ByModality) -> np.ndarray:
     return shares
 
 
-def fixed(weights: Mapping[str, float], modalities: list[str]) -> Weigh:
+def fixed(weights: Mapping[str, float], modalities: list[str]) -> Weighting:
     """The same weights for every query."""
     chosen = np.array([weights[one] for one in modalities])
     return lambda some: np.tile(chosen / chosen.sum(), (len(some.queries), 1))
@@ -135,7 +135,7 @@ def by_entropy(some: ByModality) -> np.ndarray:
     likely = np.where(there, np.exp(standardised(some.scores)), 0)
     likely /= np.maximum(likely.sum(axis=-1, keepdims=True), 1e-300)
     entropy = -np.sum(likely * np.log(np.where(likely > 0, likely, 1)), axis=-1)
-    # of one video alone nothing can be told: it counts like one whose scores are all the same
+    # the entropy over a single video says nothing: it counts as if all scores were the same
     share = np.divide(entropy, np.log(np.maximum(count, 2)), out=np.ones_like(entropy), where=count > 1)
     sure = np.where(count > 0, 1 / share, 0).T
     weights: np.ndarray = sure / sure.sum(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""The methods of fusion by their names in params, for who ranks by vectors of single modalities."""
+"""The methods of fusion by their names in params, for rankings by vectors of single modalities."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tasks.shared.artifacts.corpus import Qrels
 from tasks.shared.artifacts.vectors import Kind, Vectors, read_vectors
-from tasks.shared.retrieval.fusion import Fuse, Weigh, by_entropy, by_rank, fixed, weighted
+from tasks.shared.retrieval.fusion import FuseScores, Weighting, by_entropy, by_rank, fixed, weighted
 from tasks.shared.retrieval.routing import LEAST, learn, targets
 from tasks.shared.runtime.errors import UserError
 
@@ -17,9 +17,9 @@ def read_modalities(system: str, kind: Kind, modalities: Sequence[str], folder: 
     return {one: read_vectors(system, kind, folder, view=one) for one in modalities}
 
 
-def weigher(
+def make_weighting(
     method: str, system: str, modalities: list[str], given: Mapping[str, float], training: Qrels, folder: Path
-) -> Weigh | None:
+) -> Weighting | None:
     """How a method weighs modalities; None for one that weighs none.
 
     Args:
@@ -49,6 +49,6 @@ class TooFewError(UserError):
     """There is too little to learn routing from."""
 
 
-def way(weigh: Weigh | None) -> Fuse:
-    """The fusion that weighs so; reciprocal rank fusion where nothing is weighed."""
-    return by_rank if weigh is None else weighted(weigh)
+def make_fusion(weighting: Weighting | None) -> FuseScores:
+    """The fusion with these weights; reciprocal rank fusion where there are none."""
+    return by_rank if weighting is None else weighted(weighting)

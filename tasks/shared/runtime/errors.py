@@ -1,4 +1,4 @@
-"""Errors that are one line for a user, with the exit code that tells a scheduler whether to try again."""
+"""Errors that are shown as one line, with the exit code that tells a scheduler whether to try again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import ClassVar
 
 
 class UserError(Exception):
-    """Something the user can mend: a wrong param, a missing file, bad data.
+    """Something the user can correct: a wrong param, a missing file, bad data.
 
     The message is one line that says what is wrong, with which item, and what to do. Entry points print it
     without a stack trace and exit with `exit_code`.
@@ -18,7 +18,7 @@ class UserError(Exception):
 
 
 class TransientError(UserError):
-    """A fault of another machine that a later try may find mended: a hub out of reach, or too busy to answer."""
+    """A fault of another machine after which a later try may succeed: a hub that cannot be reached or is too busy."""
 
     exit_code = os.EX_TEMPFAIL  # 75
 
@@ -26,7 +26,7 @@ class TransientError(UserError):
 def disk_full(error: BaseException | None) -> bool:
     """Whether an error, or what caused it, is a full disk or quota.
 
-    Libraries written in Rust and C++ raise their own classes, where only the system's words are left.
+    Libraries in Rust and C++ raise classes of their own, in which only the system's message is left.
     """
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -1,4 +1,4 @@
-"""What git knows of a workspace: commits, and files as a commit has them."""
+"""Commits of a workspace, and the files in them."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def commit_time(commit: str, root: Path = Path()) -> str:
     return _git(root, "show", "--no-patch", "--format=%cI", commit).stdout.strip()
 
 
-def commits_of(path: str, root: Path = Path()) -> list[str]:
-    """Commits that changed a file, on any branch or tag, the newest first."""
-    return _git(root, "log", "--all", "--format=%H", "--", path).stdout.split()
+def commits_of(*paths: str, root: Path = Path()) -> list[str]:
+    """Commits that changed any of some files or folders, on any branch or tag, the newest first."""
+    return _git(root, "log", "--all", "--format=%H", "--", *paths).stdout.split()
 
 
 def origin(root: Path = Path()) -> str | None:

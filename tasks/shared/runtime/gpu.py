@@ -1,10 +1,10 @@
 """One stage at a time on a GPU, by locks of the operating system.
 
-The locks lie in the machine's directory for temporary files, one for each GPU, and are shared by its users; processes
-whose TMPDIR differs do not meet. GPUs are those that nvidia-smi lists; where there is none, nothing is locked.
+The locks are files in the machine's directory for temporary files, one for each GPU, shared by all users. Processes
+with another TMPDIR do not see them. GPUs are those that nvidia-smi lists; where there is none, nothing is locked.
 
-To ask CUDA anything fixes which GPUs a process sees, so nobody may before a GPU is taken: whether there is one is told
-by `visible_gpus`.
+The first call to CUDA fixes which GPUs a process sees, so no code may call CUDA before a GPU is taken; `visible_gpus`
+says whether there is one without calling it.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ LIST_SECONDS = 60.0  # a driver that is not kept loaded takes several
 TRY_SECONDS = 0.5  # between two tries to take a GPU that others hold
 SHARED = 0o666  # a lock's mode: any user of the machine may hold it
 
-TURN = "several"  # names the lock of who gathers several GPUs: one at a time, so that no two wait for each other's
+TURN = "several"  # the lock held while a stage takes several GPUs, so that no two stages wait for each other's
 
 _held: set[int] = set()
 
 
 def _close_locks() -> None:
-    """A forked child must not keep the locks of its parent when that one dies; programs it starts never get them."""
+    """Close them in a forked child, which else kept its parent's locks; programs that it starts never inherit them."""
     for descriptor in _held:
         os.close(descriptor)
     _held.clear()
@@ -45,8 +45,8 @@ os.register_at_fork(after_in_child=_close_locks)
 def visible_gpus() -> list[str]:
     """UUIDs of the GPUs that this process may use, in order: all, or those that CUDA_VISIBLE_DEVICES names.
 
-    It names them by index in nvidia-smi's order or by UUID, of a GPU (or the beginning of one) or of a MIG instance; as
-    with CUDA, what follows a name that is none is not seen.
+    It names them by index in nvidia-smi's order, by the UUID of a GPU (or its beginning), or by that of a MIG instance.
+    As in CUDA, an invalid name ends the list: what follows it is not visible.
     """
     try:
         listed = subprocess.run(LIST, capture_output=True, text=True, check=False, timeout=LIST_SECONDS).stdout
@@ -71,16 +71,16 @@ def visible_gpus() -> list[str]:
 
 @contextmanager
 def gpus(what: str, count: int = 1) -> Iterator[list[str]]:
-    """Hold so many GPUs, they alone visible to CUDA, until the block is left; wait while others hold too many.
+    """Hold `count` GPUs until the block is left, and make only these visible to CUDA; wait while others hold too many.
 
-    Yields their UUIDs in the order in which they were visible. Without a GPU it does nothing and yields none. A
-    holder's death, however it came, frees its GPUs at once.
+    Yields their UUIDs in the order in which they were visible. On a machine without a GPU it yields none. When the
+    process that holds them dies, its GPUs are free at once.
 
     Args:
-        what: the stage that takes them; for the line on standard error that says who is waited for, and for others'.
+        what: the stage that takes them; it is named to others that wait for them.
         count: one for each of the stage's processes that compute.
 
-    Raises UserError where there are GPUs, but fewer, and where a lock's file is not one.
+    Raises UserError where there are fewer GPUs (but any), and where a lock's file cannot be opened.
     """
     there = visible_gpus()
     if not there:
@@ -112,16 +112,16 @@ def gpus(what: str, count: int = 1) -> Iterator[list[str]]:
 
 def _hold_first_free(names: Sequence[str], what: str, until: ExitStack) -> str:
     """The name of the first lock that is free, held until the stack is closed."""
-    said = False
+    reported = False
     while True:
         for name in names:
             if (descriptor := _take(name, what)) is not None:
                 _held.add(descriptor)
                 until.callback(_release, descriptor)
                 return name
-        if not said:
-            print(f"{what}: waits for {', or '.join(_who(name) for name in names)}", file=sys.stderr, flush=True)
-            said = True
+        if not reported:
+            print(f"{what}: waits for {', or '.join(_describe(name) for name in names)}", file=sys.stderr, flush=True)
+            reported = True
         time.sleep(TRY_SECONDS)
 
 
@@ -139,13 +139,13 @@ def _take(name: str, what: str) -> int | None:
         raise UserError(f"the lock {path} cannot be opened ({reason}); remove it, or have it removed") from None
 
 
-def _who(name: str) -> str:
-    """A lock and its holder, without the control characters that another user could have put in the note."""
-    said = str(holder_of(lock_of(name)) or "a process that does not say which")
+def _describe(name: str) -> str:
+    """A lock and its holder for a message; another user could have put control characters into the note."""
+    holder = str(holder_of(lock_of(name)) or "a process that does not say which")
     lock = "its turn to take several GPUs" if name == TURN else f"GPU {name[:12]}…"
-    return f"{lock}, held by {''.join(one if one.isprintable() else '?' for one in said)}"
+    return f"{lock}, held by {''.join(one if one.isprintable() else '?' for one in holder)}"
 
 
 def lock_of(name: str) -> Path:
-    """The file that is locked by who holds a GPU."""
+    """The lock file of a GPU."""
     return Path(tempfile.gettempdir()) / f"reeltrace-{name.replace('/', '_')}.lock"

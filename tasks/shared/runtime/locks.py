@@ -1,10 +1,10 @@
 """Locks of the operating system, with a note that says who holds them.
 
-The lock is the truth: it is gone with its holder, however that one ended. The note is for people.
+Only the lock counts: it ends with the process that holds it, however that ends. The note is for people.
 
-By flock itself and not the library filelock, whose release unlocks the file for everybody who inherited the descriptor,
-and which releases at every orderly end of a program. Here a holder only closes its descriptor, so a workspace stays
-locked until the last process of a stage is gone, also after a second Ctrl-C.
+It is flock itself and not the library filelock, whose release unlocks the file for every process that inherited the
+descriptor. Here a holder only closes its own descriptor, so a workspace stays locked until the last process of a stage
+has ended, also after a second Ctrl-C.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ class Holder:
 
 
 def take(path: Path, what: str, mode: int = 0o644) -> int | None:
-    """Take a lock: the open file that holds it until it is closed everywhere, or None where another has it.
+    """Take a lock: the descriptor that holds it until all its copies are closed, or None where another process has it.
 
     Args:
         path: of the lock's file, which is made where it is missing, and stays.
         what: the holder does, for its note.
-        mode: of a file that is made; with 0o666 all users of a machine can share it.
+        mode: of a new lock file; with 0o666 all users of a machine can share it.
 
     Raises OSError where the file cannot be opened, or is a link or anything but a file.
     """
@@ -96,7 +96,7 @@ def _is_still(path: Path, descriptor: int) -> bool:
 
 
 def holder_of(path: Path) -> Holder | None:
-    """What the note says of the last holder; None where there is no readable one."""
+    """The last holder according to the note; None where there is none or it cannot be read."""
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as stream:
             return Holder(**json.loads(stream.read(NOTE_BYTES)))
@@ -121,7 +121,7 @@ def workspace_held(root: Path, what: str) -> Iterator[int]:
 
 @contextmanager
 def waiting_for(path: Path, what: str) -> Iterator[None]:
-    """Hold a lock, after waiting for whoever has it."""
+    """Wait for a lock and hold it."""
     while (descriptor := take(path, what)) is None:
         time.sleep(TRY_SECONDS)
     try:

@@ -16,7 +16,7 @@ PATH_MARKS = ("/", "./", "../", "~")
 BUSY = (408, 429)  # HTTP: timeout, too many requests; and all from 500 on
 # by name, of the classes above an error: the hub's client has changed its HTTP library twice, and they name them alike
 OUT_OF_REACH = {"ConnectionError", "TimeoutError", "NetworkError", "TimeoutException", "RemoteProtocolError"}
-LASTING = {"OfflineModeIsEnabled", "SSLCertVerificationError"}
+PERMANENT = {"OfflineModeIsEnabled", "SSLCertVerificationError"}
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def resolve_model(name: str, revision: str | None, section: str) -> Model:
         section: of params.yaml, for messages: `transcribe`, `retriever`, ...
 
     Raises UserError for a package that is not installed, a path that is no directory, and a hub id without a
-    revision: what it stands for could change between two runs, and neither would know.
+    revision: its weights could change between two runs unnoticed.
     """
     if name.startswith(PACKAGE):
         return Model(name, str(_in_package(name.removeprefix(PACKAGE), section)), None)
@@ -71,8 +71,8 @@ def resolve_model(name: str, revision: str | None, section: str) -> Model:
 def hub_commit(name: str, param: str) -> str:
     """The commit that a hub repository's main branch is at now.
 
-    Raises UserError where there is no such repository or it is not for everybody, TransientError where the hub is out
-    of reach; `param` names it in messages.
+    Raises UserError where there is no such repository or it needs a login, TransientError where the hub cannot be
+    reached; `param` names it in messages.
     """
     from huggingface_hub import HfApi
 
@@ -82,14 +82,16 @@ def hub_commit(name: str, param: str) -> str:
 
 @contextmanager
 def loading(model: Model, param: str) -> Iterator[None]:
-    """Turn what a library raises while it loads a model into one clear line that begins with the param that names it:
-    a TransientError where it may pass, else a UserError. A full disk stays what it is."""
+    """Turn what a library raises while it loads a model into one line that begins with the param that names it.
+
+    That is a TransientError where a later try may succeed, else a UserError. The error of a full disk is not changed.
+    """
     try:
         yield
     except UserError:
         raise
     except Exception as error:
-        transient = passing(error)
+        transient = is_transient(error)
         known = transient or isinstance(error, (OSError, ValueError, RuntimeError, ImportError, KeyError))
         known |= type(error) is Exception or type(error).__name__ == "SafetensorError"  # tokenizers, weights
         if disk_full(error) or not known:
@@ -100,11 +102,11 @@ def loading(model: Model, param: str) -> Iterator[None]:
         raise TransientError(f"{message}; try again later") if transient else UserError(message) from error
 
 
-def passing(error: BaseException) -> bool:
-    """Whether what the hub's client raised may pass: no connection, a timeout, HTTP 408, 429 or 5xx.
+def is_transient(error: BaseException) -> bool:
+    """Whether a later try may succeed after an error of the hub: no connection, a timeout, HTTP 408, 429 or 5xx.
 
-    Libraries wrap each other's errors, so the outermost that says anything decides. Offline mode does not pass, nor
-    does a certificate that is not trusted.
+    Libraries wrap each other's errors, so the outermost that has a status or a known class decides. Offline mode and a
+    certificate that is not trusted are permanent.
     """
     chain: list[BaseException] = []
     cause: BaseException | None = error
@@ -112,7 +114,7 @@ def passing(error: BaseException) -> bool:
         chain.append(cause)
         cause = cause.__cause__ or cause.__context__
     classes = [{base.__name__ for base in type(one).__mro__} for one in chain]
-    if any(names & LASTING for names in classes):
+    if any(names & PERMANENT for names in classes):
         return False
     for one, names in zip(chain, classes, strict=True):
         status = getattr(getattr(one, "response", None), "status_code", None)

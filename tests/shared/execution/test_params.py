@@ -84,7 +84,7 @@ def test_what_fuses_needs_two_modalities(tmp_path: Path) -> None:
 
 def test_negatives_that_nobody_would_be_shown(tmp_path: Path) -> None:
     path = written(tmp_path, "train.objectives", {"query": 0, "symmetric": 0, "tuple": 1, "teacher": 1, "alignment": 1})
-    assert "nobody is shown train.negatives without the objective query; set them 0" in complaint(path)
+    assert "train.negatives are shown for the objective query alone, whose weight is 0; set them 0" in complaint(path)
     path.write_text(path.read_text().replace("  negatives: 3", "  negatives: 0"))
     assert load_params(path).train.objectives.of_views == ["tuple", "teacher", "alignment"]
 

@@ -15,8 +15,8 @@ from mlflow import MlflowClient
 
 from tasks.shared.artifacts.publish import read_manifest
 from tasks.shared.execution.code import code_of
+from tasks.shared.execution.items import CacheHits, read_cache_hits
 from tasks.shared.execution.pipeline import dvc_hash
-from tasks.shared.execution.reused import Reused, read_reused
 from tasks.shared.execution.stage import StageRun, limit_threads, main
 from tasks.shared.runtime.errors import TransientError, UserError
 from tasks.shared.runtime.files import sha256_file, write_text
@@ -122,12 +122,12 @@ def test_what_was_reused_is_a_line_and_a_metric_and_not_in_the_manifest(
 
     def reusing(stage: StageRun) -> None:
         good(stage)
-        stage.reused = Reused(101, 104, "video")
+        stage.reused = CacheHits(101, 104, "video")
 
     main("mine", reusing, ())
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "mine: 101 of 104 videos reused from the store"
-    assert [read_reused(line) for line in lines] == [("mine", Reused(101, 104, "video")), None]
+    assert [read_cache_hits(line) for line in lines] == [("mine", CacheHits(101, 104, "video")), None]
     client = MlflowClient(os.environ["MLFLOW_TRACKING_URI"])
     found = client.search_runs([client.get_experiment_by_name("reeltrace").experiment_id])
     assert [run.data.metrics.get("items/reused") for run in found] == [101.0, None]  # the newest first

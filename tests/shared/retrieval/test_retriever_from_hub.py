@@ -22,7 +22,7 @@ import json, sys
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.execution.params_sections import Retriever
 from tasks.shared.retrieval.dense import DenseRetriever
-from tasks.shared.retrieval.licence import licence_of
+from tasks.shared.runtime.hub import licence_of
 for params in json.loads(sys.argv[1]):
     try:
         found = DenseRetriever(Retriever.model_validate(params), 2, lambda: None)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.shared.retrieval.licence import licence_of, said
+from tasks.shared.runtime.hub import format_licence, licence_of
 from tasks.shared.runtime.models import Model, resolve_model
 
 CARDS = {
@@ -36,9 +36,9 @@ def test_the_packaged_one_states_its_own() -> None:
 
 
 def test_what_is_not_for_commercial_use_is_said_so() -> None:
-    assert said("facebook/drama-1b", "cc-by-nc-4.0") == (
+    assert format_licence("facebook/drama-1b", "cc-by-nc-4.0") == (
         "facebook/drama-1b is licensed cc-by-nc-4.0: for non-commercial use only"
     )
-    assert said("a/b", "deepseek-non-commercial").endswith("use only")
+    assert format_licence("a/b", "deepseek-non-commercial").endswith("use only")
     for free in ("apache-2.0", "mit", "ncsa", "llama3.2"):
-        assert said("a/b", free) == f"a/b is licensed {free}"
+        assert format_licence("a/b", free) == f"a/b is licensed {free}"

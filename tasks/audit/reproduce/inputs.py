@@ -1,16 +1,20 @@
-"""Whether what a run reads from outside git and the pipeline still is what the results were made of."""
+"""What the stages to run again read: recorded results of earlier stages, and files from outside the pipeline.
+
+Each is used only where its bytes are those that the results were made of.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tasks.audit.reproduce.recorded import recorded_file
+from tasks.audit.recorded import recorded_file, recorded_outputs
 from tasks.lineage.lineage import FINAL, Lineage
+from tasks.lineage.model import manifest_path
 from tasks.shared.artifacts.corpus import read_videos
 from tasks.shared.artifacts.index import MANIFEST as INDEX
 from tasks.shared.artifacts.index import read_index_manifest
@@ -18,7 +22,7 @@ from tasks.shared.artifacts.models import ADAPTER, MODEL, System, read_base, rea
 from tasks.shared.artifacts.scores import METRICS, read_scores
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import sha256_file
+from tasks.shared.runtime.files import link_or_copy, sha256_file
 from tasks.shared.runtime.models import resolve_model
 from tasks.shared.runtime.progress import progress
 
@@ -26,17 +30,34 @@ READERS = ("corpus", "extract")  # stages that read video files
 OF_THE_BASE = ("base", "mine", "train", "encode")  # stages that load the starting model, or may
 
 
-def read(lineage: Lineage, again: Collection[str]) -> dict[str, str]:
+def bring(lineage: Lineage, stages: Iterable[str], root: Path) -> None:
+    """Put what stages published below a root, each file checked.
+
+    The index is left out: no stage that makes a score reads it. Raises UserError where a file is not to be had or its
+    bytes are not those recorded.
+    """
+    wanted: dict[str, str] = {}
+    for stage in stages:
+        execution = lineage.execution(stage)
+        if outs := [path for path in lineage.outs_of(stage) if path not in execution.derived]:
+            lineage.need(*outs)  # whole folders at once, not file by file
+        wanted |= recorded_outputs(lineage, stage) | {manifest_path(stage): execution.digest}
+
+    def place(path: str) -> None:
+        link_or_copy(recorded_file(lineage, path, wanted[path]), root / path)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for _ in progress(pool.map(place, wanted), "recorded files", total=len(wanted), unit="file"):
+            pass
+
+
+def external_files(lineage: Lineage, again: Collection[str]) -> dict[str, str]:
     """Recorded sha256 of every file from outside the pipeline that the stages to run again read, by path.
 
     Raises UserError where the recorded list of videos is not to be had.
     """
-    found = {
-        path: entry.sha256
-        for stage in again
-        for path, entry in lineage.execution(stage).used.items()
-        if RESULTS not in Path(path).parents
-    }
+    used = [one for stage in again for one in lineage.execution(stage).used.values()]
+    found = {one.path: one.sha256 for one in used if one.maker is None}
     corpus = lineage.executions.get("corpus")
     if not set(again) & set(READERS) or corpus is None or corpus.param("corpus.source") == "demo":
         return found
@@ -71,17 +92,16 @@ def check(lineage: Lineage, again: Sequence[str], recorded: Mapping[str, str], w
             f"{path} {what}{more}; the score was made of other bytes. Restore them, or take what was made of them as "
             "recorded: --from STAGE"
         )
-    checks = [_retriever] * (FINAL in again) + [_base] * bool(set(again) & set(OF_THE_BASE))
-    untold = []
-    for one in checks:
+    unknown = []
+    for needed, same in ((FINAL in again, _retriever), (bool(set(again) & set(OF_THE_BASE)), _base)):
         try:
-            problem = one(lineage, worktree)
+            problem = same(lineage, worktree) if needed else None
         except UserError as error:
-            untold.append(f"weights not checked: {error}")
+            unknown.append(f"weights not checked: {error}")
         else:
             if problem:
                 raise UserError(problem)
-    return untold
+    return unknown
 
 
 def _retriever(lineage: Lineage, worktree: Path) -> str | None:
@@ -90,9 +110,8 @@ def _retriever(lineage: Lineage, worktree: Path) -> str | None:
     if not retriever or not retriever.get("digest"):
         return None
     name = str(retriever["model"])
-    place = str(worktree / name) if (worktree / name).is_dir() else name
-    here = resolve_model(place, retriever.get("revision"), "retriever").digest()
-    return None if here == retriever["digest"] else _other("retriever.model", name, str(retriever["digest"]), here)
+    here = resolve_model(str(_placed(name, worktree)), retriever.get("revision"), "retriever").digest()
+    return _unlike("retriever.model", name, str(retriever["digest"]), here)
 
 
 def _base(lineage: Lineage, worktree: Path) -> str | None:
@@ -102,22 +121,22 @@ def _base(lineage: Lineage, worktree: Path) -> str | None:
     name: Any = lineage.execution("base").param("base.model")
     if not name or not (worktree / name).is_dir():
         return None
-    index = recorded_file(lineage, RESULTS / "encode" / INDEX).parent
-    encoding = read_index_manifest(index).encoding
+    encoding = read_index_manifest(recorded_file(lineage, RESULTS / "encode" / INDEX).parent).encoding
     lineage.need(RESULTS / "base" / MODEL, RESULTS / "train")
-    base, trained = read_base(lineage.results), read_training(lineage.results).trained
+    base = read_base(lineage.results)
     named = asdict(base) | {key: _placed(getattr(base, key), worktree) for key in ("model", "processor", "adapter")}
-    if trained:
+    if read_training(lineage.results).trained:
         named |= {"adapter": str(lineage.results / "train" / ADAPTER), "adapter_revision": None}
-    here = System(encoding.system, **named).digest()
-    return None if here == encoding.checkpoint else _other("base.model", name, encoding.checkpoint, here)
+    return _unlike("base.model", name, encoding.checkpoint, System(encoding.system, **named).digest())
 
 
 def _placed(name: str | None, worktree: Path) -> str | None:
     return str(worktree / name) if name and (worktree / name).is_dir() else name
 
 
-def _other(param: str, name: str, recorded: str, here: str) -> str:
+def _unlike(param: str, name: str, recorded: str, here: str) -> str | None:
+    if here == recorded:
+        return None
     return (
         f"{param}: {name} has other weights than the results were made with (digest {here[:12]}, recorded "
         f"{recorded[:12]}); put the model of that time there"

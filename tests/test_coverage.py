@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tasks.shared.retrieval.coverage import coverage
+from tasks.search import coverage
 
 TEXTS = {"one": "the river rises", "two": "the parade", "three": ""}
 

@@ -1,4 +1,4 @@
-"""Negatives gained and lost, query by query, and what became of them."""
+"""Negatives gained, lost and kept, query by query, and what the other state did with them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from tasks.audit.diff.data import QUERIES
+from tasks.audit.change import Change, changes
+from tasks.audit.diff.data import queries_of
 from tasks.audit.diff.pair import Pair
-from tasks.shared.artifacts.corpus import read_queries
 from tasks.shared.artifacts.negatives import FILE, MinedQuery, Negative, read_negatives
-from tasks.shared.runtime.errors import UserError
 
 # what the other state did with a negative: dropped it for this reason, or took others before it (or never found it)
 NOT_TAKEN = "not taken"
@@ -28,20 +27,12 @@ class Moved:
 
 
 @dataclass(frozen=True)
-class DropChange:
-    """A video that is dropped for different reasons; None where it is not dropped."""
-
-    video_id: str
-    a: str | None
-    b: str | None
-
-
-@dataclass(frozen=True)
 class QueryNegatives:
     """A training query whose mining differs.
 
     Attributes:
         kept: negatives that both have; rescored of them with another rank or score.
+        drops: videos that are dropped for another reason, or on one side only.
     """
 
     query_id: str
@@ -52,7 +43,7 @@ class QueryNegatives:
     lost: list[Moved]
     positives_added: list[str]
     positives_removed: list[str]
-    drops: list[DropChange]
+    drops: list[Change]
 
     @property
     def moves(self) -> int:
@@ -60,13 +51,13 @@ class QueryNegatives:
         return len(self.gained) + len(self.lost)
 
     @property
-    def differs(self) -> bool:
-        """Whether anything of its mining does."""
-        return bool(self.moves or self.rescored or self.drops or self.positives_added or self.positives_removed)
+    def other_positives(self) -> bool:
+        """Whether it has other positives."""
+        return bool(self.positives_added or self.positives_removed)
 
 
 @dataclass(frozen=True)
-class MinedDifference:
+class NegativesDifference:
     """Negatives of A and of B. Queries that only one of them mined are counted apart, and so are their negatives.
 
     Attributes:
@@ -93,22 +84,24 @@ class MinedDifference:
     by_query: list[QueryNegatives]
 
 
-def mined_difference(pair: Pair) -> MinedDifference:
+def negatives_difference(pair: Pair) -> NegativesDifference:
     """Compare what was mined. Raises UserError where that cannot be had."""
     if pair.same(FILE):
-        return compared([], [], {}, same_bytes=True)
-    return compared(*pair.read(FILE, read_negatives), _texts(pair))
+        return compare_negatives([], [], {}, same_bytes=True)
+    texts = {query_id: one.text for query_id, one in queries_of(pair, "train").items()}
+    return compare_negatives(*pair.read(FILE, read_negatives), texts)
 
 
-def compared(
+def compare_negatives(
     a: Iterable[MinedQuery], b: Iterable[MinedQuery], texts: Mapping[str, str], *, same_bytes: bool = False
-) -> MinedDifference:
+) -> NegativesDifference:
     """Negatives of two minings; `texts` are the queries' words by id."""
     of_a, of_b = {one.query_id: one for one in a}, {one.query_id: one for one in b}
     common = sorted(of_a.keys() & of_b.keys())
     every = [_of_query(of_a[query_id], of_b[query_id], texts.get(query_id)) for query_id in common]
     reasons = [Counter(drop.reason for name in common for drop in one[name].dropped) for one in (of_a, of_b)]
-    return MinedDifference(
+    differing = [one for one in every if one.moves or one.rescored or one.drops or one.other_positives]
+    return NegativesDifference(
         same_bytes=same_bytes,
         queries=len(common),
         affected=sum(one.moves > 0 for one in every),
@@ -118,15 +111,15 @@ def compared(
         lost=sum(len(one.lost) for one in every),
         lost_to=dict(Counter(move.elsewhere for one in every for move in one.lost)),
         gained_from=dict(Counter(move.elsewhere for one in every for move in one.gained)),
-        positives_changed=sum(bool(one.positives_added or one.positives_removed) for one in every),
+        positives_changed=sum(one.other_positives for one in every),
         drops={reason: [count[reason] for count in reasons] for reason in sorted({*reasons[0], *reasons[1]})},
         only_a=_only(of_a, of_b),
         only_b=_only(of_b, of_a),
-        by_query=sorted((one for one in every if one.differs), key=_most_changed),
+        by_query=sorted(differing, key=_most_changed),
     )
 
 
-def _most_changed(one: QueryNegatives) -> tuple[float, ...]:
+def _most_changed(one: QueryNegatives) -> tuple[float, float]:
     """Most negatives moved first, and of those whose negatives became the easier or harder by score."""
     return -one.moves, -abs(sum(each.score for each in one.gained) - sum(each.score for each in one.lost))
 
@@ -144,11 +137,7 @@ def _of_query(a: MinedQuery, b: MinedQuery, text: str | None) -> QueryNegatives:
         lost=[_moved(one, b, why_b) for one in a.negatives if one.video_id not in of_b],
         positives_added=sorted({*b.positives} - {*a.positives}),
         positives_removed=sorted({*a.positives} - {*b.positives}),
-        drops=[
-            DropChange(video_id, why_a.get(video_id), why_b.get(video_id))
-            for video_id in sorted(why_a.keys() | why_b.keys())
-            if why_a.get(video_id) != why_b.get(video_id)
-        ],
+        drops=changes(why_a, why_b),
     )
 
 
@@ -160,12 +149,3 @@ def _moved(one: Negative, other: MinedQuery, dropped: Mapping[str, str]) -> Move
 def _only(these: Mapping[str, MinedQuery], those: Mapping[str, MinedQuery]) -> dict[str, int]:
     alone = [one for name, one in these.items() if name not in those]
     return {"queries": len(alone), "negatives": sum(len(one.negatives) for one in alone)}
-
-
-def _texts(pair: Pair) -> dict[str, str]:
-    """Words of the training queries; none where the corpus cannot be had, which is said elsewhere."""
-    try:
-        both = pair.read(QUERIES, lambda path: read_queries(path, "train"))
-    except UserError:
-        return {}
-    return {one.query_id: one.text for queries in both for one in queries}
