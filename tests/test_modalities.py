@@ -50,7 +50,7 @@ def test_another_order_is_the_same_choice(finished: Project) -> None:
         assert "modalities" not in verified.stdout
     assert "params.yaml" not in finished.audit("trace").stdout
     told = _impact(finished, "train.modalities=[text, video, audio]")
-    assert (told["params"][0]["same"], told["stale"]) == (True, [])
+    assert (told["params"][0]["same"], told["stale"]) == (True, {})
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_a_video_with_none_of_them_is_counted_told_of_and_no_failure(titled: tup
     shown = project.audit("trace", f"{query}:{train}").stdout
     assert f"never a positive nor a negative (train split): {of_train}" in shown
     assert of_test in project.audit("graph", f"{query}:{test}", "--json").stdout
-    assert f"no document: {of_test}" in project.audit("impact", test).stdout
+    assert f"not in the index: {of_test}" in project.audit("impact", test).stdout
     other = next(line.split()[2] for line in run.splitlines())
     assert "nothing of encode.modalities" not in project.audit("trace", f"{query}:{other}").stdout
     verified = project.audit("verify", "--deep")
