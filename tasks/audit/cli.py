@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
-from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.errors import UserError, at_least_one
 
 STATE = "of this commit, branch or tag instead of the workspace"
 SIDE = "a commit, branch or tag, an MLflow run id, or `workspace`"
@@ -69,7 +69,9 @@ def _json(parser: argparse.ArgumentParser) -> None:
 
 def _trace(parser: argparse.ArgumentParser) -> None:
     _score(parser)
-    parser.add_argument("-k", type=_positive, default=10, metavar="N", help="results of a query to trace (default: 10)")
+    parser.add_argument(
+        "-k", type=at_least_one, default=10, metavar="N", help="results of a query to trace (default: 10)"
+    )
     _json(parser)
 
 
@@ -78,7 +80,10 @@ def _negatives(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rev", metavar="REV", help=STATE)
     parser.add_argument("--sample", type=Path, metavar="FILE.csv", help="write a stratified sample for people to judge")
     parser.add_argument(
-        "--per-stratum", type=_positive, metavar="N", help=f"negatives a stratum of --sample (default: {PER_STRATUM})"
+        "--per-stratum",
+        type=at_least_one,
+        metavar="N",
+        help=f"negatives a stratum of --sample (default: {PER_STRATUM})",
     )
     parser.add_argument("--judged", type=Path, metavar="FILE.csv", help="read a judged sample back: how many are false")
     _json(parser)
@@ -143,13 +148,6 @@ def _export(parser: argparse.ArgumentParser) -> None:
         help="of jobs and of the project's files (default: reeltrace, with the address of the git remote origin)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON document of events and remarks, not a line each")
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
 
 
 QUESTIONS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {

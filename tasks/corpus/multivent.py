@@ -37,11 +37,12 @@ from typing import Any
 from tasks.corpus.features import read_features
 from tasks.corpus.fingerprints import fingerprints
 from tasks.corpus.source import Source, directory
-from tasks.corpus.tables import read_json_rows, read_rows, relevance_of
+from tasks.corpus.tables import read_rows, relevance_of
 from tasks.corpus.unpack import Files, find_files
 from tasks.shared.artifacts.corpus import SPLITS, Judgment, Query, Split, Video
 from tasks.shared.artifacts.shipped import Shipped
 from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import numbered_jsonl
 from tasks.shared.runtime.progress import progress
 
 LANGUAGES = {"arabic": "ar", "chinese": "zh", "english": "en", "korean": "ko", "russian": "ru", "spanish": "es"}
@@ -153,7 +154,7 @@ def _metadata(path: Path, video_id: str) -> dict[str, str | None]:
 def read_judgments(path: Path, described: dict[str, dict[str, str]]) -> list[Judgment]:
     """Judgments of one split, in the file's order; what they say of the videos is added to `described`, by id."""
     judgments = []
-    for where, row in read_json_rows(path):
+    for where, row in numbered_jsonl(path):
         query_id, video_id = row.get("query_id"), row.get("doc_id")
         if not isinstance(query_id, str) or not isinstance(video_id, str):
             raise UserError(f"{where}: needs query_id and doc_id as text; mend or remove the line")

@@ -28,9 +28,10 @@ from typing import Any
 from tasks.corpus.fingerprints import fingerprints
 from tasks.corpus.join import UnjoinableError, joined
 from tasks.corpus.source import Source, directory
-from tasks.corpus.tables import Row, read_json_rows
+from tasks.corpus.tables import Row
 from tasks.shared.artifacts.corpus import Video
 from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import numbered_jsonl
 from tasks.shared.runtime.progress import progress
 
 MANIFESTS = "manifests/omniretriever_bench*.jsonl"
@@ -52,7 +53,7 @@ def read_omniretriever(path: Path, workers: int) -> Source:
     """Read OmniRetriever-Bench laid out as above. Raises UserError for what is malformed, and where nothing is left."""
     manifest = _manifest(directory(path))
     missing: list[str] = []
-    triples = [one for where, row in read_json_rows(manifest) if (one := _triple(path, where, row, missing))]
+    triples = [one for where, row in numbered_jsonl(manifest) if (one := _triple(path, where, row, missing))]
     files = [file for one in triples for file in (one.video, one.sound) if file]
     marks = fingerprints(list(dict.fromkeys(files)), workers)
     made: dict[str, Path] = {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, TextIO
 
 from tasks.shared.artifacts.corpus import Judgment
 from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import numbered_jsonl
 
 csv.field_size_limit(1 << 24)  # of what is said in hours of video; the default is 128 KiB
 
@@ -38,7 +38,7 @@ def read_rows(path: Path, known: Collection[str] | None = None) -> list[Row]:
     no text.
     """
     try:
-        rows = list(_csv_rows(path) if path.suffix == ".csv" else read_json_rows(path))
+        rows = list(_csv_rows(path) if path.suffix == ".csv" else numbered_jsonl(path))
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from None
     return [Row(where, {name: _text(where, name, value, known) for name, value in raw.items()}) for where, raw in rows]
@@ -95,21 +95,6 @@ def _csv_stream(name: str, stream: TextIO) -> Iterator[tuple[str, dict[str, Any]
             yield where, row
     except csv.Error as error:
         raise UserError(f"{name}:{reader.line_num + 1}: not CSV ({error}); mend the row") from None
-
-
-def read_json_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    with path.open(encoding="utf-8-sig", newline="\n") as stream:  # other line ends may stand inside a JSON string
-        for number, line in enumerate(stream, start=1):
-            if not line.strip():
-                continue
-            where = f"{path}:{number}"
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise UserError(f"{where}: not JSON ({error.msg}); mend or remove the line") from None
-            if not isinstance(row, dict):
-                raise UserError(f"{where}: not a JSON object; write one object a line")
-            yield where, row
 
 
 def _text(where: str, name: str, value: Any, known: Collection[str] | None) -> str | None:

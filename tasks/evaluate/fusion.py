@@ -14,7 +14,7 @@ from tasks.evaluate.rankings import encoders
 from tasks.evaluate.significance import holm, interval, randomisation_p
 from tasks.shared.artifacts import vectors
 from tasks.shared.artifacts.corpus import Qrels
-from tasks.shared.artifacts.fusion import AgainstJoint, FusedQuery, Fusion
+from tasks.shared.artifacts.fusion import Comparison, FusedQuery, Fusion
 from tasks.shared.artifacts.scores import HEADLINE
 from tasks.shared.artifacts.types import Run
 from tasks.shared.execution.params import Params
@@ -110,7 +110,7 @@ class Compared:
 
     systems: dict[str, dict[str, dict[str, float]]]
     intervals: dict[str, dict[str, list[float]]]
-    tests: dict[str, dict[str, AgainstJoint]]
+    tests: dict[str, dict[str, Comparison]]
 
 
 def compared(values: Mapping[str, Mapping[str, PerQuery]], bootstrap: int, permutations: int, seed: int) -> Compared:
@@ -123,7 +123,7 @@ def compared(values: Mapping[str, Mapping[str, PerQuery]], bootstrap: int, permu
     )
 
 
-def _against(of: Mapping[str, PerQuery], permutations: int, seed: int) -> dict[str, AgainstJoint]:
+def _against(of: Mapping[str, PerQuery], permutations: int, seed: int) -> dict[str, Comparison]:
     joint = headline(of["joint"])
     leads = {
         name: [mine - theirs for mine, theirs in zip(headline(one), joint, strict=True)]
@@ -132,7 +132,7 @@ def _against(of: Mapping[str, PerQuery], permutations: int, seed: int) -> dict[s
     }
     p_values = {name: randomisation_p(lead, permutations, seed) for name, lead in leads.items()}
     corrected = holm(p_values)
-    return {name: AgainstJoint(sum(lead) / len(lead), p_values[name], corrected[name]) for name, lead in leads.items()}
+    return {name: Comparison(sum(lead) / len(lead), p_values[name], corrected[name]) for name, lead in leads.items()}
 
 
 def _rows(system: str, of: Mapping[str, PerQuery], one: Fusing, modalities: list[str]) -> list[FusedQuery]:

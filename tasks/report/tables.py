@@ -8,7 +8,7 @@ from tasks.report.headline import LEVEL, Cell
 from tasks.report.numbers import decimals, listed, probability, signed
 from tasks.report.plots import MOST_ROWS, Plot, dot_plot
 from tasks.shared.artifacts.directions import AVERAGES, CUTS, DIRECTIONS, FIRST, Directions
-from tasks.shared.artifacts.fusion import AgainstJoint, Fusion
+from tasks.shared.artifacts.fusion import Comparison, Fusion
 from tasks.shared.artifacts.scores import HEADLINE, SYSTEMS, Scores, Slice
 from tasks.shared.runtime.progress import progress
 
@@ -102,7 +102,7 @@ class FusionRow:
     value: float
     best: bool
     interval: list[float]
-    test: AgainstJoint | None
+    test: Comparison | None
     weights: dict[str, float] | None
 
 

@@ -15,7 +15,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     submission.add_argument("file", type=Path, metavar="FILE", help="where to write it")
     submission.add_argument("--layout", choices=("2025", "2026"), required=True, help="of MAGMaR's shared task")
     submission.add_argument("--system", default="tuned", help="whose rankings (default: tuned)")
-    submission.add_argument("--depth", type=_positive, metavar="N", help="videos a query (default: all)")
+    submission.add_argument("--depth", type=at_least_one, metavar="N", help="videos a query (default: all)")
     submission.set_defaults(run=_submission)
     score = commands.add_parser(
         "score",
@@ -33,13 +33,6 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     score.add_argument("--expect", metavar="NUMBER", help="a published score; exit 1 where it differs at its digits")
     score.add_argument("--measure", default="nDCG@10", help="that --expect is of (default: nDCG@10)")
     score.set_defaults(run=_score)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
 
 
 def _submission(chosen: argparse.Namespace) -> int:

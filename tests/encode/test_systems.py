@@ -35,8 +35,8 @@ def test_tuned_comes_first_and_its_adapter_replaces_the_bases(tmp_path: Path) ->
     base = BaseModel("Owner/Thinker", "abc", "Owner/Processor", "123", "Owner/adapter", "def")
     root = published(tmp_path, base, adapter=b"1")
     assert systems(root) == [
-        System("tuned", "Owner/Thinker", "abc", "Owner/Processor", "123", str(root / "train" / "adapter"), None),
-        System("base", "Owner/Thinker", "abc", "Owner/Processor", "123", "Owner/adapter", "def"),
+        System("Owner/Thinker", "abc", "Owner/Processor", "123", str(root / "train" / "adapter"), None, "tuned"),
+        System("Owner/Thinker", "abc", "Owner/Processor", "123", "Owner/adapter", "def"),
     ]
     write_training(root / "train", Training(False, "nothing to train on"))
     assert [system.name for system in systems(root)] == ["base"]
@@ -61,7 +61,7 @@ def test_a_digest_follows_the_weights_and_not_their_place(tmp_path: Path) -> Non
 
 
 def test_hub_ids_need_a_revision(tmp_path: Path) -> None:
-    pinned = System("base", "Owner/Thinker", "abc", "Owner/Processor", "123", "Owner/adapter", "def")
+    pinned = System("Owner/Thinker", "abc", "Owner/Processor", "123", "Owner/adapter", "def")
     named = asdict(pinned)
     changed = [pinned, *(System(**named | {key: "other"}) for key in named if key != "name")]
     assert len({one.digest() for one in changed}) == len(changed), "whatever is named differently"

@@ -16,11 +16,10 @@ from tasks.shared.artifacts.directions import (
     Directions,
     Lead,
     Ranked,
-    as_metrics,
     read_ranked,
     write_ranked,
 )
-from tasks.shared.artifacts.scores import Scores, read_scores, write_scores
+from tasks.shared.artifacts.scores import Scores, as_metrics, read_scores, write_scores
 from tasks.shared.artifacts.vectors import VIEWS, Vectors
 from tasks.shared.retrieval.search import ranks
 
@@ -153,7 +152,9 @@ def test_tuned_is_compared_with_base_video_by_video(tmp_path: Path) -> None:
     write_scores(tmp_path, Scores(0, 30, directions=scored))
     read = read_scores(tmp_path).directions
     assert read == scored and list(read.systems) == ["tuned", "base"]
-    assert as_metrics(scored)["direction/base/t2av/R@5"] == scored.systems["base"]["t2av"]["R@5"]
+    assert (
+        as_metrics(Scores(0, 0, directions=scored))["direction/base/t2av/R@5"] == scored.systems["base"]["t2av"]["R@5"]
+    )
     lines = directions_table(scored).splitlines()
     assert lines[0] == "any to any: 30 test videos with text, picture and sound" and len(lines) == 4 + 15 + 2
     assert lines[4].split()[:2] == ["t2v", f"{scored.systems['tuned']['t2v']['R@1']:.3f}"]

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from tasks.evaluate.directions import directions
 from tasks.shared.artifacts.corpus import Judgment, Query, Video, write_qrels, write_queries, write_videos
 from tasks.shared.artifacts.directions import DIRECTIONS, Directions
-from tasks.shared.artifacts.fusion import AgainstJoint, Fusion
+from tasks.shared.artifacts.fusion import Fusion
 from tasks.shared.artifacts.index import Encoding, IndexManifest
 from tasks.shared.artifacts.indexed import IndexedDocument, write_indexed
 from tasks.shared.artifacts.media import Media, write_media
@@ -361,8 +361,7 @@ def _fusion(systems: list[str]) -> Fusion:
         systems={system: {name: dict.fromkeys(MEASURES, one) for name, one in values.items()} for system in systems},
         intervals={system: {name: [one - 0.06, one + 0.05] for name, one in values.items()} for system in systems},
         tests={
-            system: {"weights": AgainstJoint(0.1, 0.01, 0.02), "rrf": AgainstJoint(-0.1, 0.3, 0.3)}
-            for system in systems
+            system: {"weights": Comparison(0.1, 0.01, 0.02), "rrf": Comparison(-0.1, 0.3, 0.3)} for system in systems
         },
         weights={system: {"weights": {"text": 0.25, "video": 0.5, "audio": 0.25}} for system in systems},
         notes=dict.fromkeys(systems, "nothing is routed: 3 training queries to learn from, and it takes 30"),

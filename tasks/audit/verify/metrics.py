@@ -14,7 +14,6 @@ from tasks.shared.artifacts import losses, scores
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.tracking import SEAL, metric_name, seal
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import read_json
 
 Metrics = dict[tuple[str, int], float]  # by name and step
 ROUNDED = 1e-5  # artifacts have some values in six digits; a smaller change breaks the seal alone
@@ -90,7 +89,7 @@ def stated_metrics(state: State, answer: Answer, execution: Execution) -> tuple[
 
 
 def _scores(place: Path) -> Metrics:
-    values = scores.as_metrics(scores.scores_of(read_json(place), place))
+    values = scores.as_metrics(scores.read_scores(place.parent))
     return {(metric_name(name), 0): float(value) for name, value in values.items()}
 
 

@@ -1,7 +1,6 @@
 """The corpus artifact: videos, queries and judgments, as every later stage reads them.
 
-`results/corpus/manifest.parquet`, `queries.parquet`, `qrels.train.trec`, `qrels.test.trec`. The schema, its
-writer and its readers are here and nowhere else.
+`results/corpus/manifest.parquet`, `queries.parquet`, `qrels.train.trec`, `qrels.test.trec`.
 """
 
 from __future__ import annotations
@@ -42,9 +41,8 @@ class Video:
 class Query:
     """One query.
 
-    Attributes:
-        type: which modality answers it where the source knows: base, description, speech, ocr.
-        category: what it is about, in words of the source such as sports; None where that is unknown.
+    `type` is which modality answers it where the source knows: base, description, speech, ocr. `category` is what it is
+    about, in words of the source such as sports.
     """
 
     query_id: str
@@ -73,16 +71,8 @@ Qrels = dict[str, dict[str, int]]  # query id -> video id -> relevance
 
 VIDEO_ROWS = Table(Video, order=("video_id",))
 QUERY_ROWS = Table(Query, order=("query_id",))
-
-
-def write_videos(path: Path, videos: Iterable[Video]) -> None:
-    """Write the manifest table, sorted by video id."""
-    VIDEO_ROWS.write(path, videos)
-
-
-def write_queries(path: Path, queries: Iterable[Query]) -> None:
-    """Write the query table, sorted by query id."""
-    QUERY_ROWS.write(path, queries)
+write_videos = VIDEO_ROWS.write  # given the file and the rows
+write_queries = QUERY_ROWS.write
 
 
 def write_qrels(path: Path, judgments: Iterable[Judgment]) -> None:
@@ -104,10 +94,7 @@ def read_queries(path: Path, split: Split | None = None, query_ids: Collection[s
 
 
 def read_qrels(path: Path) -> Qrels:
-    """TREC qrels as query id -> video id -> relevance.
-
-    Raises UserError where a line does not have four fields or its relevance is no whole number.
-    """
+    """TREC qrels. Raises UserError where a line does not have four fields or its relevance is no whole number."""
     qrels: Qrels = defaultdict(dict)
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         if not line.strip():
@@ -117,9 +104,8 @@ def read_qrels(path: Path) -> Qrels:
             query_id, _, video_id, relevance = fields
             qrels[query_id][video_id] = int(relevance)
         except ValueError:
-            raise UserError(
-                f"{path}:{number}: not a TREC judgment: {line!r}; write `query 0 video relevance`"
-            ) from None
+            hint = "write `query 0 video relevance`"
+            raise UserError(f"{path}:{number}: not a TREC judgment: {line!r}; {hint}") from None
     return dict(qrels)
 
 

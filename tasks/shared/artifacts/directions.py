@@ -7,14 +7,12 @@ the corpus is none of them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tasks.shared.artifacts.tables import Table
 from tasks.shared.artifacts.types import RESULTS
-from tasks.shared.artifacts.vectors import SYSTEMS
 
 FOLDER = RESULTS / "evaluate"
 TABLE = "directions.parquet"
@@ -67,8 +65,7 @@ class Directions:
 
     Attributes:
         documents: videos that have text, picture and sound: each asks, and all of them are searched.
-        systems: by system and direction or average: R@1, R@5, R@10.
-        intervals: by system and direction or average: 95 % bootstrap interval of R@1 over the videos.
+        systems, intervals: by system and direction or average: R@1, R@5, R@10, and the 95 % bootstrap interval of R@1.
         lead: None where there is one system only, or nothing to ask.
     """
 
@@ -78,34 +75,10 @@ class Directions:
     lead: Lead | None
 
 
-def directions_of(raw: dict[str, Any]) -> Directions:
-    """Directions as `metrics.json` has them, tuned before base. Raises TypeError or KeyError for what it is not."""
-    return Directions(
-        raw["documents"],
-        {one: raw["systems"][one] for one in SYSTEMS if one in raw["systems"]},
-        {one: raw["intervals"][one] for one in SYSTEMS if one in raw["intervals"]},
-        Lead(**raw["lead"]) if raw["lead"] else None,
-    )
-
-
-def as_metrics(found: Directions) -> dict[str, float]:
-    """The numbers by the names that MLflow has them under: `direction/tuned/t2v/R@1`."""
-    return {
-        f"direction/{system}/{name}/{measure}": value
-        for system, of_system in found.systems.items()
-        for name, values in of_system.items()
-        for measure, value in values.items()
-    }
-
-
-ROWS = Table(Ranked)
-
-
-def write_ranked(folder: Path, rows: Iterable[Ranked]) -> None:
-    """Write the table in the order given; without rows where no directions are asked for."""
-    ROWS.write(folder / TABLE, rows)
+ROWS = Table(Ranked, TABLE)
+write_ranked = ROWS.write  # given the folder and the rows, in the order given
 
 
 def read_ranked(folder: Path = FOLDER, systems: Collection[str] | None = None) -> list[Ranked]:
-    """The ranks in the order written, of some systems where they are named: what two runs are compared by."""
-    return ROWS.read(folder / TABLE, system=systems)
+    """The ranks in the order written, of some systems where they are named."""
+    return ROWS.read(folder, system=systems)

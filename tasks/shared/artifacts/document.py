@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def document_text(video: Video, transcript: Transcript | None, fields: Iterable[str]) -> str:
     """The named fields that are there, in the order named, joined by tabs (as Tevatron's MultiVENT recipe joins).
 
-    Fields are caption, title, description, transcript, ocr (on-screen text). Empty where the video has none of them.
+    Empty where the video has none of them.
     """
     parts = {
         "caption": video.caption,
@@ -28,12 +28,5 @@ def document_text(video: Video, transcript: Transcript | None, fields: Iterable[
 
 
 def document_digest(text_sha256: str | None, frames_sha256: str | None, frames: int, audio_sha256: str | None) -> str:
-    """The identity of a document's content, whatever its video's id.
-
-    Args:
-        text_sha256: of its whole text; None where it has none.
-        frames_sha256: of its strip of frames; None where it has none.
-        frames: how many there are in the strip.
-        audio_sha256: of its sound; None where it has none.
-    """
+    """The identity of a document's content, whatever its video's id; None for a modality that it lacks."""
     return sha256_json([text_sha256, [frames_sha256, frames] if frames_sha256 else None, audio_sha256])

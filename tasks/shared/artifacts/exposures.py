@@ -7,7 +7,7 @@ modalities, or with one of another video, both decided at random.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -29,9 +29,8 @@ Role = Literal["positive", "mined", "drawn"]  # mined: a hard negative; drawn: a
 class Exposure:
     """A video shown as a query's positive or negative.
 
-    Attributes:
-        steps: of the optimiser, from 1, in which it was shown; a step that stands twice showed it twice.
-        others: over the batches of these steps that it was in, how many other queries had it as an in-batch negative.
+    `steps` are of the optimiser, from 1; one that stands twice showed it twice. `others`: over the batches that it was
+    in, how many other queries had it as an in-batch negative.
     """
 
     video_id: str
@@ -46,14 +45,11 @@ Alteration = Literal["swapped", "dropped"]
 
 @dataclass(frozen=True)
 class Altered:
-    """A video that was shown for a query without one modality, or with that of another video.
+    """A video that was shown for a query without one modality, or with that of another video, in steps of the
+    optimiser.
 
-    Attributes:
-        how: swapped: as a negative of itself (tuple negative), with one modality of another video; dropped: in its
-            role in the exposures, without one modality.
-        modality: which one.
-        partner: the other video; None where the modality was dropped.
-        steps: of the optimiser, from 1, in which it was.
+    swapped: as a negative of itself (tuple negative), with one modality of the video `partner`; dropped: in its role in
+    the exposures, without one modality.
     """
 
     video_id: str
@@ -64,18 +60,10 @@ class Altered:
     steps: list[Step]
 
 
-ROWS = Table(Exposure, order=("video_id", "query_id", "role"))
-ALTERED_ROWS = Table(Altered, order=("video_id", "query_id", "how", "modality", "partner"))
-
-
-def write_exposures(folder: Path, exposures: Iterable[Exposure]) -> None:
-    """Write the table, sorted by video, query and role."""
-    ROWS.write(folder / TABLE, exposures)
-
-
-def write_altered(folder: Path, altered: Iterable[Altered]) -> None:
-    """Write the table, sorted by video, query, alteration, modality and partner."""
-    ALTERED_ROWS.write(folder / ALTERED, altered)
+ROWS = Table(Exposure, TABLE, ("video_id", "query_id", "role"))
+ALTERED_ROWS = Table(Altered, ALTERED, ("video_id", "query_id", "how", "modality", "partner"))
+write_exposures = ROWS.write  # given the folder and the rows
+write_altered = ALTERED_ROWS.write
 
 
 def read_altered(
@@ -83,12 +71,12 @@ def read_altered(
 ) -> list[Altered]:
     """The rows in the order written, of some videos or queries where they are named.
 
-    Those of a video itself come first, then those in which it is the other one.
+    Those of a video itself come first, then those in which it is the partner.
     """
     columns = ("video_id",) if video_ids is None else ("video_id", "partner")  # no video is its own partner
     found: list[Altered] = []
     for column in columns:
-        found += ALTERED_ROWS.read(folder / ALTERED, **{column: video_ids, "query_id": query_ids})
+        found += ALTERED_ROWS.read(folder, **{column: video_ids, "query_id": query_ids})
     return found
 
 
@@ -96,4 +84,4 @@ def read_exposures(
     folder: Path = FOLDER, video_ids: Collection[str] | None = None, query_ids: Collection[str] | None = None
 ) -> list[Exposure]:
     """The rows in the order written, of some videos or queries where they are named."""
-    return ROWS.read(folder / TABLE, video_id=video_ids, query_id=query_ids)
+    return ROWS.read(folder, video_id=video_ids, query_id=query_ids)

@@ -1,9 +1,8 @@
 """The index artifact: a LanceDB table of videos to search, and the content manifest that identifies it.
 
 `results/encode/lancedb/` holds the table `videos` of the final system. Its bytes differ from build to build, so
-`index.manifest.json` beside it states its content: sha256 over vectors and over the other columns, rows, dimension,
-metric, how it is searched, and the checkpoint that made it (`indexed.py` has the same row by row). Search is exact:
-there is no approximate index.
+`index.manifest.json` beside it states its content and the checkpoint that made it (`indexed.py` has the same row by
+row). Search is exact: there is no approximate index.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
-from tasks.shared.artifacts.tables import Table
+from tasks.shared.artifacts.tables import Table, read_record
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.artifacts.vectors import Vectors, vector_column
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import read_json, sha256_json, write_json
+from tasks.shared.runtime.files import sha256_json, write_json
 
 if TYPE_CHECKING:
     from tasks.shared.artifacts.corpus import Video
@@ -108,13 +107,11 @@ def write_index(
     import lancedb
 
     known = {video.video_id: video for video in videos}
-    strangers = [video_id for video_id in vectors.ids if video_id not in known]
-    if strangers:
+    if strangers := [video_id for video_id in vectors.ids if video_id not in known]:
         raise UserError(f"vector of {strangers[0]}, which is no video of the corpus; run `dvc repro -f encode`")
     rows = [_row(known[video_id], transcripts.get(video_id)) for video_id in vectors.ids]
-    columns = pa.Table.from_pylist(rows, schema=PAYLOAD)
-    column = vector_column(vectors.values)
-    table = lancedb.connect(str(folder / DATABASE)).create_table(TABLE, data=columns.append_column("vector", column))
+    columns = pa.Table.from_pylist(rows, schema=PAYLOAD).append_column("vector", vector_column(vectors.values))
+    table = lancedb.connect(str(folder / DATABASE)).create_table(TABLE, data=columns)
     table.tags.create(TAG, table.version)
     written = table.to_arrow()
     write_json(folder / MANIFEST, asdict(describe(written, encoding)))
@@ -122,10 +119,8 @@ def write_index(
 
 
 def _row(video: Video, transcript: Transcript | None) -> dict[str, Any]:
-    row = {name: getattr(video, name) for name in PAYLOAD.names if name not in ("transcript", "ocr")}
-    if transcript is None:
-        return row | {"transcript": None, "ocr": None}
-    return row | {"transcript": transcript.text or None, "ocr": transcript.ocr or None}
+    words = {"transcript": (transcript and transcript.text) or None, "ocr": (transcript and transcript.ocr) or None}
+    return {name: getattr(video, name) for name in PAYLOAD.names if name not in words} | words
 
 
 def row_digests(table: pa.Table) -> dict[str, RowDigests]:
@@ -166,11 +161,6 @@ def describe(table: pa.Table, encoding: Encoding) -> IndexManifest:
 
 def read_index_manifest(folder: Path = FOLDER) -> IndexManifest:
     """The content manifest; UserError where there is none, or another version wrote it."""
-    path = folder / MANIFEST
-    if not path.is_file():
+    if not (folder / MANIFEST).is_file():
         raise UserError(f"no index in {folder}; run `dvc repro` to make one, or name another with --index")
-    fields = read_json(path)
-    try:
-        return IndexManifest(**fields | {"encoding": Encoding(**fields["encoding"])})
-    except (TypeError, KeyError) as error:
-        raise UserError(f"{path} is not as this version writes it ({error}); run `dvc repro -f encode`") from None
+    return read_record(IndexManifest, folder / MANIFEST, "encode")

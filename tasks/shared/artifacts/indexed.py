@@ -1,13 +1,12 @@
 """What every row of the index was made of: `results/encode/documents.parquet`, a row a video.
 
-The index manifest identifies the table as a whole; this is the same, row by row: what the model read of the video,
-and digests of the row's vector and of its other columns, so that a row that is missing, altered or strange can be
-named.
+The index manifest identifies the table as a whole; this is the same, row by row, so that a row that is missing, altered
+or strange can be named.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,13 +29,10 @@ class IndexedDocument:
     """A video as the final system encoded it.
 
     Attributes:
-        document_sha256: identity of the content, `document_digest` of the four below.
+        document_sha256: `document_digest` of text_sha256, frames_sha256, frames and audio_sha256.
         modalities: those of text, video and audio that it has and the params admit.
-        text: as the model read it, cut to the limit of tokens; None without text.
-        text_tokens: how many tokens the whole text has.
-        text_sha256: of the whole text; None without text.
+        text: as the model read it, cut to the limit of tokens; text_tokens, text_sha256: of the whole text.
         transcript_sha256: `Transcript.digest`; None where there is no transcript, or no text.
-        frames: how many; 0 without picture.
         frames_sha256, audio_sha256: of the extracted files that were read; None where none was.
         vector_sha256: of the row's float32 little-endian vector.
         payload_sha256: of the canonical JSON of the row's other columns.
@@ -56,17 +52,13 @@ class IndexedDocument:
     payload_sha256: str
 
 
-ROWS = Table(IndexedDocument, order=("video_id",))
-
-
-def write_indexed(folder: Path, documents: Iterable[IndexedDocument]) -> None:
-    """Write the table, sorted by video id."""
-    ROWS.write(folder / TABLE, documents)
+ROWS = Table(IndexedDocument, TABLE, ("video_id",))
+write_indexed = ROWS.write  # given the folder and the rows
 
 
 def read_indexed(folder: Path = FOLDER, video_ids: Collection[str] | None = None) -> dict[str, IndexedDocument]:
     """Documents by video id, in id order, of some videos where they are named."""
-    return {one.video_id: one for one in ROWS.read(folder / TABLE, video_id=video_ids)}
+    return {one.video_id: one for one in ROWS.read(folder, video_id=video_ids)}
 
 
 def mismatched(

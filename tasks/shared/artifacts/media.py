@@ -42,17 +42,13 @@ class Media:
     audio_seconds: float
 
 
-ROWS = Table(Media, order=("video_id",))
-
-
-def write_media(folder: Path, media: Iterable[Media]) -> None:
-    """Write the table into the extract folder, sorted by video id."""
-    ROWS.write(folder / TABLE, media)
+ROWS = Table(Media, TABLE, ("video_id",))
+write_media = ROWS.write  # given the extract folder and the rows
 
 
 def read_media(folder: Path = FOLDER, video_ids: Collection[str] | None = None) -> dict[str, Media]:
     """Media by video id, in id order, of some videos where they are named; those that failed are not there."""
-    return {one.video_id: one for one in ROWS.read(folder / TABLE, video_id=video_ids)}
+    return {one.video_id: one for one in ROWS.read(folder, video_id=video_ids)}
 
 
 def mismatched(media: Mapping[str, Media], videos: Iterable[Video]) -> Iterator[Mismatch]:

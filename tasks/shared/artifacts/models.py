@@ -12,14 +12,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from tasks.shared.artifacts.tables import read_record
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import read_json, sha256_json, write_json
+from tasks.shared.runtime.files import sha256_json, write_json
 from tasks.shared.runtime.models import Model
-
-T = TypeVar("T")
 
 MODEL = "model.json"
 TRAINED = "trained.json"
@@ -48,16 +47,10 @@ class Training:
 
 
 @dataclass(frozen=True)
-class System:
-    """A retriever that can encode: its name (`tuned` or `base`) and the weights that make it."""
+class System(BaseModel):
+    """A retriever that can encode: the weights that make it, and its name (`tuned` or `base`)."""
 
-    name: str
-    model: str
-    revision: str | None
-    processor: str | None
-    processor_revision: str | None
-    adapter: str | None
-    adapter_revision: str | None
+    name: str = "base"
 
     def digest(self) -> str:
         """sha256 that identifies weights and tokenizer, wherever they lie: directories by their files, hub ids by their
@@ -65,23 +58,23 @@ class System:
 
         Raises UserError where a name is neither a directory nor a hub id with a revision.
         """
-        weights = [_weights(self.model, self.revision, "base.model", "base.revision")]
+        weights = [_weights("model", self.model, self.revision)]
         if self.processor is not None:
-            name, revision = self.processor, self.processor_revision
-            weights.append("tokenizer " + _weights(name, revision, "base.processor", "base.processor_revision"))
+            weights.append("tokenizer " + _weights("processor", self.processor, self.processor_revision))
         if self.adapter is not None:
-            weights.append(_weights(self.adapter, self.adapter_revision, "base.adapter", "base.adapter_revision"))
+            weights.append(_weights("adapter", self.adapter, self.adapter_revision))
         return sha256_json(weights)
 
 
-def _weights(name: str, revision: str | None, param: str, revision_param: str) -> str:
-    if Path(name).is_dir():
-        return Model(name, name, None).digest()
-    if revision is None:
-        raise UserError(
-            f"{param}: {name} is no directory here, so it is on the hub: set {revision_param} to its commit"
-        )
-    return Model(name, name, revision).digest()
+def _weights(param: str, name: str, revision: str | None) -> str:
+    _check_pinned(param, name, revision)
+    return Model(name, name, None if Path(name).is_dir() else revision).digest()
+
+
+def _check_pinned(param: str, name: str | None, revision: str | None) -> None:
+    if name is not None and revision is None and not Path(name).is_dir():
+        pin = "base.revision" if param == "model" else f"base.{param}_revision"
+        raise UserError(f"base.{param}: {name} is no directory here, so it is on the hub: set {pin} to its commit")
 
 
 def named_base(params: Mapping[str, Any]) -> BaseModel:
@@ -93,13 +86,9 @@ def named_base(params: Mapping[str, Any]) -> BaseModel:
     base = BaseModel(**{field.name: params[field.name] for field in fields(BaseModel)})
     if not base.model:
         raise UserError("base.source is pretrained and base.model names nothing; give a hub id or a directory")
-    for key, name, revision in (
-        ("model", base.model, base.revision),
-        ("processor", base.processor, base.processor_revision),
-        ("adapter", base.adapter, base.adapter_revision),
-    ):
-        if name is not None and revision is None and not Path(name).is_dir():
-            raise UserError(f"base.{key} {name} has no revision; pin the commit of the hub's repository beside it")
+    _check_pinned("model", base.model, base.revision)
+    _check_pinned("processor", base.processor, base.processor_revision)
+    _check_pinned("adapter", base.adapter, base.adapter_revision)
     return base
 
 
@@ -110,13 +99,9 @@ def write_base(folder: Path, base: BaseModel) -> None:
 
 def read_base(root: Path = RESULTS) -> BaseModel:
     """The starting model of a results folder; what lies under `results/` is found where that folder is."""
-    base = _read(BaseModel, root, "base", MODEL)
-    return replace(base, model=_placed(base.model, root))
-
-
-def _placed(name: str, root: Path) -> str:
-    path = Path(name)
-    return str(root / path.relative_to(RESULTS)) if RESULTS in path.parents else name
+    base = read_record(BaseModel, root / "base" / MODEL, "base")
+    path = Path(base.model)
+    return replace(base, model=str(root / path.relative_to(RESULTS))) if RESULTS in path.parents else base
 
 
 def write_training(folder: Path, training: Training) -> None:
@@ -126,18 +111,10 @@ def write_training(folder: Path, training: Training) -> None:
 
 def read_training(root: Path = RESULTS) -> Training:
     """Whether a results folder holds a trained adapter. UserError where it says so and the adapter is not there."""
-    training = _read(Training, root, "train", TRAINED)
+    training = read_record(Training, root / "train" / TRAINED, "train")
     if training.trained and not (root / "train" / ADAPTER).is_dir():
         raise UserError(f"{root / 'train' / ADAPTER} is missing; restore it with `dvc checkout` or `dvc repro`")
     return training
-
-
-def _read(kind: type[T], root: Path, stage: str, name: str) -> T:
-    path = root / stage / name
-    try:
-        return kind(**read_json(path))
-    except TypeError as error:
-        raise UserError(f"{path} is not as this version writes it ({error}); run `dvc repro -f {stage}`") from None
 
 
 def systems(root: Path = RESULTS) -> list[System]:
@@ -150,4 +127,4 @@ def systems(root: Path = RESULTS) -> list[System]:
 
 def base_system(root: Path = RESULTS) -> System:
     """The system before training: the starting model, with its own adapter where it has one."""
-    return System("base", **asdict(read_base(root)))
+    return System(**asdict(read_base(root)))

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tasks.shared.artifacts.rows import Mismatch
+from tasks.shared.artifacts.tables import as_record
 from tasks.shared.artifacts.types import RESULTS
-from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_jsonl, write_jsonl
 
 if TYPE_CHECKING:
@@ -62,20 +62,7 @@ def write_negatives(path: Path, mined: Iterable[MinedQuery]) -> None:
 
 def read_negatives(path: Path = FILE) -> list[MinedQuery]:
     """Mined queries in query id order. Raises UserError where the file is missing or not as this version writes it."""
-    try:
-        return [
-            MinedQuery(
-                row["query_id"],
-                row["positives"],
-                [Negative(**one) for one in row["negatives"]],
-                [Dropped(**one) for one in row["dropped"]],
-                row["positive_scores"],
-                row["query_sha256"],
-            )
-            for row in read_jsonl(path)
-        ]
-    except (TypeError, KeyError) as error:
-        raise UserError(f"{path} is not as this version writes it ({error}); run `dvc repro -f mine`") from None
+    return [as_record(MinedQuery, row, path, "mine") for row in read_jsonl(path)]
 
 
 def mismatched(mined: Iterable[MinedQuery], queries: Iterable[Query]) -> Iterator[Mismatch]:

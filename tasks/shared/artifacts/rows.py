@@ -1,7 +1,6 @@
 """Rows whose recorded digests are not those of what they are made from.
 
-A row of an item table has the digests of what it was made from. `mismatched` in each table's module compares them with
-what the same id has in the other tables; a step that makes something of rows calls `refuse` first.
+`mismatched` in each table's module finds them; a step that makes something of rows calls `refuse` first.
 """
 
 from __future__ import annotations
@@ -14,15 +13,10 @@ from tasks.shared.runtime.errors import UserError
 
 @dataclass(frozen=True)
 class Mismatch:
-    """A row whose recorded digest is not that of what its id has now.
+    """A row whose recorded digest is not that of what its id has now; None where there is none.
 
-    Attributes:
-        table: path of the table under `results/`.
-        id: the row's video or query.
-        made_from: what the digest is of: `video`, `audio`, `query text`, ...
-        recorded: the row's digest; None where it has none.
-        found: the digest of what is there; None where there is nothing.
-        stage: that makes the table.
+    `table` is a path under `results/`; `made_from` says what the digest is of: `video`, `audio`, `query text`, ...;
+    `stage` makes the table.
     """
 
     table: str
@@ -33,14 +27,11 @@ class Mismatch:
     stage: str
 
     def __str__(self) -> str:
+        recorded, found = ((one or "none")[:12] for one in (self.recorded, self.found))
         return (
             f"{self.table}: the row of {self.id} was made from another {self.made_from} "
-            f"({_short(self.recorded)}, and there is {_short(self.found)})"
+            f"({recorded}, and there is {found})"
         )
-
-
-def _short(digest: str | None) -> str:
-    return digest[:12] if digest else "none"
 
 
 def refuse(mismatches: Iterable[Mismatch]) -> None:

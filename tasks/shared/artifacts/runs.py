@@ -18,17 +18,14 @@ def write_run(folder: Path, system: str, run: Run) -> None:
     Scores have enough digits to distinguish any two float32, so sorting them again after reading gives the order
     written: by score, and equal scores by video id, both descending, as trec_eval does.
     """
+    import numpy as np
+
     lines = []
     for query_id in sorted(run):
         for rank, (video_id, score) in enumerate(run[query_id].items(), start=1):
-            lines.append(f"{query_id} Q0 {video_id} {rank} {_shortest(score)} {system}\n")
+            shortest = np.format_float_positional(np.float32(score), trim="0")
+            lines.append(f"{query_id} Q0 {video_id} {rank} {shortest} {system}\n")
     write_text(folder / RUNS / f"{system}.trec", "".join(lines))
-
-
-def _shortest(score: float) -> str:
-    import numpy as np
-
-    return np.format_float_positional(np.float32(score), trim="0")
 
 
 def read_run(system: str, folder: Path = FOLDER) -> Run:

@@ -1,13 +1,13 @@
 """The evaluate artifact: what the rankings (`runs.py`) score for every query, and the numbers made of that.
 
-`results/evaluate/per_query.parquet`, `metrics.json`, `systems.csv`. The schema, its writers
-and its readers are here and nowhere else.
+`results/evaluate/per_query.parquet`, `metrics.json`, `systems.csv`.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -16,13 +16,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from tasks.shared.artifacts import directions as any_to_any
-from tasks.shared.artifacts import fusion as side_by_side
 from tasks.shared.artifacts.directions import Directions
-from tasks.shared.artifacts.fusion import Fusion
+from tasks.shared.artifacts.fusion import Comparison, Fusion
+from tasks.shared.artifacts.tables import read_record
 from tasks.shared.artifacts.types import RESULTS
-from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import read_json, write_json, write_text
+from tasks.shared.runtime.files import write_text
 from tasks.shared.runtime.parquet import read_parquet, write_parquet
 
 FOLDER = RESULTS / "evaluate"
@@ -47,21 +45,6 @@ class QueryScores:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """The tuned system against another, over the same queries.
-
-    Attributes:
-        difference: mean nDCG@10 of tuned less that of the other.
-        p: two-sided, of the paired randomisation test.
-        p_holm: the same, corrected for the number of systems compared (Holm).
-    """
-
-    difference: float
-    p: float
-    p_holm: float
-
-
-@dataclass(frozen=True)
 class Slice:
     """Part of the queries: how many, and by system `{"nDCG@10": mean, "interval": [low, high]}`."""
 
@@ -71,7 +54,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class Scores:
-    """What `metrics.json` holds. Means are over the queries that have a relevant video.
+    """What `metrics.json` holds, systems in the order of `SYSTEMS`; means are over queries that have a relevant video.
 
     Attributes:
         queries: how many of them there are; queries_without_positives: how many were left out.
@@ -82,8 +65,7 @@ class Scores:
         slices: by facet (query_language, query_type, query_category, video_language, video_type) and value.
         note: why there are no numbers, where there are none.
         retriever: model, revision and digest of the dense text baseline; None where it was not needed.
-        directions: any-to-any retrieval; fusion: methods beside the joint vector. None where they are not asked for;
-            then `metrics.json` has no such key.
+        directions, fusion: None where they are not asked for; then `metrics.json` has no such key.
     """
 
     queries: int
@@ -119,55 +101,40 @@ def read_per_query(folder: Path = FOLDER, query_ids: Collection[str] | None = No
 
 def write_scores(folder: Path, scores: Scores) -> None:
     """Write `metrics.json`, and `systems.csv` with a row a system for plots."""
-    asked = asdict(scores)
-    write_json(folder / METRICS, {name: one for name, one in asked.items() if name not in ASKED_FOR or one is not None})
-    write_text(folder / SYSTEMS_TABLE, _systems_csv(scores.systems, scores.intervals))
-
-
-def _systems_csv(systems: Mapping[str, Mapping[str, float]], intervals: Mapping[str, Mapping[str, list[float]]]) -> str:
+    there = {name: one for name, one in asdict(scores).items() if name not in ASKED_FOR or one is not None}
+    # keys in their order, in which systems are read
+    write_text(folder / METRICS, json.dumps(there, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["system", *MEASURES, "low", "high"])
-    for name, values in systems.items():
-        table.writerow([name, *(values[measure] for measure in MEASURES), *intervals[name][HEADLINE]])
-    return text.getvalue()
+    for name, values in scores.systems.items():
+        table.writerow([name, *(values[measure] for measure in MEASURES), *scores.intervals[name][HEADLINE]])
+    write_text(folder / SYSTEMS_TABLE, text.getvalue())
 
 
 def read_scores(folder: Path = FOLDER) -> Scores:
-    """The numbers of `metrics.json`, systems in the order of `SYSTEMS`."""
-    path = folder / METRICS
-    return scores_of(read_json(path), path)
-
-
-def scores_of(raw: dict[str, Any], path: Path) -> Scores:
-    """Scores as a `metrics.json` has them. Raises UserError, which names the path, where another version wrote it."""
-    try:
-        scores = Scores(**raw)
-        return Scores(
-            **{
-                **raw,
-                "systems": _in_order(scores.systems),
-                "intervals": _in_order(scores.intervals),
-                "tests": _in_order({name: Comparison(**one) for name, one in raw["tests"].items()}),
-                "slices": {
-                    facet: {value: Slice(**one) for value, one in values.items()}
-                    for facet, values in raw["slices"].items()
-                },
-                "directions": any_to_any.directions_of(raw["directions"]) if "directions" in raw else None,
-                "fusion": side_by_side.fusion_of(raw["fusion"]) if "fusion" in raw else None,
-            }
-        )
-    except (TypeError, KeyError, AttributeError) as error:
-        raise UserError(f"{path} is not as this version writes it ({error}); run `dvc repro -f evaluate`") from None
+    """The numbers of `metrics.json`. Raises UserError where another version wrote it."""
+    return read_record(Scores, folder / METRICS, "evaluate")
 
 
 def as_metrics(scores: Scores) -> dict[str, float]:
-    """The numbers by the names that MLflow has them under: `tuned/nDCG@10`, `p_holm/base`, `direction/...`."""
-    found = {f"{name}/{measure}": one for name, of in scores.systems.items() for measure, one in of.items()}
-    found |= {f"p_holm/{name}": test.p_holm for name, test in scores.tests.items()}
+    """The numbers by the names that MLflow has them under: `tuned/nDCG@10`, `p_holm/base`, `direction/tuned/t2v/R@1`,
+    `fusion/tuned/rrf/nDCG@10`."""
+    found = _by_path(scores.systems) | {f"p_holm/{name}": test.p_holm for name, test in scores.tests.items()}
     found |= slice_metrics(scores.slices)
-    found |= any_to_any.as_metrics(scores.directions) if scores.directions else {}
-    return found | (side_by_side.as_metrics(scores.fusion) if scores.fusion else {})
+    found |= _by_path({"direction": scores.directions.systems}) if scores.directions else {}
+    if scores.fusion:
+        tests = scores.fusion.tests.items()
+        p_holm = {system: {name: {"p_holm": one.p_holm} for name, one in of.items()} for system, of in tests}
+        found |= _by_path({"fusion": scores.fusion.systems}) | _by_path({"fusion": p_holm})
+    return found
+
+
+def _by_path(nested: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    found: dict[str, float] = {}
+    for name, one in nested.items():
+        found |= _by_path(one, f"{prefix}{name}/") if isinstance(one, Mapping) else {prefix + name: one}
+    return found
 
 
 def slice_metrics(slices: Mapping[str, Mapping[str, Slice]]) -> dict[str, float]:
@@ -183,7 +150,3 @@ def slice_metrics(slices: Mapping[str, Mapping[str, Slice]]) -> dict[str, float]
                 found[f"{place}/{system}"] = one[HEADLINE]
                 found[f"{place}/{system}/low"], found[f"{place}/{system}/high"] = one["interval"]
     return found
-
-
-def _in_order(by_system: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: by_system[name] for name in SYSTEMS if name in by_system}

@@ -1,12 +1,11 @@
 """Features that come with a dataset: what is said in a video and what is written in it.
 
-`results/corpus/shipped.parquet`: one row for every video that comes with any; empty where the
-dataset has videos only.
+`results/corpus/shipped.parquet`: one row for every video that comes with any.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,12 +20,10 @@ PATH = RESULTS / "corpus" / TABLE
 
 @dataclass(frozen=True)
 class Shipped:
-    """Features of one video.
+    """Features of one video, None where they are not shipped.
 
-    Attributes:
-        transcript: what is said in it, perhaps nothing; None where no transcript is shipped.
-        frames: what is written in each of its frames, in their order, lines parted by line feeds; frames without
-            text are left out. None where no on-screen text is shipped.
+    `transcript`: what is said in it, perhaps nothing; `frames`: what is written in each of its frames with text, in
+    order, lines parted by line feeds.
     """
 
     video_id: str
@@ -38,12 +35,8 @@ class Shipped:
         return sha256_json([self.transcript, self.frames])
 
 
-ROWS = Table(Shipped, order=("video_id",))
-
-
-def write_shipped(folder: Path, shipped: Iterable[Shipped]) -> None:
-    """Write the table into the corpus folder, sorted by video id."""
-    ROWS.write(folder / TABLE, shipped)
+ROWS = Table(Shipped, TABLE, ("video_id",))
+write_shipped = ROWS.write  # given the corpus folder and the rows
 
 
 def read_shipped(path: Path = PATH) -> Iterator[Shipped]:

@@ -1,7 +1,6 @@
 """The transcribe artifact: `results/transcribe/transcripts.parquet`.
 
-One row for every video whose speech was transcribed or whose on-screen text was read, with the digests of what these
-were made from.
+One row for every video whose speech was transcribed or whose on-screen text was read.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from tasks.shared.artifacts.rows import Mismatch
 from tasks.shared.artifacts.tables import Table
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.files import sha256_json
-from tasks.shared.runtime.parquet import read_parquet
 
 if TYPE_CHECKING:
     from tasks.shared.artifacts.media import Media
@@ -63,41 +61,29 @@ class Transcript:
         return sha256_json([self.text, self.ocr])
 
 
-ROWS = Table(Transcript, order=("video_id",))
-
-
-def write_transcripts(folder: Path, transcripts: Iterable[Transcript]) -> None:
-    """Write the table into the transcribe folder, sorted by video id."""
-    ROWS.write(folder / TABLE, transcripts)
+ROWS = Table(Transcript, TABLE, ("video_id",))
+write_transcripts = ROWS.write  # given the transcribe folder and the rows
 
 
 def read_transcripts(folder: Path = FOLDER, video_ids: Collection[str] | None = None) -> dict[str, Transcript]:
     """Transcripts by video id, in id order, of some videos where they are named; those without words are not there."""
-    rows = read_parquet(folder / TABLE, ROWS.schema, {"video_id": video_ids}).to_pylist()
-    return {
-        row["video_id"]: Transcript(**{**row, "segments": [Segment(**one) for one in row["segments"]]}) for row in rows
-    }
+    return {one.video_id: one for one in ROWS.read(folder, video_id=video_ids)}
 
 
 def mismatched(
     transcripts: Mapping[str, Transcript], media: Mapping[str, Media], shipped: Iterable[Shipped] = ()
 ) -> Iterator[Mismatch]:
-    """Transcripts by video id that were made from another sound, picture or shipped text than their id has.
+    """Transcripts by video id that were made from another sound, picture or shipped text than their id has; transcripts
+    of videos without media or shipped features are compared with none."""
 
-    Args:
-        transcripts: the rows.
-        media: what was extracted, by video id.
-        shipped: the dataset's features; transcripts of videos that are not among them are not compared with any.
-    """
-    path = str(FOLDER / TABLE)
+    def compared(video_id: str, what: str, recorded: str | None, found: str | None) -> Iterator[Mismatch]:
+        if recorded not in (None, found):
+            yield Mismatch(str(FOLDER / TABLE), video_id, what, recorded, found, "transcribe")
+
     for video_id, one in transcripts.items():
-        if (found := media.get(video_id)) is None:
-            continue
-        if one.audio_sha256 not in (None, found.audio_sha256):
-            yield Mismatch(path, video_id, "audio", one.audio_sha256, found.audio_sha256, "transcribe")
-        if one.video_sha256 not in (None, found.video_sha256):
-            yield Mismatch(path, video_id, "video", one.video_sha256, found.video_sha256, "transcribe")
+        if (of_video := media.get(video_id)) is not None:
+            yield from compared(video_id, "audio", one.audio_sha256, of_video.audio_sha256)
+            yield from compared(video_id, "video", one.video_sha256, of_video.video_sha256)
     for features in shipped:
-        row = transcripts.get(features.video_id)
-        if row is not None and row.shipped_sha256 not in (None, digest := features.digest()):
-            yield Mismatch(path, features.video_id, "shipped text", row.shipped_sha256, digest, "transcribe")
+        if (row := transcripts.get(features.video_id)) is not None:
+            yield from compared(features.video_id, "shipped text", row.shipped_sha256, features.digest())

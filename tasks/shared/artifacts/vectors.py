@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 FOLDER = RESULTS / "encode" / "vectors"
-Kind = Literal[
-    "videos", "queries", "training_videos", "training_queries"
-]  # those not called training: of the test split
+Kind = Literal["videos", "queries", "training_videos", "training_queries"]  # not called training: of the test split
 SYSTEMS = ("tuned", "base")
 VIEWS: dict[str, tuple[Modality, ...]] = {  # text, video, audio, text+video, text+audio, video+audio
     "+".join(shown): shown for size in (1, 2) for shown in combinations(MODALITIES, size)
@@ -60,14 +58,8 @@ def write_vectors(folder: Path, system: str, kind: Kind, vectors: Vectors, view:
     """Write one table of id, vector and the digest of what it was made from, in the order given."""
     if len(vectors.sources) != len(vectors.ids):
         raise ValueError(f"{len(vectors.ids)} vectors were made from {len(vectors.sources)} sources")
-    table = pa.table(
-        {
-            "id": pa.array(vectors.ids, pa.string()),
-            "vector": vector_column(vectors.values),
-            "source_sha256": pa.array(vectors.sources, pa.string()),
-        }
-    )
-    write_parquet(folder / _name(system, kind, view), table)
+    columns = pa.array(vectors.ids, pa.string()), vector_column(vectors.values), pa.array(vectors.sources, pa.string())
+    write_parquet(folder / _name(system, kind, view), pa.table(list(columns), SCHEMA.names))
 
 
 def vector_column(values: np.ndarray) -> pa.FixedSizeListArray:

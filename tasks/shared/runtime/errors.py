@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import errno
 import os
 from typing import ClassVar
@@ -10,8 +11,8 @@ from typing import ClassVar
 class UserError(Exception):
     """Something the user can correct: a wrong param, a missing file, bad data.
 
-    The message is one line that says what is wrong, with which item, and what to do. Entry points print it
-    without a stack trace and exit with `exit_code`.
+    The message is one line that says what is wrong, with which item, and what to do. Entry points print it without a
+    stack trace and exit with `exit_code`.
     """
 
     exit_code: ClassVar[int] = 2
@@ -35,3 +36,10 @@ def disk_full(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+def at_least_one(text: str) -> int:
+    """A whole number above 0 on a command line, as a type of argparse."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number

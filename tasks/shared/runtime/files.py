@@ -82,68 +82,54 @@ def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
 
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
     """The objects of a JSON Lines file; UserError names the line that is not one."""
+    return (row for _, row in numbered_jsonl(path))
+
+
+def numbered_jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The same, each with its place for messages: `path:line`."""
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")  # JSON strings may hold what splitlines() splits at
+        with path.open(encoding="utf-8-sig", newline="\n") as stream:  # JSON strings may hold other line ends
+            for number, line in enumerate(stream, start=1):
+                where = f"{path}:{number}"
+                if not line.strip():
+                    continue
+                try:
+                    row = json.loads(line)
+                except json.JSONDecodeError as error:
+                    raise UserError(f"{where}: not JSON ({error.msg}); mend or remove the line") from None
+                if not isinstance(row, dict):
+                    raise UserError(f"{where}: not a JSON object; write one object a line")
+                yield where, row
     except FileNotFoundError:
         raise UserError(f"{path} is missing; run `dvc repro` to make it") from None
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from None
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise UserError(f"{path}:{number}: not JSON ({error.msg}); mend or remove the line") from None
-        if not isinstance(row, dict):
-            raise UserError(f"{path}:{number}: not a JSON object; write one object a line")
-        yield row
+        raise UserError(f"{path} is not UTF-8 ({error.reason}); save it as UTF-8") from None
 
 
 def lines_starting(path: Path, first: str) -> list[str]:
-    """The lines whose first field (up to a space) is `first`, of a UTF-8 file sorted by it: found by bisection.
+    """The lines whose first field (up to a space) is `first`, of a UTF-8 file in which they stand together.
 
-    Raises UserError where the file is missing.
+    Only these are parsed. Raises UserError where the file is missing.
     """
-    wanted = first.encode()
+    wanted = f"{first} ".encode()
+    found = []
     try:
         with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            low, high = 0, len(content)
-            while low < high:  # both are always at the start of a line, or at the end
-                middle = content.rfind(b"\n", 0, (low + high) // 2) + 1
-                if middle <= low:
-                    middle = content.find(b"\n", (low + high) // 2) + 1 or high
-                if middle >= high:
-                    break
-                if _field(content, middle) < wanted:
-                    low = middle
-                else:
-                    high = middle
-            found = []
-            while low < len(content):
-                end = content.find(b"\n", low)
-                end = len(content) if end < 0 else end
-                if (field := _field(content, low)) == wanted:
-                    found.append(content[low:end].decode())
-                elif field > wanted:
-                    break
-                low = end + 1
-            return found
+            at = 0 if content[: len(wanted)] == wanted else content.find(b"\n" + wanted) + 1
+            content.seek(at)
+            while (line := content.readline()).startswith(wanted):
+                found.append(line.decode().rstrip("\n"))
     except FileNotFoundError:
         raise UserError(f"{path} is missing; run `dvc repro` to make it") from None
     except ValueError:  # an empty file cannot be mapped
         return []
-
-
-def _field(content: mmap.mmap, start: int) -> bytes:
-    end = content.find(b"\n", start)
-    return content[start : len(content) if end < 0 else end].split(b" ", 1)[0]
+    return found
 
 
 def link_or_copy(source: Path, target: Path) -> None:
     """Put a finished file at `target`: a hard link where the file system allows it, else a copy.
 
-    Finished items never change in place (they are replaced by rename), so sharing an inode is safe.
+    Finished items are never changed in place, so sharing an inode is safe.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -73,12 +73,8 @@ def visible_gpus() -> list[str]:
 def gpus(what: str, count: int = 1) -> Iterator[list[str]]:
     """Hold `count` GPUs until the block is left, and make only these visible to CUDA; wait while others hold too many.
 
-    Yields their UUIDs in the order in which they were visible. On a machine without a GPU it yields none. When the
-    process that holds them dies, its GPUs are free at once.
-
-    Args:
-        what: the stage that takes them; it is named to others that wait for them.
-        count: one for each of the stage's processes that compute.
+    Yields their UUIDs in the order in which they were visible; none on a machine without a GPU. When the process that
+    holds them dies, its GPUs are free at once. `what` is the stage, which is named to others that wait.
 
     Raises UserError where there are fewer GPUs (but any), and where a lock's file cannot be opened.
     """
@@ -104,10 +100,8 @@ def gpus(what: str, count: int = 1) -> Iterator[list[str]]:
         try:
             yield chosen
         finally:
-            if named is None:
-                del os.environ[VISIBLE]
-            else:
-                os.environ[VISIBLE] = named
+            os.environ.pop(VISIBLE)
+            os.environ |= {VISIBLE: named} if named is not None else {}
 
 
 def _hold_first_free(names: Sequence[str], what: str, until: ExitStack) -> str:
@@ -115,7 +109,13 @@ def _hold_first_free(names: Sequence[str], what: str, until: ExitStack) -> str:
     reported = False
     while True:
         for name in names:
-            if (descriptor := _take(name, what)) is not None:
+            path = lock_of(name)
+            try:
+                descriptor = take(path, f"{what} in {Path.cwd()}", SHARED)
+            except OSError as error:
+                reason = error.strerror or str(error)
+                raise UserError(f"the lock {path} cannot be opened ({reason}); remove it, or have it removed") from None
+            if descriptor is not None:
                 _held.add(descriptor)
                 until.callback(_release, descriptor)
                 return name
@@ -128,15 +128,6 @@ def _hold_first_free(names: Sequence[str], what: str, until: ExitStack) -> str:
 def _release(descriptor: int) -> None:
     _held.discard(descriptor)
     os.close(descriptor)
-
-
-def _take(name: str, what: str) -> int | None:
-    path = lock_of(name)
-    try:
-        return take(path, f"{what} in {Path.cwd()}", SHARED)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise UserError(f"the lock {path} cannot be opened ({reason}); remove it, or have it removed") from None
 
 
 def _describe(name: str) -> str:

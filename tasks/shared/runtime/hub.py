@@ -63,21 +63,17 @@ def licence_of(model: Model) -> str | None:
 
     Raises UserError where the card's repository is not available.
     """
-    if (file := fetch(model.location, model.revision, CARD)) is None:
-        return None
-    if (front := FRONT.match(file.read_text(encoding="utf-8", errors="replace"))) is None:
-        return None
+    file = fetch(model.location, model.revision, CARD)
+    front = FRONT.match(file.read_text(encoding="utf-8", errors="replace")) if file else None
     try:
-        stated = yaml.safe_load(front[1])
+        stated = yaml.safe_load(front[1]) if front else None
     except yaml.YAMLError:
         return None
     if not isinstance(stated, dict):
         return None
     named = stated.get("license_name") if stated.get("license") in (None, "other") else stated["license"]
-    found = named or stated.get("license")
-    if isinstance(found, list):
-        found = ", ".join(map(str, found))
-    return " ".join(str(found).split()) or None if found else None
+    found = named or stated.get("license") or ""
+    return " ".join((", ".join(map(str, found)) if isinstance(found, list) else str(found)).split()) or None
 
 
 def format_licence(name: str, licence: str) -> str:

@@ -1,6 +1,6 @@
 """Locks of the operating system, with a note that says who holds them.
 
-Only the lock counts: it ends with the process that holds it, however that ends. The note is for people.
+Only the lock counts: it ends with the process that holds it, however that ends.
 
 It is flock itself and not the library filelock, whose release unlocks the file for every process that inherited the
 descriptor. Here a holder only closes its own descriptor, so a workspace stays locked until the last process of a stage
@@ -107,11 +107,11 @@ def holder_of(path: Path) -> Holder | None:
 @contextmanager
 def workspace_held(root: Path, what: str) -> Iterator[int]:
     """Hold a workspace for one pipeline; yields the lock's open file. Raises UserError that names who has it."""
-    path = root / WORKSPACE
-    if (descriptor := take(path, what)) is None:
+    if (descriptor := take(root / WORKSPACE, what)) is None:
+        holder = holder_of(root / WORKSPACE) or "it does not say which"
         raise UserError(
-            f"another pipeline has the workspace {root.absolute()}: {holder_of(path) or 'it does not say which'}; wait "
-            "for it, cancel it, or give overrides or a rev, which run in a worktree of their own"
+            f"another pipeline has the workspace {root.absolute()}: {holder}; wait for it, cancel it, or give "
+            "overrides or a rev, which run in a worktree of their own"
         )
     try:
         yield descriptor

@@ -21,13 +21,8 @@ PERMANENT = {"OfflineModeIsEnabled", "SSLCertVerificationError"}
 
 @dataclass(frozen=True)
 class Model:
-    """Where a model is to be loaded from.
-
-    Attributes:
-        name: as params have it; for messages.
-        location: a directory, or a hub id.
-        revision: of a hub id; None for a directory, whose files are what they are.
-    """
+    """Where a model is to be loaded from: `location` is a directory, or a hub id with a revision; `name` is as params
+    have it, for messages."""
 
     name: str
     location: str
@@ -36,23 +31,18 @@ class Model:
     def digest(self) -> str:
         """What decides its weights: for a directory the sha256 over its files' names and bytes, for a hub id its
         name and revision (nothing is downloaded to know it)."""
-        folder = Path(self.location)
         if self.revision is not None:
             return f"{self.location}@{self.revision}"
-        files = {path.relative_to(folder).as_posix(): sha256_file(path) for path in files_under(folder)}
-        return sha256_json(files)
+        folder = Path(self.location)
+        return sha256_json({path.relative_to(folder).as_posix(): sha256_file(path) for path in files_under(folder)})
 
 
 def resolve_model(name: str, revision: str | None, section: str) -> Model:
-    """Where the model named in params is.
+    """Where the model is that a section of params names: `package:NAME` (the folder `model` of an installed package), a
+    directory, or a hub id with its revision.
 
-    Args:
-        name: `package:NAME` (the folder `model` of an installed package), a directory, or a hub id.
-        revision: commit, tag or branch of a hub id.
-        section: of params.yaml, for messages: `transcribe`, `retriever`, ...
-
-    Raises UserError for a package that is not installed, a path that is no directory, and a hub id without a
-    revision: its weights could change between two runs unnoticed.
+    Raises UserError for a package that is not installed, a path that is no directory, and a hub id without a revision:
+    its weights could change between two runs unnoticed.
     """
     if name.startswith(PACKAGE):
         return Model(name, str(_in_package(name.removeprefix(PACKAGE), section)), None)
@@ -69,10 +59,10 @@ def resolve_model(name: str, revision: str | None, section: str) -> Model:
 
 
 def hub_commit(name: str, param: str) -> str:
-    """The commit that a hub repository's main branch is at now.
+    """The commit that a hub repository's main branch is at now; `param` names it in messages.
 
     Raises UserError where there is no such repository or it needs a login, TransientError where the hub cannot be
-    reached; `param` names it in messages.
+    reached.
     """
     from huggingface_hub import HfApi
 
@@ -108,21 +98,19 @@ def is_transient(error: BaseException) -> bool:
     Libraries wrap each other's errors, so the outermost that has a status or a known class decides. Offline mode and a
     certificate that is not trusted are permanent.
     """
-    chain: list[BaseException] = []
+    found: bool | None = None
     cause: BaseException | None = error
     while cause is not None:
-        chain.append(cause)
+        names = {base.__name__ for base in type(cause).__mro__}
+        if names & PERMANENT:
+            return False
+        status = getattr(getattr(cause, "response", None), "status_code", None)
+        if found is None and isinstance(status, int):
+            found = status in BUSY or status >= 500
+        elif found is None and names & OUT_OF_REACH:
+            found = True
         cause = cause.__cause__ or cause.__context__
-    classes = [{base.__name__ for base in type(one).__mro__} for one in chain]
-    if any(names & PERMANENT for names in classes):
-        return False
-    for one, names in zip(chain, classes, strict=True):
-        status = getattr(getattr(one, "response", None), "status_code", None)
-        if isinstance(status, int):
-            return status in BUSY or status >= 500
-        if names & OUT_OF_REACH:
-            return True
-    return False
+    return bool(found)
 
 
 def _in_package(package: str, section: str) -> Path:

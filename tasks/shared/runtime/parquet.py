@@ -69,10 +69,7 @@ def _as(schema: pa.Schema, table: pa.Table, path: Path) -> pa.Table:
 
 
 def _some_rows(file: pq.ParquetFile, wanted: Mapping[str, set[str]]) -> pa.Table:
-    """Rows by the values of columns, in the order written.
-
-    By hand, because pyarrow's own filters make it import pandas, which takes a second.
-    """
+    """Rows by the values of columns. By hand: pyarrow's own filters import pandas, which takes a second."""
     metadata = file.metadata
     groups = [group for group in range(metadata.num_row_groups) if _may_hold(metadata.row_group(group), wanted)]
     table = file.read_row_groups(groups) if groups else pa.Table.from_batches([], file.schema_arrow)

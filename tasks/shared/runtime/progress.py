@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterable, Iterator, Sized
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Never, TypeVar
 
 from tasks.shared.runtime.files import write_text
@@ -87,9 +86,8 @@ class Bar:
         if watched():
             from tqdm import tqdm
 
-            self._drawn = tqdm(
-                desc=self._what, initial=self._done, total=self._total, unit=self._unit, leave=False
-            )  # fmt: skip
+            total, unit = self._total, self._unit
+            self._drawn = tqdm(desc=self._what, initial=self._done, total=total, unit=unit, leave=False)
         if Bar._writer is None and multiprocessing.parent_process() is None:
             Bar._writer = self
             self._write()
@@ -103,9 +101,7 @@ class Bar:
         if time.monotonic() - self._written >= PAUSE:
             self._write()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._drawn is not None:
             self._drawn.close()
         self._write()
@@ -122,6 +118,5 @@ class Bar:
             write_text(Path(place), json.dumps(asdict(now), sort_keys=True) + "\n")
         except OSError as error:
             Bar._unwritable = place
-            print(
-                f"{PLACE}: {place} cannot be written ({error.strerror or error}); going on without it", file=sys.stderr
-            )
+            reason = error.strerror or error
+            print(f"{PLACE}: {place} cannot be written ({reason}); going on without it", file=sys.stderr)
