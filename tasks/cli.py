@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tasks.matrix.command import add_command as add_matrix
-from tasks.shared.runtime.errors import UserError, at_least_one
+from tasks.shared.runtime.errors import UserError, positive
 from tasks.submission.command import add_commands
 
 STAGES = {
@@ -90,7 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
         "search", help="find videos by words", description="Rank the videos of the index by how well they fit words."
     )
     search.add_argument("words", nargs="+", help="what to look for")
-    search.add_argument("-k", type=at_least_one, default=10, metavar="N", help="how many videos (default: 10)")
+    search.add_argument("-k", type=positive, default=10, metavar="N", help="how many videos (default: 10)")
     search.add_argument("--language", metavar="XX", help="only videos in this language, such as en")
     search.add_argument("--video-type", metavar="TYPE", help="only videos of this type, such as raw")
     search.add_argument("--vectors-only", action="store_true", help="leave the words of titles and transcripts out")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
-from tasks.shared.runtime.errors import UserError, at_least_one
+from tasks.shared.runtime.errors import UserError, positive
 
 STATE = "of this commit, branch or tag instead of the workspace"
 SIDE = "a commit, branch or tag, an MLflow run id, or `workspace`"
@@ -69,9 +69,7 @@ def _json(parser: argparse.ArgumentParser) -> None:
 
 def _trace(parser: argparse.ArgumentParser) -> None:
     _score(parser)
-    parser.add_argument(
-        "-k", type=at_least_one, default=10, metavar="N", help="results of a query to trace (default: 10)"
-    )
+    parser.add_argument("-k", type=positive, default=10, metavar="N", help="results of a query to trace (default: 10)")
     _json(parser)
 
 
@@ -81,7 +79,7 @@ def _negatives(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sample", type=Path, metavar="FILE.csv", help="write a stratified sample for people to judge")
     parser.add_argument(
         "--per-stratum",
-        type=at_least_one,
+        type=positive,
         metavar="N",
         help=f"negatives a stratum of --sample (default: {PER_STRATUM})",
     )

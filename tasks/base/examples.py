@@ -155,15 +155,11 @@ def batch_of(step: int, events: list[Event], seed: int, batch_size: int, frame_s
 def batches(steps: range, events: list[Event], seed: int, batch_size: int, frame_size: int) -> Iterator[list[Example]]:
     """The batches of steps in order, made by another process while the one before is learnt from."""
     make = partial(batch_of, events=events, seed=seed, batch_size=batch_size, frame_size=frame_size)
-    work: Work[int, list[Example]] = Work(_nothing, make, _loaded, ahead=1)
+    work: Work[int, list[Example]] = Work(None, make, _loaded, ahead=1)
     for _, examples in side_by_side(steps, work, 1):
         if isinstance(examples, Died):
             raise RuntimeError("the process that makes the training examples was ended; free memory and run it again")
         yield examples
-
-
-def _nothing(_number: int) -> None:
-    """The process needs no preparation."""
 
 
 def _loaded(_step: int, loaded: Callable[[], list[Example]]) -> list[Example]:

@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from tasks.shared.runtime.errors import positive
+
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add both parsers, each with what runs it: a function of what was given, to an exit code."""
@@ -15,7 +17,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     submission.add_argument("file", type=Path, metavar="FILE", help="where to write it")
     submission.add_argument("--layout", choices=("2025", "2026"), required=True, help="of MAGMaR's shared task")
     submission.add_argument("--system", default="tuned", help="whose rankings (default: tuned)")
-    submission.add_argument("--depth", type=at_least_one, metavar="N", help="videos a query (default: all)")
+    submission.add_argument("--depth", type=positive, metavar="N", help="videos a query (default: all)")
     submission.set_defaults(run=_submission)
     score = commands.add_parser(
         "score",

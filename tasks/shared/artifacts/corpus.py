@@ -39,19 +39,15 @@ class Video:
 
 @dataclass(frozen=True)
 class Query:
-    """One query.
-
-    `type` is which modality answers it where the source knows: base, description, speech, ocr. `category` is what it is
-    about, in words of the source such as sports.
-    """
+    """One query."""
 
     query_id: str
     text: str
     language: str | None
-    type: str | None
+    type: str | None  # which modality answers it: base, description, speech, ocr
     split: Split
     event: str | None
-    category: str | None = None
+    category: str | None = None  # what it is about, in words of the source such as sports
 
     def digest(self) -> str:
         """The identity of its text."""

@@ -61,18 +61,12 @@ class Lead:
 
 @dataclass(frozen=True)
 class Directions:
-    """What the directions score.
+    """What the directions score."""
 
-    Attributes:
-        documents: videos that have text, picture and sound: each asks, and all of them are searched.
-        systems, intervals: by system and direction or average: R@1, R@5, R@10, and the 95 % bootstrap interval of R@1.
-        lead: None where there is one system only, or nothing to ask.
-    """
-
-    documents: int
-    systems: dict[str, dict[str, dict[str, float]]]
-    intervals: dict[str, dict[str, list[float]]]
-    lead: Lead | None
+    documents: int  # videos that have text, picture and sound: each asks, and all of them are searched
+    systems: dict[str, dict[str, dict[str, float]]]  # by system and direction or average: R@1, R@5, R@10
+    intervals: dict[str, dict[str, list[float]]]  # likewise: 95 % bootstrap interval of R@1 over videos
+    lead: Lead | None  # None where there is one system only, or nothing to ask
 
 
 ROWS = Table(Ranked, TABLE)

@@ -27,17 +27,13 @@ Role = Literal["positive", "mined", "drawn"]  # mined: a hard negative; drawn: a
 
 @dataclass(frozen=True)
 class Exposure:
-    """A video shown as a query's positive or negative.
-
-    `steps` are of the optimiser, from 1; one that stands twice showed it twice. `others`: over the batches that it was
-    in, how many other queries had it as an in-batch negative.
-    """
+    """A video shown as a query's positive or negative."""
 
     video_id: str
     query_id: str
     role: Role
-    steps: list[Step]
-    others: int
+    steps: list[Step]  # in which it was shown; one that stands twice showed it twice
+    others: int  # queries in the batches that it was in, of which it was an in-batch negative, summed
 
 
 Alteration = Literal["swapped", "dropped"]

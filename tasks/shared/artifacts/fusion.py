@@ -32,32 +32,23 @@ class FusedQuery:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two rankings of the same queries: the mean difference of nDCG@10, the two-sided p of the paired randomisation
-    test, and the same corrected for the number of comparisons (Holm)."""
+    """Two rankings of the same queries."""
 
-    difference: float
-    p: float
-    p_holm: float
+    difference: float  # of mean nDCG@10
+    p: float  # two-sided, of the paired randomisation test
+    p_holm: float  # corrected for the number of comparisons (Holm)
 
 
 @dataclass(frozen=True)
 class Fusion:
-    """What the methods score, side by side.
+    """What the methods score, side by side."""
 
-    Attributes:
-        modalities: that were fused.
-        systems, intervals: by system and method: the mean of every measure, and the 95 % bootstrap interval of nDCG@10.
-        tests: by system and method, each against the joint vector.
-        weights: by system and method: the mean weight of every modality, where the method weighs them.
-        notes: by system: why a method that was asked for is not there.
-    """
-
-    modalities: list[str]
-    systems: dict[str, dict[str, dict[str, float]]]
-    intervals: dict[str, dict[str, list[float]]]
-    tests: dict[str, dict[str, Comparison]]
-    weights: dict[str, dict[str, dict[str, float]]]
-    notes: dict[str, str]
+    modalities: list[str]  # that were fused
+    systems: dict[str, dict[str, dict[str, float]]]  # by system and method: the mean of every measure
+    intervals: dict[str, dict[str, list[float]]]  # likewise: 95 % bootstrap interval of nDCG@10
+    tests: dict[str, dict[str, Comparison]]  # likewise: each against the joint vector
+    weights: dict[str, dict[str, dict[str, float]]]  # likewise: mean weight of every modality, where there is one
+    notes: dict[str, str]  # by system: why a method that was asked for is not there
 
 
 def run_name(system: str, method: str) -> str:

@@ -99,10 +99,10 @@ def write_index(
     transcripts: Mapping[str, Transcript],
     encoding: Encoding,
 ) -> dict[str, RowDigests]:
-    """Write table and manifest into a folder without one: one writer, one version, tagged `published`.
+    """Write table and manifest into a folder without one; the digests of its rows by video id, as read back from the
+    table.
 
-    The manifest describes what is read back from the table, and so do the digests of its rows, which are returned by
-    video id. Raises UserError where a vector's id is no video's.
+    Raises UserError where a vector's id is no video's.
     """
     import lancedb
 
@@ -124,9 +124,8 @@ def _row(video: Video, transcript: Transcript | None) -> dict[str, Any]:
 
 
 def row_digests(table: pa.Table) -> dict[str, RowDigests]:
-    """Digests of every row's content by video id, in id order, whatever the order of the rows.
-
-    Raises UserError where the table lacks a column or has one of another type.
+    """Digests of every row's content by video id, in id order. Raises UserError where a column is missing or of another
+    type.
     """
     import numpy as np
 

@@ -26,30 +26,20 @@ TABLE = "documents.parquet"
 
 @dataclass(frozen=True)
 class IndexedDocument:
-    """A video as the final system encoded it.
-
-    Attributes:
-        document_sha256: `document_digest` of text_sha256, frames_sha256, frames and audio_sha256.
-        modalities: those of text, video and audio that it has and the params admit.
-        text: as the model read it, cut to the limit of tokens; text_tokens, text_sha256: of the whole text.
-        transcript_sha256: `Transcript.digest`; None where there is no transcript, or no text.
-        frames_sha256, audio_sha256: of the extracted files that were read; None where none was.
-        vector_sha256: of the row's float32 little-endian vector.
-        payload_sha256: of the canonical JSON of the row's other columns.
-    """
+    """A video as the final system encoded it; None for a modality that it has not, or that the params do not admit."""
 
     video_id: str
-    document_sha256: str
-    modalities: list[str]
-    text: str | None
-    text_tokens: int
-    text_sha256: str | None
-    transcript_sha256: str | None
+    document_sha256: str  # `document_digest` of the digests below
+    modalities: list[str]  # of text, video and audio
+    text: str | None  # as the model read it, cut to the limit of tokens
+    text_tokens: int  # of the whole text
+    text_sha256: str | None  # of the whole text
+    transcript_sha256: str | None  # `Transcript.digest`; None where there is none, or no text
     frames: int
-    frames_sha256: str | None
-    audio_sha256: str | None
-    vector_sha256: str
-    payload_sha256: str
+    frames_sha256: str | None  # of the extracted file that was read
+    audio_sha256: str | None  # of the extracted file that was read
+    vector_sha256: str  # of the row's float32 little-endian vector
+    payload_sha256: str  # of the canonical JSON of the row's other columns
 
 
 ROWS = Table(IndexedDocument, TABLE, ("video_id",))

@@ -1,10 +1,9 @@
 """What the base and train artifacts hold, and the systems that follow from them.
 
 `results/base/model.json` names the starting model: a directory (for the embedded default `results/base/model`) or a
-hub id with a revision, and for a published retriever the adapter that it starts from.
-`results/train/trained.json` says whether there was anything to train on; where there was, `results/train/adapter/`
-is the PEFT directory. That adapter is complete by itself: training goes on from the base's adapter where there is
-one, so the tuned model is the model with the trained adapter in place of the base's, never both.
+hub id with a revision, and for a published retriever the adapter that it starts from. `results/train/trained.json` says
+whether there was anything to train on; where there was, `results/train/adapter/` is the PEFT directory. It takes the
+place of the base's adapter, from which training goes on: never both.
 """
 
 from __future__ import annotations
@@ -27,8 +26,9 @@ ADAPTER = "adapter"
 
 @dataclass(frozen=True)
 class BaseModel:
-    """The starting model: directory or hub id, revision of a hub id; where its tokenizer is, when not beside it, and
-    the adapter on it, named the same way."""
+    """The starting model, and where its tokenizer is, when not beside it, and its adapter: directories, or hub ids with
+    revisions.
+    """
 
     model: str
     revision: str | None = None
@@ -53,8 +53,7 @@ class System(BaseModel):
     name: str = "base"
 
     def digest(self) -> str:
-        """sha256 that identifies weights and tokenizer, wherever they lie: directories by their files, hub ids by their
-        revision.
+        """sha256 that identifies weights and tokenizer: of directories by their files, of hub ids by their revision.
 
         Raises UserError where a name is neither a directory nor a hub id with a revision.
         """
@@ -78,10 +77,8 @@ def _check_pinned(param: str, name: str | None, revision: str | None) -> None:
 
 
 def named_base(params: Mapping[str, Any]) -> BaseModel:
-    """The starting model that the section `base` of params names.
-
-    Raises UserError where it names none, or a part of it by a hub id without a revision: what that stands for could
-    change between two runs.
+    """The starting model that the section `base` of params names. Raises UserError where it names none, or a part of it
+    by a hub id without a revision.
     """
     base = BaseModel(**{field.name: params[field.name] for field in fields(BaseModel)})
     if not base.model:

@@ -41,18 +41,14 @@ class Dropped:
 
 @dataclass(frozen=True)
 class MinedQuery:
-    """A training query with its judged positives, its negatives best first, and what was dropped.
-
-    `positive_scores` has what the mining retriever gives a positive, retrieved or not; a positive that it cannot
-    score (nothing was said in it, or the source has no scores) is not there. `query_sha256` is of the query's text.
-    """
+    """A training query with its judged positives, its negatives best first, and what was dropped."""
 
     query_id: str
     positives: list[str]
     negatives: list[Negative]
     dropped: list[Dropped]
-    positive_scores: dict[str, float] = field(default_factory=dict)
-    query_sha256: str | None = None
+    positive_scores: dict[str, float] = field(default_factory=dict)  # where the retriever has a score
+    query_sha256: str | None = None  # of the query's text
 
 
 def write_negatives(path: Path, mined: Iterable[MinedQuery]) -> None:

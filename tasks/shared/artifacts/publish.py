@@ -1,11 +1,8 @@
 """`results/<stage>/` is published whole: written beside, its manifest last, then renamed into place.
 
-The manifest (`manifest.json`) names what decided the bytes: inputs and outputs with sha256 and size, the stage's
-params, its code, the versions of the components that matter, and item counts. It holds no times, hosts or run ids,
-so equal work gives an equal manifest, and its own sha256 identifies the execution's result.
-
-A folder with a file an item would make the manifest as large as the archive. Of a folder with more than `LISTED`
-files the manifest says how many and how large; each of them is a row of `files.parquet`, itself an output.
+The manifest (`manifest.json`) names what decided the bytes. It holds no times, hosts or run ids, so equal work gives an
+equal manifest, and its own sha256 identifies the execution's result. Of a folder with more than `LISTED` files it says
+how many and how large; each of them is a row of `files.parquet`, itself an output.
 """
 
 from __future__ import annotations
@@ -80,8 +77,8 @@ def write_manifest(
 ) -> Path:
     """Write `out/manifest.json` over everything already in `out`.
 
-    `derived` names folders whose bytes are not reproducible (the LanceDB index): their identity is a content
-    manifest written beside them, so their files are not listed.
+    `derived` names folders whose bytes are not reproducible (the LanceDB index): their files are not listed, their
+    identity is a content manifest beside them.
     """
     derived = sorted(derived)
     names = {path: (RESULTS / stage / path.relative_to(out)).as_posix() for path in files_under(out)}

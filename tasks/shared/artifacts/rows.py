@@ -13,18 +13,14 @@ from tasks.shared.runtime.errors import UserError
 
 @dataclass(frozen=True)
 class Mismatch:
-    """A row whose recorded digest is not that of what its id has now; None where there is none.
+    """A row whose recorded digest is not that of what its id has now; None where there is none."""
 
-    `table` is a path under `results/`; `made_from` says what the digest is of: `video`, `audio`, `query text`, ...;
-    `stage` makes the table.
-    """
-
-    table: str
-    id: str
-    made_from: str
+    table: str  # path under `results/`
+    id: str  # of a video or query
+    made_from: str  # what the digest is of: `video`, `audio`, `query text`, ...
     recorded: str | None
     found: str | None
-    stage: str
+    stage: str  # that makes the table
 
     def __str__(self) -> str:
         recorded, found = ((one or "none")[:12] for one in (self.recorded, self.found))

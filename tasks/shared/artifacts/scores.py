@@ -54,31 +54,21 @@ class Slice:
 
 @dataclass(frozen=True)
 class Scores:
-    """What `metrics.json` holds, systems in the order of `SYSTEMS`; means are over queries that have a relevant video.
-
-    Attributes:
-        queries: how many of them there are; queries_without_positives: how many were left out.
-        videos: size of the collection that was ranked.
-        systems: by system and measure, the mean.
-        intervals: by system and measure, 95 % bootstrap interval [low, high]; nDCG@10 only.
-        tests: tuned against every other system, by its name.
-        slices: by facet (query_language, query_type, query_category, video_language, video_type) and value.
-        note: why there are no numbers, where there are none.
-        retriever: model, revision and digest of the dense text baseline; None where it was not needed.
-        directions, fusion: None where they are not asked for; then `metrics.json` has no such key.
+    """What `metrics.json` holds, systems in the order of `SYSTEMS`; means are over the queries with a relevant
+    video.
     """
 
-    queries: int
-    videos: int
-    queries_without_positives: int = 0
-    systems: dict[str, dict[str, float]] = field(default_factory=dict)
-    intervals: dict[str, dict[str, list[float]]] = field(default_factory=dict)
-    tests: dict[str, Comparison] = field(default_factory=dict)
-    slices: dict[str, dict[str, Slice]] = field(default_factory=dict)
-    note: str | None = None
-    retriever: dict[str, str | None] | None = None
-    directions: Directions | None = None
-    fusion: Fusion | None = None
+    queries: int  # that have a relevant video
+    videos: int  # of the collection that was ranked
+    queries_without_positives: int = 0  # left out
+    systems: dict[str, dict[str, float]] = field(default_factory=dict)  # by system and measure, the mean
+    intervals: dict[str, dict[str, list[float]]] = field(default_factory=dict)  # 95 % bootstrap, of nDCG@10
+    tests: dict[str, Comparison] = field(default_factory=dict)  # tuned against every other system, by its name
+    slices: dict[str, dict[str, Slice]] = field(default_factory=dict)  # by facet and value
+    note: str | None = None  # why there are no numbers, where there are none
+    retriever: dict[str, str | None] | None = None  # of the dense text baseline: model, revision, digest
+    directions: Directions | None = None  # None, and no key in the file, where it is not asked for
+    fusion: Fusion | None = None  # likewise
 
 
 PER_QUERY_SCHEMA = pa.schema(

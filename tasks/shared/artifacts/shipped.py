@@ -20,15 +20,11 @@ PATH = RESULTS / "corpus" / TABLE
 
 @dataclass(frozen=True)
 class Shipped:
-    """Features of one video, None where they are not shipped.
-
-    `transcript`: what is said in it, perhaps nothing; `frames`: what is written in each of its frames with text, in
-    order, lines parted by line feeds.
-    """
+    """Features of one video, None where they are not shipped."""
 
     video_id: str
-    transcript: str | None
-    frames: list[str] | None
+    transcript: str | None  # what is said in it, perhaps nothing
+    frames: list[str] | None  # what is written in each frame with text, in order; lines parted by line feeds
 
     def digest(self) -> str:
         """The identity of the features, whatever the video's id."""

@@ -20,18 +20,11 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True)
 class Table(Generic[Row]):
-    """A kind of table: a field of `row` is a column, an object a row.
-
-    Attributes:
-        row: the dataclass of its rows.
-        name: of its file; empty where callers name the file and not its folder.
-        order: fields by which rows are sorted when they are written, None as ""; without any, rows stay in the order
-            given.
-    """
+    """A kind of table: a field of `row` is a column, an object a row."""
 
     row: type[Row]
-    name: str = ""
-    order: tuple[str, ...] = ()
+    name: str = ""  # of its file; empty where callers name the file and not its folder
+    order: tuple[str, ...] = ()  # fields to sort rows by, None as ""; without any they stay in the order given
 
     @cached_property
     def schema(self) -> pa.Schema:

@@ -34,27 +34,17 @@ class Segment:
 
 @dataclass(frozen=True)
 class Transcript:
-    """What is said in one video, and what is written in it.
-
-    Attributes:
-        text: what is said; empty where nothing is, or the sound was not transcribed.
-        language: as recognised; None where there is no speech, or the transcript came with the dataset.
-        segments: the text with its times; empty where the transcript came with the dataset.
-        ocr: lines of on-screen text, each once, parted by line feeds; None where it was not read.
-        audio_sha256: of the audio file that was transcribed; None where none was.
-        video_sha256: of the video file whose on-screen text was read; None where it was not read.
-        shipped_sha256: of the features that the dataset ships (`Shipped.digest`), where any of them are here.
-    """
+    """What is said in one video, and what is written in it."""
 
     video_id: str
-    text: str
-    language: str | None
+    text: str  # empty where nothing is said, or the sound was not transcribed
+    language: str | None  # as recognised; None without speech, and where the transcript came with the dataset
     language_probability: float
-    segments: list[Segment]
-    ocr: str | None = None
-    audio_sha256: str | None = None
-    video_sha256: str | None = None
-    shipped_sha256: str | None = None
+    segments: list[Segment]  # the text with its times; empty where it came with the dataset
+    ocr: str | None = None  # on-screen text, each line once; None where it was not read
+    audio_sha256: str | None = None  # of the audio file that was transcribed
+    video_sha256: str | None = None  # of the video file whose on-screen text was read
+    shipped_sha256: str | None = None  # `Shipped.digest`, where any of it is here
 
     def digest(self) -> str:
         """The identity of the words: of what is said and what is written, without times."""

@@ -1,8 +1,7 @@
 """The encode artifact's vectors: `results/encode/vectors/<system>.<kind>.parquet`, of a view `<kind>.<view>`.
 
-Systems are `tuned` (base with adapter) and `base`. Vectors are fp32 and L2-normalised, so their inner product is
-the cosine. A view is a video shown with some modalities: it has a vector only where the video has all of them. Without
-a view, a video's vector is that of its indexed document, of those of `encode.modalities` that it has.
+Vectors are fp32 and L2-normalised, so their inner product is the cosine. A view is a video shown with some modalities:
+it has a vector only where the video has all of them. Without a view, a video's vector is that of its indexed document.
 """
 
 from __future__ import annotations
@@ -35,15 +34,11 @@ SCHEMA = pa.schema([("id", pa.string()), ("vector", pa.list_(pa.float32())), ("s
 
 @dataclass(frozen=True)
 class Vectors:
-    """Ids in order and their vectors, float32 (n, dim).
-
-    `sources` has for every id the digest of what its vector was made from: a document's `Document.digest`, a query's
-    `Query.digest`. It is empty where that does not matter; what is written has it.
-    """
+    """Ids in order and their vectors."""
 
     ids: list[str]
-    values: np.ndarray
-    sources: list[str] = field(default_factory=list)
+    values: np.ndarray  # float32 (n, dim)
+    sources: list[str] = field(default_factory=list)  # digests of what each was made from
 
 
 def rows_of(vectors: Vectors, ids: Iterable[str]) -> Vectors:

@@ -1,10 +1,8 @@
 """The identity of code: the project's own files that a module is made of.
 
 `code_of("tasks.extract.item")` follows the imports of modules under `tasks`, also those inside functions, but not those
-for type checkers only (`if TYPE_CHECKING:`). It decides the keys of stored items, the code in manifests, and the code
-dependencies of dvc.yaml (`code_deps`). Nothing is imported to know it: files are parsed.
-
-What it does not see: a module that is imported by a name made at run time (`importlib.import_module`).
+for type checkers only (`if TYPE_CHECKING:`), nor modules imported by a name made at run time. Files are parsed, not
+imported.
 """
 
 from __future__ import annotations
@@ -22,16 +20,10 @@ COMPILED = ("__pycache__", ".pyc", ".pyo")
 
 
 def code_of(*entries: str, root: Path | None = None) -> dict[str, str]:
-    """sha256 of every file that decides what modules do, by path from the root, sorted.
+    """sha256 by path, sorted, of the modules named, all modules of the project that they import, directly or not, the
+    `__init__.py` of their packages, and what lies beside a module and is no Python, such as templates.
 
-    These are the modules, all modules of the project that they import, directly or not, the `__init__.py` of their
-    packages, and what lies beside a module and is no Python, such as templates.
-
-    Args:
-        entries: dotted names of modules under `tasks`.
-        root: the folder that holds `tasks`; None: that of the code that runs.
-
-    Raises ValueError for an entry that is no module.
+    `root` holds `tasks`; None: that of the code that runs. Raises ValueError for an entry that is no module.
     """
     root = root or ROOT
     return {path.relative_to(root).as_posix(): _digest(path, _stamp(path)) for path in closure(*entries, root=root)}

@@ -53,11 +53,8 @@ def write_code_deps(root: Path = ROOT) -> None:
     parser = _parser()
     file = parser.load(root / DVC_FILE)
     for name, stage in file["stages"].items():
-        deps = stage["deps"]
-        for place in reversed([place for place, dep in enumerate(deps) if _is_code(dep)]):
-            del deps[place]
-        for place, dep in enumerate(code_deps(name, root)):
-            deps.insert(place, dep)
+        first = [*code_deps(name, root), *(dep for dep in stage["deps"] if not _is_code(dep))]
+        stage["deps"][:] = first
     text = io.StringIO()
     parser.dump(file, text)
     write_text(root / DVC_FILE, text.getvalue())

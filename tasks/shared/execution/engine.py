@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -39,20 +39,16 @@ def process(
     start: Callable[[int], object] | None = None,
     load: Callable[[T], Any] | None = None,
 ) -> Outcome:
-    """Run `work(payload, folder)` for every item of a plan that the store lacks.
+    """Run `work(payload, folder)` for every item of a plan that the store lacks; `step` names the progress and the
+    failures.
 
     With one worker it runs in this process. More are spawned, so `work`, `start` and `load` must be functions of
     modules, or methods of an object that can be sent. An exception is the failure of its item, except a full disk,
-    which ends the run. The death of a worker is the failure of the item that caused it; the other items that the worker
-    held are retried.
+    which ends the run. The death of a worker is the failure of the item that caused it.
 
     Args:
-        step: of the stage; names the progress and the failures.
-        plan: the items, and the store of finished ones.
         work: fills a folder from a payload, or from what was loaded for it.
-        workers: processes.
-        prepare: called once, in this process, before the first item that the store lacks, and not if it has them all.
-            What it raises ends the run: a model that does not load is no item's failure.
+        prepare: called once, in this process, and only where the store lacks an item. What it raises ends the run.
         start: called once in each process that works, with its number from 0; what it raises ends the run too.
         load: makes what `work` is given out of a payload, in threads, for the next items while one is worked on.
     """
@@ -70,12 +66,9 @@ def process(
         return outcome
     if prepare is not None:
         prepare()
-    everything: Work[Item[T], Result | Died] = Work(
-        start or _nothing, partial(_loaded, load), partial(_attempt, step, plan.store, work), AHEAD if load else 0
-    )
-    alone = workers == 1
-    results: Iterable[tuple[Item[T], Result | Died]]
-    results = in_turn(missing, everything) if alone else side_by_side(missing, everything, workers)
+    attempt = partial(_attempt, step, plan.store, work)
+    todo: Work[Item[T], Path | Failure | Died] = Work(start, partial(_loaded, load), attempt, AHEAD if load else 0)
+    results = in_turn(missing, todo) if workers == 1 else side_by_side(missing, todo, workers)
     with Bar(step, len(plan.items), plan.unit, outcome.reused) as bar:
         for done, (item, result) in enumerate(results, start=outcome.reused + 1):
             if isinstance(result, Path):
@@ -89,20 +82,13 @@ def process(
     return outcome
 
 
-Result = Path | Failure
-
-
-def _nothing(_number: int) -> None:
-    """The default of `start`."""
-
-
 def _loaded(load: Callable[[T], Any] | None, item: Item[T]) -> Any:
     return item.payload if load is None else load(item.payload)
 
 
 def _attempt(
     step: str, store: ItemStore, work: Callable[[Any, Path], None], item: Item[T], loaded: Callable[[], Any]
-) -> Result:
+) -> Path | Failure:
     """One item's result. Errors are turned into records here, in the worker: not every exception can be sent."""
     try:
         return store.put(item.key, lambda folder: work(loaded(), folder))

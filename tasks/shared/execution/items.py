@@ -1,10 +1,8 @@
 """The item store: finished work on single items, kept across runs, outside DVC and git.
 
-An entry is a folder of files keyed by what decides them: the code that makes it (`code_of`), the params that matter,
-the model's digest, versions, and the digests of what the item is made from. It is written to a temporary name and
-renamed; `entry.json` holds the sha256 of its files, and an entry whose files do not match is dropped and made again,
-never believed.
-Two workspaces share a store when the environment's REELTRACE_STORE names the same folder.
+An entry is a folder of files keyed by what decides them. It is written to a temporary name and renamed; `entry.json`
+holds the sha256 of its files, and an entry whose files do not match is dropped and made again, never believed. Two
+workspaces share a store when the environment's REELTRACE_STORE names the same folder.
 """
 
 from __future__ import annotations
@@ -32,13 +30,11 @@ def store_folder() -> Path:
 
 
 class ItemStore:
-    """Finished items of one step.
+    """Finished items of one step, a folder of the store.
 
     Args:
-        step: the step's name, a folder of the store.
         maker: the dotted name of the module that makes an entry's bytes; it and all that it imports are in the key.
         decides: what else decides them but the item's own content: params, model digest, versions, kind of device.
-        root: of the store; None: `store_folder`.
     """
 
     def __init__(self, step: str, maker: str, decides: Mapping[str, Any], root: Path | None = None) -> None:
@@ -76,9 +72,10 @@ class ItemStore:
         temporary = Path(tempfile.mkdtemp(dir=entry.parent, prefix=f".{key[:8]}."))
         try:
             write(temporary)
-            paths = files_under(temporary)
-            named = {path: path.relative_to(temporary).as_posix() for path in paths}
-            files = {name: {"sha256": sha256_file(path), "bytes": path.stat().st_size} for path, name in named.items()}
+            files = {
+                path.relative_to(temporary).as_posix(): {"sha256": sha256_file(path), "bytes": path.stat().st_size}
+                for path in files_under(temporary)
+            }
             write_json(temporary / ENTRY, {"files": files})
             temporary.chmod(0o755)
             try:
@@ -96,10 +93,7 @@ class ItemStore:
 
 @dataclass(frozen=True)
 class CacheHits:
-    """How many items of a stage came from the store, of how many in all; `unit` is what one is, such as a video.
-
-    It depends on the store and not on the inputs, so it goes to MLflow (`items/reused`) and never into a manifest.
-    """
+    """How many items of a stage, in units such as a video, came from the store: for MLflow, never for a manifest."""
 
     items: int
     of: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -10,17 +11,19 @@ from typing import Any
 
 from tasks.shared.execution.mlflow_upgrade import upgrade_database
 
+QUIET = {  # a stage does not wait minutes for a server
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "GIT_PYTHON_REFRESH": "quiet",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+
 
 class ClientRun:
-    """A run format_error to MLflow's client: of a server, or of a database that is not yet made."""
+    """A run of a server, or of a database that is not made yet or of another version; see `DatabaseRun`."""
 
     def __init__(self, uri: str, experiment: str, name: str, tags: Mapping[str, str]) -> None:
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # a stage does not wait minutes for a server
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        import logging
-
+        os.environ |= QUIET | os.environ
         logging.getLogger("alembic").setLevel(logging.WARNING)
         logging.getLogger("mlflow.store").setLevel(logging.WARNING)
         from mlflow import MlflowClient

@@ -1,8 +1,7 @@
-"""A run written straight into MLflow's SQLite database, as MLflow's client would write it.
+"""A run written straight into MLflow's SQLite database, as MLflow's client would write it; a test compares the rows.
 
 Importing that client takes five seconds of CPU, more than most stages. So a database whose tables are those known here
 is written with plain SQL; every other store (a server, another database, a version not known) is left to the client.
-A test compares the rows of both.
 """
 
 from __future__ import annotations
@@ -139,10 +138,6 @@ def _folder(uri: str) -> Path:
     return Path(unquote(urlparse(uri).path)) if uri.startswith("file:") else Path(uri)
 
 
-def _param(entry: tuple[str, str]) -> tuple[str, str]:
-    return entry[0], entry[1][:PARAM_LIMIT]
-
-
 def _metric(entry: tuple[str, float, int, int]) -> tuple[str, float, int, int, bool]:
     """With NaN as MLflow keeps it, and infinity as the largest number."""
     name, value, at, step = entry
@@ -150,4 +145,8 @@ def _metric(entry: tuple[str, float, int, int]) -> tuple[str, float, int, int, b
     return name, 0.0 if nan else min(max(value, -largest), largest), at, step, nan
 
 
-ROW: dict[str, Callable[[Any], tuple[Any, ...]]] = {"params": _param, "tags": tuple, "metrics": _metric}
+ROW: dict[str, Callable[[Any], tuple[Any, ...]]] = {
+    "params": lambda entry: (entry[0], entry[1][:PARAM_LIMIT]),
+    "tags": tuple,
+    "metrics": _metric,
+}

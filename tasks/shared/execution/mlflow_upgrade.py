@@ -18,13 +18,8 @@ from tasks.shared.runtime.locks import waiting_for
 def upgrade_database(uri: str) -> str | None:
     """Bring a database that an older MLflow wrote to the schema of the installed MLflow, and keep a copy of it.
 
-    Args:
-        uri: of MLflow's store; nothing is done unless it names a SQLite file that MLflow wrote.
-
-    Returns:
-        What was done, as one line; None where nothing was to be done.
-
-    Raises UserError where a newer MLflow wrote the database, or MLflow cannot upgrade it.
+    What was done, as one line; None where `uri` names no SQLite file or nothing was to be done. Raises UserError where
+    a newer MLflow wrote the database, or MLflow cannot upgrade it.
     """
     path = _file(uri)
     if path is None or _is_current(path):

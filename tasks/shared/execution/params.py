@@ -6,6 +6,7 @@ reads is checked by its reader: `flows` by flows/params.py.
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
@@ -36,6 +37,7 @@ SETS = ("mine.modalities", "train.modalities", "encode.modalities")  # lists who
 Sections = TypeVar("Sections", bound=Section)
 NO_STAGES = {"run", "document", "retriever"}  # sections that stages share
 NOT_OF_STAGES = {"flows"}  # sections that no stage reads
+EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?e[-+]?\d+", re.IGNORECASE)  # YAML 1.1 wants a point and a sign
 
 
 class Params(Section):
@@ -111,9 +113,8 @@ def _explain(sections: type[Section], problem: Any) -> str:
         return f"unknown key {key}; {_meant(sections, problem['loc'])}"
     if problem["type"] == "missing":
         return f"{key} is missing; add it"
-    hint = (
-        "; write 0.0001 or 1.0e-4, not 1e-4" if problem["type"] == "float_type" and _exponent(problem["input"]) else ""
-    )
+    exponent = problem["type"] == "float_type" and EXPONENT.fullmatch(str(problem["input"]))
+    hint = "; write 0.0001 or 1.0e-4, not 1e-4" if exponent else ""
     what = problem["msg"].removeprefix("Value error, ")
     return f"{key} = {problem['input']!r}: {what[0].lower()}{what[1:]}{hint}"
 
@@ -125,11 +126,3 @@ def _meant(sections: type[Section], location: tuple[str, ...]) -> str:
     known = [*section.model_fields, *(NOT_OF_STAGES if section is Params else ())]
     close = get_close_matches(str(location[-1]), known, n=1)
     return f"did you mean {close[0]}?" if close else "remove it"
-
-
-def _exponent(value: object) -> bool:
-    """Whether a text is a number that YAML 1.1 does not read as one: an exponent without point or sign."""
-    try:
-        return isinstance(value, str) and isinstance(float(value), float)
-    except ValueError:
-        return False

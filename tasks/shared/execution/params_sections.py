@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from tasks.shared.artifacts.types import FUSIONS, MODALITIES, FusionMethod, Modality, TextField
+from tasks.shared.artifacts.types import MODALITIES, FusionMethod, Modality, TextField
 
 
-def _each_once(chosen: list[Modality]) -> list[Modality]:
-    """The same in the order of `Modality`, so that digests do not depend on the order in params.yaml."""
-    if twice := [one for one in MODALITIES if chosen.count(one) > 1]:
+def _no_duplicate(chosen: list[Any]) -> list[Any]:
+    if twice := [one for one in chosen if chosen.count(one) > 1]:
         raise PydanticCustomError("duplicate", "{twice} is there more than once; name it once", {"twice": twice[0]})
-    return sorted(chosen, key=MODALITIES.index)
+    return chosen
 
 
 def _with_joint(chosen: list[FusionMethod]) -> list[FusionMethod]:
-    """The same: nothing twice, and joint among them, which all others are compared with."""
-    if twice := [one for one in FUSIONS if chosen.count(one) > 1]:
-        raise PydanticCustomError("duplicate", "{twice} is there more than once; name it once", {"twice": twice[0]})
     if "joint" not in chosen:
         raise PydanticCustomError("no_joint", "joint is what the others are compared with; name it too")
     return chosen
 
 
-Modalities = Annotated[list[Modality], Field(min_length=1), AfterValidator(_each_once)]
+Modalities = Annotated[  # in one order, so that digests do not depend on that in params.yaml
+    list[Modality],
+    Field(min_length=1),
+    AfterValidator(_no_duplicate),
+    AfterValidator(lambda chosen: sorted(chosen, key=MODALITIES.index)),
+]
 
 
 class Section(BaseModel):
@@ -132,7 +133,8 @@ class Evaluate(Section):
     bootstrap: int = Field(ge=100)
     permutations: int = Field(ge=100)
     directions: bool  # whether text, video and audio of a video are to find each other; costs six encodings of it
-    fusion: Annotated[list[FusionMethod], AfterValidator(_with_joint)]  # how videos are ranked, side by side
+    # how videos are ranked, side by side
+    fusion: Annotated[list[FusionMethod], AfterValidator(_no_duplicate), AfterValidator(_with_joint)]
     weights: Weights  # of fusion method weights
 
 

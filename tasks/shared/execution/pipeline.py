@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import yaml
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.params import Params
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import CHUNK, files_under
+from tasks.shared.runtime.files import files_under
 from tasks.shared.runtime.progress import progress
 
 DVC_FILE = Path("dvc.yaml")
@@ -26,23 +26,16 @@ DVC_FILE = Path("dvc.yaml")
 
 @dataclass(frozen=True)
 class StageSpec:
-    """A stage of dvc.yaml with its `${...}` filled in: dependencies, params keys, outputs, and what it says of itself.
-
-    Attributes:
-        description: in a sentence.
-        key_params: the params that decide most, in the order to show them.
-        tracked: files and folders of the stage's folder that its MLflow run keeps copies of, where they are there.
-        item_metrics: metrics that count items made anew: they depend on the store, and no artifact states them.
-    """
+    """A stage of dvc.yaml with its `${...}` filled in, and what it says of itself."""
 
     name: str
     deps: tuple[Path, ...]
     params: tuple[str, ...]
     outs: tuple[Path, ...]
     description: str = ""
-    key_params: tuple[str, ...] = ()
-    tracked: tuple[str, ...] = ()
-    item_metrics: tuple[str, ...] = ()
+    key_params: tuple[str, ...] = ()  # those that decide most, in the order to show them
+    tracked: tuple[str, ...] = ()  # files and folders of it that its MLflow run keeps copies of, where they are there
+    item_metrics: tuple[str, ...] = ()  # that count items made anew: no artifact states them
 
     @property
     def inputs(self) -> list[Path]:
@@ -117,18 +110,13 @@ def _overlap(one: Path, other: Path) -> bool:
 
 def order_of(stages: Mapping[str, StageSpec]) -> list[str]:
     """All stages, makers before readers, as near to the order written as that allows."""
-    parents = parents_of(stages)
-    found: dict[str, None] = {}
+    return list(dict.fromkeys(one for name in stages for one in _makers_first(parents_of(stages), name)))
 
-    def visit(name: str) -> None:
-        for maker in parents[name]:
-            visit(maker)
-        found[name] = None
 
-    for name in stages:
-        if name not in found:
-            visit(name)
-    return list(found)
+def _makers_first(parents: Mapping[str, list[str]], name: str) -> Iterator[str]:
+    for maker in parents[name]:
+        yield from _makers_first(parents, maker)
+    yield name
 
 
 def upstream_of(stages: Mapping[str, StageSpec], *last: str) -> list[str]:
@@ -166,8 +154,5 @@ def dvc_hash(path: Path) -> str:
 
 
 def _md5_file(path: Path) -> str:
-    digest = hashlib.md5(usedforsecurity=False)
     with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

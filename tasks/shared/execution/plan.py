@@ -4,11 +4,10 @@ Every stage that keeps items has a function `plan` in `tasks/<stage>/run.py`, wh
 whose tables it reads, and loads no media and no model. `run` makes what the store lacks; `audit impact` asks for the
 plan with other params, and of a results folder as a change would make it.
 
-What later plans read of items that are not made yet is not known. A stage whose tables they read has a function
-`write_expected(params, before, changed, present, root)` beside `plan`: into a results folder `root` it writes what the
-stage would publish with these params instead of those before, as far as plans read it. What it published last lies in
-`present`; in the place of the items with ids in `changed` it writes digests and words that nothing else has, so that
-all that depends on them counts as to be made: what is forecast is what is made at most.
+A stage whose tables later plans read has a function `write_expected(params, before, changed, present, root)` beside
+`plan`: into a results folder `root` it writes what the stage would publish with these params instead of those before,
+as far as plans read it. What it published last lies in `present`; in the place of the items with ids in `changed` it
+writes digests and words that nothing else has, so that what is forecast is what is made at most.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Choosing a profile: a named set of params, written into params.yaml. `reeltrace profile NAME [DIRECTORY]`.
 
-A profile lies in `profiles/NAME.yaml` and has only what it decides; `extends` names one to start from. Every other
-param, and every comment in params.yaml, stays. Stages never read a profile: they read params.yaml, so DVC sees what a
-choice makes stale, and `run.profile` in it says what was chosen. `deviations` says where the params have left it since.
+A profile lies in `profiles/NAME.yaml` and has only what it decides; `extends` names one to start from. Stages read
+params.yaml alone, so DVC sees what a choice makes stale; `run.profile` in it says what was chosen.
 """
 
 from __future__ import annotations
@@ -80,15 +79,9 @@ def choose(
 ) -> list[Changed]:
     """Write a profile into params.yaml, with its hub models pinned; what is changed by it.
 
-    Args:
-        name: of the profile.
-        directory: of the corpus; needed where the profile itself names none.
-        changes: other values than the profile's by dotted key; `deviations` lists them.
-        params_file: the params.yaml.
-        folder: where profiles lie.
-
-    Raises UserError where the params would not be right, or a model that the profile leaves unpinned is not on the
-    hub, or the hub is out of reach; then nothing is written.
+    `directory` is the corpus's, needed where the profile names none; `changes` are other values than the profile's by
+    dotted key. Raises UserError, with nothing written, where the params would not be right, or a model to be pinned is
+    not on the hub, or the hub is out of reach.
     """
     wanted = read_profile(name, folder) | {NAMED: name} | dict(changes)
     if directory is not None:
@@ -118,9 +111,9 @@ def _pins(wanted: Mapping[str, Any], present: Mapping[str, Any]) -> dict[str, st
 
 
 def deviations(params: Mapping[str, Any], folder: Path = PROFILES) -> list[str]:
-    """Dotted keys whose values in a params.yaml's content are not those of the profile that it names; what a user is
-    asked to fill in (pins, the corpus's directory) does not count. All there is to say of an unknown profile is its
-    name."""
+    """Dotted keys whose values in a params.yaml's content are not those of the profile that it names, but for what a
+    user is to fill in; of an unknown profile its name.
+    """
     name = str(_at(params, NAMED))
     if name not in names(folder):
         return [NAMED]

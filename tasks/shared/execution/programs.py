@@ -38,15 +38,12 @@ def run(
     signal's handler, by the time limit. It is also ended when this process is killed.
 
     Args:
-        root: the program's working directory.
         environment: the whole of it.
         line: called with every line it prints, on either stream, without its end; of a line that is drawn over with
             carriage returns, with the last state alone.
         tick: called about twice a second, however much or little it prints.
-        limit: seconds it may run.
+        limit: seconds it may run; then TimeLimitError is raised.
         held: file descriptors that stay open until the group is gone: locks.
-
-    Raises TimeLimitError, after the group is gone.
     """
     started = ticked = time.monotonic()
     with _supervised(command, root, environment, held) as process:

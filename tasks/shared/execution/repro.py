@@ -34,11 +34,7 @@ LAST_LINES = 40  # lines
 
 
 class StageFailedError(Exception):
-    """A stage failed.
-
-    Attributes:
-        retryable: whether trying again may help: not after wrong input, nor after an interruption.
-    """
+    """A stage failed; `retryable`: whether trying again may help, not after wrong input or an interruption."""
 
     def __init__(self, stage: str, message: str, *, retryable: bool) -> None:
         super().__init__(message if message.startswith(f"{stage}:") else f"{stage}: {message}")
@@ -58,12 +54,8 @@ def repro(
 ) -> dict[str, Outcome]:
     """Bring stages up to date, these and no others, in the order given; by stage what DVC did.
 
-    Args:
-        root: of the project.
-        line, tick, limit, held: as `programs.run` has them, but for DVC's hints, which are no lines.
-        force: run them even where nothing changed.
-
-    Raises StageFailedError for the first that fails, and TimeLimitError.
+    `line`, `tick`, `limit` and `held` are as `programs.run` has them, but DVC's hints are no lines; `force` runs them
+    even where nothing changed. Raises StageFailedError for the first that fails, and TimeLimitError.
     """
     outcomes: dict[str, Outcome] = {}
     lines: list[str] = []
@@ -90,9 +82,8 @@ def stale(root: Path, environment: Mapping[str, str]) -> set[str]:
 
     Raises UserError with what DVC says where it cannot tell.
     """
-    done = subprocess.run(
-        [*DVC, "status", "--json"], cwd=root, env=dict(environment), capture_output=True, text=True, check=False
-    )  # fmt: skip
+    command = [*DVC, "status", "--json"]
+    done = subprocess.run(command, cwd=root, env=dict(environment), capture_output=True, text=True, check=False)
     try:
         return set(json.loads(done.stdout))
     except ValueError:

@@ -52,9 +52,8 @@ class StageRun:
         """Hold `count` GPUs until the stage ends; wait while others hold them. Later calls return the same.
 
         Returns their UUIDs, which CUDA_VISIBLE_DEVICES then names in this order; none where there is no GPU. To be
-        called before CUDA is asked anything, and only when there is something to load a model for.
-
-        Raises UserError where there are GPUs, but fewer.
+        called before CUDA is asked anything, and only to load a model. Raises UserError where there are fewer GPUs, but
+        any.
         """
         if self._gpus is None:
             self._gpus = self.until_end.enter_context(gpus(self.spec.name, count))
@@ -67,18 +66,17 @@ def main(stage: str, work: Callable[[StageRun], None], components: Iterable[str]
     try:
         run_stage(stage, work, components)
     except UserError as error:
-        sys.exit(_fail(stage, str(error), error.exit_code))
+        message, code = str(error), error.exit_code
     except KeyboardInterrupt:
-        sys.exit(_fail(stage, "interrupted; finished items are kept, the next run goes on from them", 130))
+        message, code = "interrupted; finished items are kept, the next run goes on from them", 130
     except Exception as error:
         if not disk_full(error):
             raise
-        sys.exit(_fail(stage, f"the disk is full ({getattr(error, 'filename', None) or RESULTS}); make room, rerun"))
-
-
-def _fail(stage: str, message: str, code: int = 2) -> int:
+        message, code = f"the disk is full ({getattr(error, 'filename', None) or RESULTS}); make room, rerun", 2
+    else:
+        return
     print(f"{stage}: {message}", file=sys.stderr)
-    return code
+    sys.exit(code)
 
 
 def run_stage(stage: str, work: Callable[[StageRun], None], components: Iterable[str]) -> None:
@@ -99,16 +97,11 @@ def run_stage(stage: str, work: Callable[[StageRun], None], components: Iterable
                 run = StageRun(spec, params, out, tracker, until_end=until_end)
                 work(run)
                 inputs = [file for path in spec.inputs for file in input_files(path)] + run.inputs
+                code, used = code_of(f"tasks.{stage}.__main__"), [*components, *run.components]
                 write_manifest(
-                    out,
-                    stage,
-                    params=settings,
-                    code=code_of(f"tasks.{stage}.__main__"),
-                    components=[*components, *run.components],
-                    inputs=inputs,
-                    counts=run.counts,
+                    out, stage, params=settings, code=code, components=used, inputs=inputs, counts=run.counts,
                     derived=run.derived,
-                )
+                )  # fmt: skip
             _track(tracker, spec, run)
         except BaseException:
             tracker.end("FAILED")
@@ -120,9 +113,8 @@ def run_stage(stage: str, work: Callable[[StageRun], None], components: Iterable
 
 
 def limit_threads(threads: int) -> None:
-    """Bound BLAS, OpenMP and tokenizers before they start: the thread count decides the last bits of sums.
-
-    Threads that have nothing to do sleep: where others want the cores too, those that spin take them from each other.
+    """Bound BLAS, OpenMP and tokenizers before they start: the thread count decides the last bits of sums. Idle threads
+    sleep: those that spin take the cores from others.
     """
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)

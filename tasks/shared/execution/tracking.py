@@ -14,10 +14,15 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from tasks.shared.execution.mlflow_database import DatabaseRun, database_of, now
 from tasks.shared.runtime.files import canonical_json, sha256_json
+
+if TYPE_CHECKING:
+    from tasks.shared.execution.mlflow_client import ClientRun
+
+    Run = DatabaseRun | ClientRun
 
 EXPERIMENT = "reeltrace"
 REGISTERED_MODEL = "reeltrace-adapter"
@@ -28,26 +33,9 @@ Kind = Literal["params", "metrics", "tags"]
 TAG_LIMIT = 5000  # characters of a tag's value that MLflow's database holds
 
 
-class Run(Protocol):
-    """Where a run's entries go."""
-
-    def log(self, kind: Kind, entries: Iterable[tuple[Any, ...]]) -> None:
-        """Log params or tags (key, value), or metrics (key, value, time in ms, step)."""
-
-    def artifact(self, path: Path) -> None:
-        """Keep a file or folder with the run, under its own name."""
-
-    def register(self, model: str, artifact: str, tags: Mapping[str, str]) -> None:
-        """Make an artifact of the run the newest version of a registered model."""
-
-    def end(self, status: str) -> None:
-        """Close the run as FINISHED or FAILED."""
-
-
 class Tracker:
-    """The MLflow run of one stage execution.
-
-    Every method is safe to call when MLflow is down: the first error is printed as one line, the rest do nothing.
+    """The MLflow run of one stage execution. When MLflow is down the first error is printed as one line, and the rest
+    does nothing.
     """
 
     def __init__(self, stage: str) -> None:
@@ -75,7 +63,7 @@ class Tracker:
         self._log("metrics", [(name, value, at, step) for name, _, value in new])
 
     def tags(self, tags: Mapping[str, str]) -> None:
-        """Set tags; a value longer than MLflow holds would be refused there, so it is cut here with a mark."""
+        """Set tags; a value longer than MLflow holds, which would refuse it, is cut with a mark."""
         cut = {key: one if len(one) <= TAG_LIMIT else one[: TAG_LIMIT - 1] + "…" for key, one in tags.items()}
         self._log("tags", list(cut.items()))
 
@@ -84,14 +72,11 @@ class Tracker:
         self._guard(lambda run: run.artifact(path))
 
     def register(self, artifact: str, tags: Mapping[str, str]) -> None:
-        """Make an artifact of this run a version of the registered model.
-
-        MLflow itself keeps the alias `latest` on the newest version, and refuses to have it set.
-        """
+        """Make an artifact of this run a version of the registered model; MLflow keeps the alias `latest` on it."""
         self._guard(lambda run: run.register(REGISTERED_MODEL, artifact, tags))
 
     def end(self, status: str) -> None:
-        """Close the run as FINISHED or FAILED, sealed: a change to its params or metrics later can be format_error."""
+        """Close the run as FINISHED or FAILED, sealed: a later change to its params or metrics can be detected."""
         self.tags({SEAL: seal(self._params, self._metrics)})
         self._guard(lambda run: run.end(status))
 

@@ -1,8 +1,7 @@
 """Tasks run one after the other, in this process or in several, any of which may die.
 
-Threads load what the next tasks need while one runs. Every process has a pipe of its own, so it is known which of them
-died, and ends with the process that started it, however that ends. (A ProcessPoolExecutor stops all its processes when
-one of them dies, and each would have to load its model again.)
+Every process has a pipe of its own, so it is known which of them died, and ends with the process that started it.
+(A ProcessPoolExecutor stops all its processes when one of them dies, and each would load its model again.)
 """
 
 from __future__ import annotations
@@ -31,20 +30,14 @@ STARTED = "started"
 
 @dataclass(frozen=True)
 class Work(Generic[T, R]):
-    """What is done with every task. Where there are several processes it is sent to them: functions of modules, or
-    methods of an object that can be sent, which is then one object in each process.
-
-    Attributes:
-        start: called in each process before its first task, with its number from 0.
-        load: what a task needs. It is called by several threads.
-        answer: for a task, given a function that returns what was loaded, or raises what loading raised.
-        ahead: tasks that are being loaded, each by a thread, or lie loaded, while one is worked on. With 0: no threads.
+    """What is done with every task, sent to processes where there are several: functions of modules, or methods of an
+    object that can be sent, which is then one object in each process.
     """
 
-    start: Callable[[int], object]
-    load: Callable[[T], Any]
-    answer: Callable[[T, Callable[[], Any]], R]
-    ahead: int = 0
+    start: Callable[[int], object] | None  # called in each process first, with its number from 0
+    load: Callable[[T], Any]  # what a task needs; called by several threads
+    answer: Callable[[T, Callable[[], Any]], R]  # its second argument returns what was loaded, or raises
+    ahead: int = 0  # tasks loaded by threads while one is worked on; 0: no threads
 
     def begin(self, task: T, loader: ThreadPoolExecutor) -> tuple[T, Callable[[], Any]]:
         """The task, and the function that returns what was loaded for it."""
@@ -57,7 +50,8 @@ class Died:
 
 def in_turn(tasks: Sequence[T], work: Work[T, R]) -> Iterator[tuple[T, R]]:
     """Every task with its answer, worked on in this process. Raises what `work` raises."""
-    work.start(0)
+    if work.start:
+        work.start(0)
     with ThreadPoolExecutor(work.ahead or 1) as loader:
         begun: deque[tuple[T, Callable[[], Any]]] = deque()
         for task in tasks:
@@ -71,10 +65,8 @@ def in_turn(tasks: Sequence[T], work: Work[T, R]) -> Iterator[tuple[T, R]]:
 def side_by_side(tasks: Sequence[T], work: Work[T, R], count: int) -> Iterator[tuple[T, R | Died]]:
     """Every task with its answer, in the order in which they are finished by `count` processes.
 
-    The tasks that a process held when it died are retried, each alone in its process, so that only the one that kills
-    it is lost.
-
-    Raises what `work` raises. UserError where a process dies before it has started.
+    The tasks that a process held when it died are retried, each alone, so that only the one that kills it is lost.
+    Raises what `work` raises; UserError where a process dies before it has started.
     """
     waiting, suspects = deque(tasks), deque[T]()
     workers = [_Worker(number, work) for number in range(min(count, len(tasks)))]
@@ -167,7 +159,8 @@ def _serve(pipe: Connection, number: int) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         work: Work[Any, Any] = pipe.recv()
-        work.start(number)
+        if work.start:
+            work.start(number)
         pipe.send(STARTED)
         with ThreadPoolExecutor(work.ahead or 1) as loader:
             begun: deque[tuple[Any, Callable[[], Any]]] = deque()

@@ -30,21 +30,13 @@ NAME_PATHS = (  # params that may name directories which neither git nor the pip
 
 @dataclass
 class Worktree:
-    """A checkout of a commit.
+    """A checkout of a commit."""
 
-    Attributes:
-        folder: all that belongs to it.
-        checkout: what git calls the worktree.
-        root: the project in it; another folder than the checkout where the project is a folder of the repository.
-        lock: the open file whose lock says that it is in use.
-        kept: whether it stays.
-    """
-
-    folder: Path
-    checkout: Path
-    root: Path
-    lock: int
-    kept: bool = False
+    folder: Path  # all that belongs to it
+    checkout: Path  # what git calls the worktree
+    root: Path  # the project in it, perhaps a folder of the checkout
+    lock: int  # the open file whose lock says that it is in use
+    kept: bool = False  # whether it stays
 
     def removal(self) -> str:
         """The command that removes it."""
@@ -142,11 +134,10 @@ def _running(checkout: Path) -> bool:
     if not path.exists():
         return False
     try:
-        lock = take(path, "a look")
+        if (lock := take(path, "a look")) is not None:
+            os.close(lock)
     except PermissionError:  # another user's
         return True
-    if lock is not None:
-        os.close(lock)
     return lock is None
 
 

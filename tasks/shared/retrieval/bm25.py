@@ -1,9 +1,8 @@
 """BM25 over words, the same for every language.
 
 Scoring is Lucene's with Lucene's defaults, k1 = 1.2 and b = 0.75 (bm25s, method `lucene`). Words are as Lucene's
-CJKAnalyzer has them, without its English stop words: text in compatibility form (NFKC) and lower case; a run of
-letters, marks and digits is a word; a run of Han, kana or Hangul is its overlapping pairs of characters, a single
-one itself. No stemming, for no language.
+CJKAnalyzer has them, without its English stop words: NFKC and lower case; a run of letters, marks and digits is a word;
+a run of Han, kana or Hangul is its overlapping pairs of characters, a single one itself. No stemming.
 """
 
 from __future__ import annotations

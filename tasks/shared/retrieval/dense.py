@@ -1,8 +1,7 @@
 """The dense text retriever: texts to vectors by a sentence-transformers model named in params, kept in the item store.
 
-An item is a chunk of texts, not a text: the last bits of a vector depend on what it is batched with, and encoding one
-text at a time costs three times as much. Which texts make a chunk is decided by the texts themselves (`chunks_of`): one
-text more or less changes one chunk, and the others are not encoded again.
+An item is a chunk of texts: the last bits of a vector depend on what it is batched with, and one text at a time costs
+three times as much. Texts themselves decide which make a chunk: one text more or less changes one chunk.
 """
 
 from __future__ import annotations
@@ -31,21 +30,15 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 CHUNK = 64  # texts that are kept together, on average
+VERSIONS = ("sentence-transformers", "tokenizers", "torch", "transformers")
 
 
 class DenseRetriever:
     """A text encoder, loaded when the store lacks something. It cuts a text at the length it is published with.
 
-    Raises UserError, before any text is encoded, where the model cannot be found, and where it comes with code that
-    may not run (`remote_code`); and when it is loaded, where that fails.
-
-    Args:
-        params: names the model.
-        threads: of torch on the CPU, which decide the last bits.
-        take_gpus: called before the model is loaded.
-
-    Attributes:
-        asked: how many vectors it was asked for; reused: how many of them came from the store.
+    `asked` and `reused` count vectors that were wanted, and that came from the store. `take_gpus` is called before the
+    model is loaded. Raises UserError, before any text is encoded, where the model cannot be found or comes with code
+    that may not run; and when it is loaded, where that fails.
     """
 
     def __init__(self, params: Retriever, threads: int, take_gpus: Callable[[], object]) -> None:
@@ -65,9 +58,7 @@ class DenseRetriever:
                 "dtype": params.dtype,
                 "threads": threads,
                 "device": "cuda" if visible_gpus() else "cpu",
-                "versions": [
-                    version(name) for name in ("sentence-transformers", "tokenizers", "torch", "transformers")
-                ],
+                "versions": [version(name) for name in VERSIONS],
             },
         )
 

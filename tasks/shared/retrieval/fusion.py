@@ -30,15 +30,10 @@ BLOCK = 64  # queries whose scores of all videos are held at once
 
 @dataclass(frozen=True)
 class ByModality:
-    """What every modality says of some queries.
+    """What every modality says of some queries."""
 
-    Attributes:
-        queries: float32 (q, dim).
-        scores: inner products, float64 (modalities, q, n), videos by descending id; NaN where a video lacks a modality.
-    """
-
-    queries: np.ndarray
-    scores: np.ndarray
+    queries: np.ndarray  # float32 (q, dim)
+    scores: np.ndarray  # products, float64 (modalities, q, n), videos by descending id; NaN: the video lacks it
 
 
 FuseScores = Callable[[ByModality], np.ndarray]  # (q, n): the higher, the better
@@ -48,16 +43,10 @@ Weighting = Callable[[ByModality], np.ndarray]  # (q, modalities): rows sum to 1
 def fused(
     queries: Vectors, views: Mapping[str, Vectors], methods: Mapping[str, FuseScores], depth: int, block: int = BLOCK
 ) -> dict[str, Run]:
-    """Rankings by method, as `search` has them: of every video that has at least one modality.
+    """Rankings by method, as `search` has them, of every video that has at least one modality.
 
-    Args:
-        queries: float32 (q, dim).
-        views: by modality, the vectors of the videos that have it, float32 (n, dim).
-        methods: how scores become one, by name.
-        depth: the length of a ranking.
-        block: queries at once.
-
-    Raises UserError where dimensions differ or a vector is not finite.
+    `views` has by modality the vectors of the videos that have it; `depth` is the length of a ranking, `block` how many
+    queries are scored at once. Raises UserError where dimensions differ or a vector is not finite.
     """
     ids = video_ids(views)
     runs: dict[str, Run] = {name: {} for name in methods}

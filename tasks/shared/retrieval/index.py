@@ -35,14 +35,11 @@ class Index:
             )
 
     def search(self, query: np.ndarray, k: int, filters: Mapping[str, str | None] | None = None) -> list[Hit]:
-        """The k videos with the highest inner product, best first; equal scores by id, descending.
+        """The k videos with the highest inner product with the query, float32 (dimension,), of length 1; best first,
+        equal scores by id, descending.
 
-        Args:
-            query: float32 (dimension,), of length 1.
-            k: how many; fewer where fewer videos pass the filters.
-            filters: by column (`FILTERS`), the value a video must have; None does not filter.
-
-        Raises UserError for a query of another dimension or a value that no video has.
+        `filters` has by column (`FILTERS`) the value a video must have; None does not filter. Raises UserError for a
+        query of another dimension or a value that no video has.
         """
         from lancedb.expr import col, lit
 

@@ -20,17 +20,10 @@ def read_modalities(system: str, kind: Kind, modalities: Sequence[str], folder: 
 def make_weighting(
     method: str, system: str, modalities: list[str], given: Mapping[str, float], training: Qrels, folder: Path
 ) -> Weighting | None:
-    """How a method weighs modalities; None for one that weighs none.
+    """How a method (weights, entropy, routed) weighs modalities; None for one that weighs none.
 
-    Args:
-        method: weights, entropy, routed; rrf weighs none.
-        system: whose training queries routing is learnt on.
-        modalities: that are fused.
-        given: the weights of method weights.
-        training: judgments of the training split, for routing.
-        folder: the vectors'.
-
-    Raises UserError where no modality is given any weight, and where there is too little for routing to learn from.
+    `given` are the weights of method weights; routing is learnt from the system's training queries in `folder` and
+    `training`, their judgments. Raises UserError where no modality is given any weight, and TooFewError.
     """
     if method == "weights":
         if not sum(given[one] for one in modalities):

@@ -27,14 +27,9 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 def check_code(model: Model, trusted: bool, revision: str | None) -> None:
     """Raise UserError unless a retriever has no code of its own, or params let it run and pin what has been read.
 
-    A hub id is pinned by a commit's 40 digits, a directory by `Model.digest`. Code may come from that place alone.
-    Without permission it is refused also where the libraries know the model's kind: they would load that silently
-    without its code, and it would be another model.
-
-    Args:
-        model: the retriever.
-        trusted: retriever.trust_remote_code.
-        revision: retriever.revision, which is a directory's digest where one is pinned.
+    A hub id is pinned by a commit's 40 digits, a directory by `Model.digest`, both in retriever.revision. Code may come
+    from that place alone. Without permission it is refused also where the libraries know the model's kind: they would
+    load that silently without its code, and it would be another model.
     """
     if model.revision is not None:
         pinned = COMMIT.fullmatch(model.revision) is not None

@@ -25,20 +25,14 @@ PENALTIES = tuple(10.0**power for power in range(3, -4, -1))
 
 @dataclass(frozen=True)
 class Router:
-    """A linear map of queries' vectors to weights of modalities.
-
-    Attributes:
-        modalities: in the order of the weights.
-        queries: how many it was learnt on; penalty: of the ridge.
-        centre: mean training query, float64 (dim,); mean: mean target (modalities,); slope: (dim, modalities).
-    """
+    """A linear map of queries' vectors to weights of modalities."""
 
     modalities: list[str]
-    queries: int
-    penalty: float
-    centre: np.ndarray
-    mean: np.ndarray
-    slope: np.ndarray
+    queries: int  # it was learnt on
+    penalty: float  # of the ridge
+    centre: np.ndarray  # mean training query, float64 (dim,)
+    mean: np.ndarray  # mean target (modalities,)
+    slope: np.ndarray  # (dim, modalities)
 
     def weights(self, queries: np.ndarray) -> np.ndarray:
         """Weights of the modalities for queries (q, dim): (q, modalities), none below 0, rows sum to 1."""
@@ -48,12 +42,8 @@ class Router:
 
 
 def targets(queries: Vectors, views: Mapping[str, Vectors], qrels: Qrels) -> tuple[np.ndarray, np.ndarray]:
-    """What there is to learn: vectors of the training queries whose positive some modality has, and their targets.
-
-    Args:
-        queries: of the training split, float32 (q, dim).
-        views: by modality, the training videos' vectors.
-        qrels: judgments of the training split.
+    """What there is to learn: vectors of the training queries whose positive some modality has, and their targets (see
+    above).
     """
     shares = np.zeros((len(queries.ids), len(views)))
     for column, vectors in enumerate(views.values()):

@@ -20,31 +20,23 @@ QUERIES = 512  # scored at once
 
 
 def search(queries: Vectors, documents: Vectors, depth: int, chunk: int = CHUNK) -> Run:
-    """The `depth` documents with the highest inner product with each query.
+    """The `depth` documents, float32 (n, dim), with the highest inner product with each query, float32 (q, dim).
 
-    Scores are float32. Products are summed in float64, where products of float32 are exact, and rounded once, so
-    a score depends on the two vectors and not on what BLAS does with the shape of a chunk or the number of threads
-    (but for sums that lie within 1e-16 of the middle between two float32).
-
-    Args:
-        queries: float32 (q, dim).
-        documents: float32 (n, dim), in any order.
-        depth: the length of a ranking; shorter where there are fewer documents.
-        chunk: how many numbers of documents' vectors to hold as float64 at once.
+    Scores are float32. Products are summed in float64, where products of float32 are exact, and rounded once, so a
+    score depends on the two vectors and not on what BLAS does with the shape of a chunk or the number of threads (but
+    for sums that lie within 1e-16 of the middle between two float32). `chunk` numbers of documents' vectors are held as
+    float64 at once.
 
     Raises UserError where the dimensions differ or a vector is not finite.
     """
     if not documents.ids or not queries.ids:
         return {query_id: {} for query_id in queries.ids}
     check(queries, documents)
-    # highest id first: a stable sort by score then leaves equal scores in the order wanted
-    order = sorted(range(len(documents.ids)), key=lambda row: documents.ids[row], reverse=True)
-    rows = max(1, chunk // documents.values.shape[1])
+    order = _by_id(documents)
     best = np.empty((len(queries.ids), 0), np.float32)
     found = np.empty((len(queries.ids), 0), np.int64)
-    for start in progress(range(0, len(order), rows), "search", unit="chunk"):
-        positions = np.arange(start, min(start + rows, len(order)))
-        scores = products(queries.values, documents.values[[order[position] for position in positions]])
+    for positions in progress(_chunks(documents, chunk), "search", unit="chunk"):
+        scores = products(queries.values, documents.values[order[positions]])
         scores = np.concatenate([best, scores], axis=1)
         places = np.concatenate([found, np.broadcast_to(positions, (len(queries.ids), len(positions)))], axis=1)
         top = np.argsort(-scores, axis=1, kind="stable")[:, :depth]
@@ -53,6 +45,16 @@ def search(queries: Vectors, documents: Vectors, depth: int, chunk: int = CHUNK)
         query_id: {documents.ids[order[place]]: float(score) for place, score in zip(places, scores, strict=True)}
         for query_id, places, scores in zip(queries.ids, found.tolist(), best.tolist(), strict=True)
     }
+
+
+def _by_id(documents: Vectors) -> np.ndarray:
+    """Rows, the highest id first: a stable sort by score then leaves equal scores in the order wanted."""
+    return np.array(sorted(range(len(documents.ids)), key=lambda row: documents.ids[row], reverse=True))
+
+
+def _chunks(documents: Vectors, chunk: int) -> list[np.ndarray]:
+    rows = max(1, chunk // documents.values.shape[1])
+    return [np.arange(start, min(start + rows, len(documents.ids))) for start in range(0, len(documents.ids), rows)]
 
 
 def similarities(queries: Vectors, documents: Vectors, wanted: Mapping[str, Iterable[str]]) -> Run:
@@ -75,30 +77,21 @@ def similarities(queries: Vectors, documents: Vectors, wanted: Mapping[str, Iter
 def ranks(queries: Vectors, documents: Vectors, relevant: Sequence[str], chunk: int = CHUNK) -> list[int]:
     """At which rank, from 1, `search` would have one document for each query, without ranking the others.
 
-    Args:
-        queries: float32 (q, dim).
-        documents: float32 (n, dim), in any order.
-        relevant: for every query the id of a document.
-        chunk: how many numbers of documents' vectors to hold as float64 at once.
-
-    Raises UserError as `search` does.
+    `relevant` has for every query the id of a document. Raises UserError as `search` does.
     """
     if not queries.ids:
         return []
     check(queries, documents)
-    order = sorted(range(len(documents.ids)), key=lambda row: documents.ids[row], reverse=True)
+    order = _by_id(documents)
     place_of = {documents.ids[row]: place for place, row in enumerate(order)}
     wanted = np.array([place_of[one] for one in relevant])
     before = np.zeros(len(queries.ids), np.int64)
-    rows = max(1, chunk // documents.values.shape[1])
     for first in range(0, len(queries.ids), QUERIES):
         some = slice(first, first + QUERIES)
         asked, places = queries.values[some], wanted[some]
-        aligned = documents.values[[order[place] for place in places]]
-        own = np.diagonal(products(asked, aligned))[:, None]
-        for start in range(0, len(order), rows):
-            positions = np.arange(start, min(start + rows, len(order)))
-            scores = products(asked, documents.values[[order[position] for position in positions]])
+        own = np.diagonal(products(asked, documents.values[order[places]]))[:, None]
+        for positions in _chunks(documents, chunk):
+            scores = products(asked, documents.values[order[positions]])
             ahead = (scores > own) | ((scores == own) & (positions < places[:, None]))
             before[some] += ahead.sum(axis=1)
     return (before + 1).tolist()

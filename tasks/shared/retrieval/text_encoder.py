@@ -26,8 +26,8 @@ ALIKE = 0.99  # cosine of a text's vectors alone and in a batch: 16-bit weights 
 def load_text_encoder(model: Model, params: Retriever) -> SentenceTransformer:
     """The encoder in evaluation mode. Its weights are of `retriever.dtype`; pooling and normalisation are float32.
 
-    Raises UserError where it cannot be loaded, where it has fewer dimensions than `retriever.dimensions`, and where
-    its own code gives a text another vector beside a longer one.
+    Raises UserError where it cannot be loaded, has fewer dimensions than `retriever.dimensions`, or where its own code
+    gives a text another vector beside a longer one.
     """
     import torch
     from sentence_transformers import SentenceTransformer
@@ -88,12 +88,8 @@ def _to_float32(_module: Any, _inputs: Any, features: dict[str, Any]) -> dict[st
 
 
 def _look_both_ways(encoder: SentenceTransformer) -> None:
-    """Have a model's mask be as its attention is.
-
-    Code written for transformers before 4.53, DRAMA's among it, makes a decoder bidirectional by saying so in every
-    layer's attention (`is_causal`) and by overriding a method that made the mask. Later versions make the mask
-    elsewhere, causal as soon as a batch is padded, unless the configuration says otherwise.
-    """
+    """Have a model's mask be as its attention is: code written for transformers before 4.53, DRAMA's among it, makes a
+    decoder bidirectional in a way (`is_causal` of every layer) that later versions heed in the configuration alone."""
     from transformers import PreTrainedModel
 
     for module in encoder.modules():

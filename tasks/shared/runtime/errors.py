@@ -38,7 +38,7 @@ def disk_full(error: BaseException | None) -> bool:
     return False
 
 
-def at_least_one(text: str) -> int:
+def positive(text: str) -> int:
     """A whole number above 0 on a command line, as a type of argparse."""
     if (number := int(text)) < 1:
         raise argparse.ArgumentTypeError("must be at least 1")

@@ -14,16 +14,13 @@ from typing import Any
 
 from tasks.shared.runtime.errors import UserError
 
-CHUNK = 1 << 20
+CHUNK = 1 << 20  # bytes of a file that are held at once
 
 
 def sha256_file(path: Path) -> str:
-    """Hex sha256 of a file's bytes, read in pieces of 1 MiB."""
-    digest = hashlib.sha256()
+    """Hex sha256 of a file's bytes, read in pieces."""
     with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def sha256_text(text: str) -> str:
@@ -103,7 +100,7 @@ def numbered_jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     except FileNotFoundError:
         raise UserError(f"{path} is missing; run `dvc repro` to make it") from None
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 ({error.reason}); save it as UTF-8") from None
+        raise UserError(f"{path}: not UTF-8 ({error.reason}); save it as UTF-8") from None
 
 
 def lines_starting(path: Path, first: str) -> list[str]:
