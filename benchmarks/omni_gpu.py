@@ -91,7 +91,7 @@ def contrast(model: SentenceTransformer, asked: Sequence[Features], passages: Se
 
 def encode_rows(model: SentenceTransformer, shape: Shape, batches: Sequence[int], measure: Measure) -> list[Row]:
     """Encoding at every batch size."""
-    from tasks.omni.work import embed
+    from tasks.omni.encode_item import embed
 
     size = sizes(model, videos(shape, 1))
     rows = []

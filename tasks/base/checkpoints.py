@@ -28,17 +28,11 @@ RANDOM = "random"
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """The checkpoints of one training.
+    """The checkpoints of one training."""
 
-    Attributes:
-        store: of the trained models.
-        key: of the model that is being trained.
-        interval: steps between two checkpoints; writing one takes about a quarter of a step.
-    """
-
-    store: ItemStore
-    key: str
-    interval: int = 20
+    store: ItemStore  # of the trained models
+    key: str  # of the model that is being trained
+    interval: int = 20  # steps between two; writing one takes about a quarter of a step
 
     def save(self, model: torch.nn.Module, optimizers: Sequence[torch.optim.Optimizer], history: History) -> None:
         """Write the state after the last step of the history, and remove the checkpoint before it."""
@@ -56,12 +50,8 @@ class Checkpoints:
         self._remove(len(history) - self.interval)
 
     def restore(self, model: torch.nn.Module, optimizers: Sequence[torch.optim.Optimizer], steps: int) -> History:
-        """Bring model and optimizers to the state of the last checkpoint; the curve up to there, empty without one.
-
-        Args:
-            model: untrained; its weights are changed in place.
-            optimizers: in the order in which they were saved.
-            steps: of the whole training.
+        """Bring an untrained model and its optimizers, in the order saved, to the state of the last checkpoint of so
+        many steps; the curve up to there, empty without one.
         """
         numbers = range(steps - steps % self.interval, 0, -self.interval)
         found = next((entry for step in numbers if (entry := self.store.get(self._key(step)))), None)

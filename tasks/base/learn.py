@@ -30,13 +30,11 @@ GROUPS = 2  # of a batch; with 3 the time was the same
 
 
 class Targets:
-    """Target vectors, of length 1, for captions and for the names of parts.
+    """Target vectors, of length 1, for every caption that examples may have and for the names of an event's parts, by
+    field.
 
-    Args:
-        captions: every caption that examples may have.
-        parts: names of an event's parts, by field.
-        vectors: the teacher's vectors of `captions` and then of all parts in order, float32 (texts, teacher's dim).
-        dimension: of the student; at most the teacher's.
+    `vectors` are the teacher's, float32 (texts, teacher's dim), of `captions` and then of all parts in order;
+    `dimension` is the student's, at most the teacher's.
     """
 
     def __init__(
@@ -62,23 +60,15 @@ def learn(
     temperature: float,
     checkpoints: Checkpoints | None = None,
 ) -> History:
-    """Train all weights in place, from the last checkpoint on where there is one.
+    """Train all weights in place, from the last checkpoint on where there is one; a row for every step: step, modality,
+    loss.
 
     Matrices are optimised by Muon, embeddings, convolutions, norms and biases by AdamW. On clips alone, 64 a step,
     held-out sign words were classified with accuracy 0.93 after 80 steps; with AdamW for all, and the loss of signs
     weighted once instead of twice, with 0.24 after 240.
 
-    Args:
-        model: untrained.
-        batches: the examples of every step, all of one modality, from a step on; steps count from 0.
-        targets: of the examples' captions and parts.
-        steps: of the whole training.
-        learning_rate: the highest of the schedule.
-        temperature: of both losses.
-        checkpoints: of this training; None to keep none.
-
-    Returns:
-        A row for every step: step, modality, loss.
+    `batches` gives the examples of every step, all of one modality, from a step on (from 0); `learning_rate` is the
+    highest of the schedule; `temperature` is of both losses.
     """
     matrices: list[torch.nn.Parameter] = []
     others: list[torch.nn.Parameter] = []

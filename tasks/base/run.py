@@ -22,13 +22,13 @@ from pathlib import Path
 
 from tasks.shared.artifacts.models import BaseModel, named_base, write_base
 from tasks.shared.artifacts.types import RESULTS
-from tasks.shared.execution.items import ENTRY, CacheHits, ItemStore
+from tasks.shared.execution.items import CacheHits, ItemStore, link_entry
 from tasks.shared.execution.params import Params
 from tasks.shared.execution.pipeline import read_stages
 from tasks.shared.execution.plan import Item, Plan
 from tasks.shared.execution.stage import StageRun
 from tasks.shared.retrieval.dense import DenseRetriever
-from tasks.shared.runtime.files import files_under, link_or_copy, write_text
+from tasks.shared.runtime.files import write_text
 
 CURVE = "loss.csv"
 VERSIONS = ("espeakng-loader", "numpy", "pillow", "sentence-transformers", "tokenizers", "torch", "transformers")
@@ -87,9 +87,7 @@ def _publish_tiny(stage: StageRun) -> None:
 
         teacher = _retriever(stage.params, stage.take_gpus)
         finished = train_tiny(stage.params, teacher, planned.store, item.key)
-    for file in files_under(finished):
-        if file.name != ENTRY:
-            link_or_copy(file, stage.out / file.relative_to(finished))
+    link_entry(finished, stage.out)
     write_base(stage.out, BaseModel((RESULTS / stage.spec.name / "model").as_posix()))
     with (finished / CURVE).open(encoding="utf-8", newline="") as stream:
         curve = list(csv.DictReader(stream))

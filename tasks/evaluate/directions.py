@@ -9,7 +9,6 @@ good the model is.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 
 from tasks.evaluate.significance import interval, randomisation_p
 from tasks.shared.artifacts.directions import AVERAGES, CUTS, DIRECTIONS, FIRST, Directions, Lead
@@ -21,10 +20,8 @@ Ranks = dict[str, dict[str, dict[str, int]]]  # system -> direction -> video id 
 
 
 def direction_ranks(systems: Mapping[str, Mapping[str, Vectors]]) -> Ranks:
-    """Ranks of every direction over the videos that have all views in all systems, in id order.
-
-    Args:
-        systems: by system and view, the vectors.
+    """Ranks of every direction over the videos that have all views in all systems, in id order; given vectors by system
+    and view.
     """
     every = [set(vectors.ids) for views in systems.values() for vectors in views.values()]
     aligned = sorted(set.intersection(*every)) if every else []
@@ -46,30 +43,23 @@ def directions(found: Ranks, bootstrap: int, permutations: int, seed: int) -> Di
     documents = len(next(iter(next(iter(found.values())).values()))) if found else 0
     if not documents:
         return Directions(0, {}, {}, None)
-    sure = partial(interval, resamples=bootstrap, seed=seed)
     parts = {**{name: (name,) for name in DIRECTIONS}, **AVERAGES}
-    values = {
-        system: {
-            name: {measure: _hits([of[one] for one in members], cut) for measure, cut in CUTS.items()}
-            for name, members in parts.items()
-        }
-        for system, of in found.items()
-    }
+    systems: dict[str, dict[str, dict[str, float]]] = {}
+    intervals: dict[str, dict[str, list[float]]] = {}
+    overall = {}
+    for system, of in progress(found.items(), "intervals of directions", unit="system"):
+        systems[system], intervals[system] = {}, {}
+        for name, members in parts.items():
+            hits = {measure: _hits([of[one] for one in members], cut) for measure, cut in CUTS.items()}
+            systems[system][name] = {measure: sum(one) / documents for measure, one in hits.items()}
+            intervals[system][name] = interval(hits[FIRST], bootstrap, seed)
+            overall[system, name] = hits[FIRST]
     lead = None
-    if {"tuned", "base"} <= values.keys():
-        tuned, base = (values[system]["AVG-all"][FIRST] for system in ("tuned", "base"))
+    if {"tuned", "base"} <= found.keys():
+        tuned, base = overall["tuned", "AVG-all"], overall["base", "AVG-all"]
         differences = [mine - theirs for mine, theirs in zip(tuned, base, strict=True)]
         lead = Lead(sum(differences) / documents, randomisation_p(differences, permutations, seed))
-    shown = progress(values.items(), "intervals of directions", unit="system")
-    return Directions(
-        documents,
-        {
-            system: {name: {cut: sum(hits) / documents for cut, hits in one.items()} for name, one in of.items()}
-            for system, of in values.items()
-        },
-        {system: {name: sure(one[FIRST]) for name, one in of.items()} for system, of in shown},
-        lead,
-    )
+    return Directions(documents, systems, intervals, lead)
 
 
 def _hits(members: list[dict[str, int]], cut: int) -> list[float]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tasks.evaluate.measures import PerQuery, headline, means, per_query
 from tasks.evaluate.rankings import encoders
-from tasks.evaluate.significance import holm, interval, randomisation_p
+from tasks.evaluate.significance import differences, interval, tested
 from tasks.shared.artifacts import vectors
 from tasks.shared.artifacts.corpus import Qrels
 from tasks.shared.artifacts.fusion import Comparison, FusedQuery, Fusion
@@ -24,20 +24,16 @@ from tasks.shared.retrieval.methods import TooFewError, make_fusion, make_weight
 
 @dataclass(frozen=True)
 class Fusing:
-    """One system's fused rankings, the weights that queries gave (q, modalities) by method, and what there is not."""
+    """One system's fused rankings by method."""
 
     runs: dict[str, Run]
-    weights: dict[str, np.ndarray]
+    weights: dict[str, np.ndarray]  # that queries gave (q, modalities), by method
     queries: list[str]
-    note: str | None
+    note: str | None  # why there is a method less
 
 
 def fuse(params: Params, training: Qrels) -> dict[str, Fusing]:
-    """Rankings of every system by every method asked for but the joint vector's.
-
-    Args:
-        params: methods, modalities, weights and depth.
-        training: judgments of the training split, from which routing is trained.
+    """Rankings of every system by every method asked for but the joint vector's; routing is learnt from `training`.
 
     Raises UserError where the params give no weight to any modality, or vectors are missing.
     """
@@ -80,11 +76,7 @@ def fusion(
 ) -> tuple[Fusion, list[FusedQuery]]:
     """What the methods score, beside the joint vector and tested against it, and the same query by query.
 
-    Args:
-        found: by system, its fused rankings.
-        joint: by system, what its own ranking scores for every query of the judgments.
-        qrels: judgments of the test split, of queries with a positive.
-        params: modalities and methods, and of the intervals and tests.
+    `joint` has by system what its own ranking scores for every query of the judgments `qrels`, all with a positive.
     """
     modalities = [str(one) for one in params.encode.modalities]
     methods = [str(one) for one in params.evaluate.fusion]
@@ -92,12 +84,8 @@ def fusion(
     for system, one in found.items():
         of = {"joint": joint[system]} | {name: per_query(run, qrels) for name, run in one.runs.items()}
         values[system] = {name: of[name] for name in methods if name in of}
-    weights = {
-        system: {
-            name: dict(zip(modalities, given.mean(axis=0).tolist(), strict=True)) for name, given in one.weights.items()
-        }
-        for system, one in found.items()
-    }
+    weights = {system: {name: dict(zip(modalities, given.mean(axis=0).tolist(), strict=True))
+                        for name, given in one.weights.items()} for system, one in found.items()}  # fmt: skip
     numbers = compared(values, params.evaluate.bootstrap, params.evaluate.permutations, params.run.seed)
     notes = {system: one.note for system, one in found.items() if one.note}
     rows = [row for system, of in values.items() for row in _rows(system, of, found[system], modalities)]
@@ -124,15 +112,8 @@ def compared(values: Mapping[str, Mapping[str, PerQuery]], bootstrap: int, permu
 
 
 def _against(of: Mapping[str, PerQuery], permutations: int, seed: int) -> dict[str, Comparison]:
-    joint = headline(of["joint"])
-    leads = {
-        name: [mine - theirs for mine, theirs in zip(headline(one), joint, strict=True)]
-        for name, one in of.items()
-        if name != "joint"
-    }
-    p_values = {name: randomisation_p(lead, permutations, seed) for name, lead in leads.items()}
-    corrected = holm(p_values)
-    return {name: Comparison(sum(lead) / len(lead), p_values[name], corrected[name]) for name, lead in leads.items()}
+    leads = {name: differences(one, of["joint"]) for name, one in of.items() if name != "joint"}
+    return tested(leads, permutations, seed)
 
 
 def _rows(system: str, of: Mapping[str, PerQuery], one: Fusing, modalities: list[str]) -> list[FusedQuery]:

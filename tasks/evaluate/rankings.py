@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from tasks.shared.artifacts import transcripts, vectors
@@ -19,17 +19,20 @@ from tasks.shared.runtime.errors import UserError
 
 
 def encoded(videos: Sequence[Video], queries: Sequence[Query], depth: int) -> tuple[dict[str, Run], int]:
-    """Rankings of tuned and base, and how many videos have no vector and so are in neither.
+    """Rankings of tuned, where an adapter was trained, and base, and how many videos have no vector: they are in none.
 
-    Without an adapter there are no vectors of tuned, and no such ranking.
+    Raises UserError where the vectors are not those of the test split.
     """
     runs: dict[str, Run] = {}
     missing = 0
     for system in encoders():
         documents, asked = read_vectors(system, "videos"), read_vectors(system, "queries")
-        _same(system, "video", documents, [video.video_id for video in videos])
-        _same(system, "query", asked, [query.query_id for query in queries])
-        if lost := {query.query_id for query in queries} - set(asked.ids):
+        known = {"video": {one.video_id for one in videos}, "query": {one.query_id for one in queries}}
+        for what, found in (("video", documents), ("query", asked)):
+            if strange := set(found.ids) - known[what]:
+                name = f"the {what} {min(strange)}"
+                raise UserError(f"the vectors of {system} have {name}, the test split not; `dvc repro encode`")
+        if lost := known["query"] - set(asked.ids):
             raise UserError(f"query {min(lost)} has no vector of {system}; run `dvc repro encode`")
         refuse(mismatched(system, "queries", asked, {query.query_id: query.digest() for query in queries}))
         runs[system] = search(asked, documents, depth)
@@ -42,19 +45,9 @@ def encoders(folder: Path = vectors.FOLDER) -> list[str]:
     return [one for one in vectors.SYSTEMS if one != "tuned" or (folder / "tuned.videos.parquet").exists()]
 
 
-def read_views(names: Iterable[str], folder: Path = vectors.FOLDER) -> dict[str, dict[str, Vectors]]:
+def read_views(names: Collection[str], folder: Path = vectors.FOLDER) -> dict[str, dict[str, Vectors]]:
     """The test videos' vectors by system and view."""
-    names = list(names)
-    return {
-        system: {view: read_vectors(system, "videos", folder, view) for view in names} for system in encoders(folder)
-    }
-
-
-def _same(system: str, what: str, found: Vectors, known: Sequence[str]) -> None:
-    if strange := set(found.ids) - set(known):
-        raise UserError(
-            f"the vectors of {system} have the {what} {min(strange)}, the test split not; `dvc repro encode`"
-        )
+    return {one: {view: read_vectors(one, "videos", folder, view) for view in names} for one in encoders(folder)}
 
 
 def of_text(
@@ -72,7 +65,7 @@ def of_text(
     depth = params.evaluate.depth
     bm25 = BM25(texts).search(asked, depth)
     if not texts:
-        return {"text_dense": _nothing(asked), "bm25": bm25}, None
+        return {"text_dense": {query_id: {} for query_id in asked}, "bm25": bm25}, None
     retriever = DenseRetriever(params.retriever, params.run.threads, take_gpus)
     dense = search(retriever.queries(asked), retriever.documents(texts), depth)
     return {"text_dense": dense, "bm25": bm25}, retriever.identity()
@@ -82,7 +75,3 @@ def texts_of(videos: Sequence[Video], chosen: Sequence[TextField], folder: Path 
     """The text of every document that has any, by video id."""
     found = read_transcripts(folder)
     return {one.video_id: text for one in videos if (text := document_text(one, found.get(one.video_id), chosen))}
-
-
-def _nothing(asked: Mapping[str, str]) -> Run:
-    return {query_id: {} for query_id in asked}

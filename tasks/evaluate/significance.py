@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from tasks.evaluate.measures import PerQuery, headline
-from tasks.shared.artifacts.scores import Comparison
+from tasks.shared.artifacts.fusion import Comparison
 from tasks.shared.runtime.files import sha256_json
 from tasks.shared.runtime.progress import progress
 
@@ -71,23 +71,19 @@ def _rng(what: str, seed: int) -> np.random.Generator:
 
 
 def comparisons(values: Mapping[str, PerQuery], permutations: int, seed: int) -> dict[str, Comparison]:
-    """Tuned against every other system, by its name; empty where nothing was trained.
+    """Tuned against every other system, by its name, of what each scores for every query; empty without tuned."""
+    others = {name: one for name, one in values.items() if name != "tuned"} if "tuned" in values else {}
+    return tested({name: differences(values["tuned"], one) for name, one in others.items()}, permutations, seed)
 
-    Args:
-        values: by system, what it scores for every query.
-        permutations, seed: of the randomisation test.
-    """
-    if "tuned" not in values:
-        return {}
-    tuned = headline(values["tuned"])
-    leads = {
-        name: [mine - theirs for mine, theirs in zip(tuned, headline(one), strict=True)]
-        for name, one in values.items()
-        if name != "tuned"
-    }
-    p_values = {
-        name: randomisation_p(lead, permutations, seed)
-        for name, lead in progress(leads.items(), "tests", unit="system")
-    }
+
+def differences(one: PerQuery, other: PerQuery) -> list[float]:
+    """By how much one ranking is above another in nDCG@10, query by query."""
+    return [mine - theirs for mine, theirs in zip(headline(one), headline(other), strict=True)]
+
+
+def tested(leads: Mapping[str, list[float]], permutations: int, seed: int) -> dict[str, Comparison]:
+    """The means of differences by name, with the p of each and all p corrected together."""
+    named = progress(leads.items(), "tests", unit="test")
+    p_values = {name: randomisation_p(lead, permutations, seed) for name, lead in named}
     corrected = holm(p_values)
     return {name: Comparison(sum(lead) / len(lead), p_values[name], corrected[name]) for name, lead in leads.items()}

@@ -10,6 +10,7 @@ known is left out.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 from tasks.evaluate.measures import PerQuery, headline, per_query
 from tasks.shared.artifacts.corpus import Qrels, Query, Video
@@ -19,6 +20,7 @@ from tasks.shared.runtime.progress import progress
 
 UNKNOWN = "unknown"
 Interval = Callable[[list[float]], list[float]]
+T = TypeVar("T")
 
 
 def slices(
@@ -29,73 +31,50 @@ def slices(
     values: Mapping[str, PerQuery],
     interval: Interval,
 ) -> dict[str, dict[str, Slice]]:
-    """Slices by facet and value.
+    """Slices by facet and value, of the scored queries with their judgments and the ranked videos.
 
-    Args:
-        queries: those that are scored.
-        videos: those that are ranked.
-        qrels: judgments of these queries.
-        runs: rankings by system.
-        values: by system, what each query scores.
-        interval: gives [low, high] of the mean of such values.
+    `values` has by system what each query scores; `interval` gives [low, high] of the mean of such values.
     """
     queries, videos = list(queries), list(videos)
     found: dict[str, dict[str, Slice]] = {}
-    for facet, of_query in (
-        ("query_language", {query.query_id: query.language for query in queries}),
-        ("query_type", {query.query_id: query.type for query in queries}),
-        ("query_category", {query.query_id: query.category for query in queries}),
-    ):
-        if any(of_query.values()):
-            named = progress(_values(of_query), facet, unit="slice")
-            found[facet] = {value: _of_queries(value, of_query, values, interval) for value in named}
-    for facet, of_video in (
-        ("video_language", {video.video_id: video.language for video in videos}),
-        ("video_type", {video.video_id: video.video_type for video in videos}),
-    ):
-        if any(of_video.values()):
-            named = progress(_values(of_video), facet, unit="slice")
-            parts = {value: _of_videos(value, of_video, qrels, runs, interval) for value in named}
-            found[facet] = {value: part for value, part in parts.items() if part.count}
+    for facet in ("query_language", "query_type", "query_category"):
+        parts = _by_value({one.query_id: getattr(one, facet.removeprefix("query_")) for one in queries})
+        for value, ids in progress(parts.items(), facet, unit="slice"):
+            chosen = {name: {query_id: of[query_id] for query_id in ids} for name, of in values.items()}
+            found.setdefault(facet, {})[value] = _slice(chosen, interval)
+    for facet in ("video_language", "video_type"):
+        name = facet if facet == "video_type" else "language"
+        parts = _by_value({one.video_id: getattr(one, name) for one in videos})
+        for value, ids in progress(parts.items(), facet, unit="slice"):
+            if (part := _of_videos(set(ids), qrels, runs, interval)).count:
+                found.setdefault(facet, {})[value] = part
     return found
 
 
-def _values(known: Mapping[str, str | None]) -> list[str]:
-    return sorted({value or UNKNOWN for value in known.values()})
+def _by_value(known: Mapping[str, str | None]) -> dict[str, list[str]]:
+    """Ids by value, in the order of the values; none where nothing is known."""
+    if not any(known.values()):
+        return {}
+    values = sorted({value or UNKNOWN for value in known.values()})
+    return {value: [one for one, its in known.items() if (its or UNKNOWN) == value] for value in values}
 
 
-def _of_queries(
-    value: str, of_query: Mapping[str, str | None], values: Mapping[str, PerQuery], interval: Interval
-) -> Slice:
-    chosen = [query_id for query_id, one in of_query.items() if (one or UNKNOWN) == value]
-    return _slice({name: {query_id: all_[query_id] for query_id in chosen} for name, all_ in values.items()}, interval)
-
-
-def _of_videos(
-    value: str, of_video: Mapping[str, str | None], qrels: Qrels, runs: Mapping[str, Run], interval: Interval
-) -> Slice:
+def _of_videos(chosen: set[str], qrels: Qrels, runs: Mapping[str, Run], interval: Interval) -> Slice:
     others = {
-        query_id: {
-            video for video, relevance in judged.items() if relevance > 0 and (of_video[video] or UNKNOWN) != value
-        }
+        query_id: {video for video, relevance in judged.items() if relevance > 0 and video not in chosen}
         for query_id, judged in qrels.items()
     }
-    kept = {
-        query_id: {video: relevance for video, relevance in judged.items() if video not in others[query_id]}
-        for query_id, judged in qrels.items()
-    }
+    kept = {query_id: _without(judged, others[query_id]) for query_id, judged in qrels.items()}
     narrowed = {query_id: judged for query_id, judged in kept.items() if any(judged.values())}
-    values = {
-        name: per_query(
-            {query_id: _without(run.get(query_id, {}), others[query_id]) for query_id in narrowed}, narrowed
-        )
-        for name, run in runs.items()
-    }
+    values = {}
+    for name, run in runs.items():
+        ranking = {query_id: _without(run.get(query_id, {}), others[query_id]) for query_id in narrowed}
+        values[name] = per_query(ranking, narrowed)
     return _slice(values, interval)
 
 
-def _without(ranking: Mapping[str, float], unwanted: set[str]) -> dict[str, float]:
-    return {video: score for video, score in ranking.items() if video not in unwanted}
+def _without(of_videos: Mapping[str, T], unwanted: set[str]) -> dict[str, T]:
+    return {video: one for video, one in of_videos.items() if video not in unwanted}
 
 
 def _slice(values: Mapping[str, PerQuery], interval: Interval) -> Slice:

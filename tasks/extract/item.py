@@ -55,20 +55,13 @@ def extract(source: Source, folder: Path) -> None:
         strip = folder / f"frames{SUFFIXES[params.format]}"
         _write_strip(strip, picture.frames, params.format)
         item |= {
-            "frames": strip.name,
-            "frames_sha256": sha256_file(strip),
-            "times": picture.times,
-            "source_frames": picture.source_frames,
-            "width": picture.width,
-            "height": picture.height,
-        }
+            "frames": strip.name, "frames_sha256": sha256_file(strip), "times": picture.times,
+            "source_frames": picture.source_frames, "width": picture.width, "height": picture.height,
+        }  # fmt: skip
     if sound is not None:
         write_flac(folder / AUDIO, sound)
-        item |= {
-            "audio": AUDIO,
-            "audio_sha256": sha256_file(folder / AUDIO),
-            "audio_seconds": len(sound) / SAMPLE_RATE,
-        }
+        sha256, seconds = sha256_file(folder / AUDIO), len(sound) / SAMPLE_RATE
+        item |= {"audio": AUDIO, "audio_sha256": sha256, "audio_seconds": seconds}
     write_json(folder / ITEM, item)
 
 

@@ -27,14 +27,8 @@ JPEG_WIDEST = 65_500  # pixels, libjpeg's limit
 
 def plan(params: Params, root: Path = RESULTS) -> list[Plan[Source]]:
     """What there is to extract of the corpus in a results folder."""
-    store = ItemStore(
-        "extract",
-        "tasks.extract.item",
-        {
-            "params": params.extract.model_dump(),
-            "versions": [av.__version__, av.ffmpeg_version_info, PIL.__version__],
-        },
-    )
+    versions = [av.__version__, av.ffmpeg_version_info, PIL.__version__]
+    store = ItemStore("extract", "tasks.extract.item", {"params": params.extract.model_dump(), "versions": versions})
     items = [
         Item(one.video_id, store.key(one.sha256), Source(Path(one.path), one.sha256, one.bytes, params.extract))
         for one in read_videos(root / "corpus" / "manifest.parquet")

@@ -30,15 +30,9 @@ def mined(
     highest: float | None,
     keep: int,
 ) -> MinedQuery:
-    """The first `keep` candidates that are neither judged positive nor score above `highest`.
+    """The first `keep` candidates that are neither judged positive nor score above `highest`, which `threshold` gave.
 
-    Args:
-        query_id: the training query.
-        positives: videos judged relevant to it.
-        ranking: candidates and their scores, best first.
-        scores: of the positives, where they have one.
-        highest: what `threshold` gave.
-        keep: how many negatives are wanted.
+    `ranking` has candidates and their scores, best first; `scores` those of the positives, where they have one.
     """
     negatives: list[Negative] = []
     dropped: list[Dropped] = []

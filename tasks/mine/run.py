@@ -19,6 +19,7 @@ from tasks.mine.sources import Candidates
 from tasks.shared.artifacts.corpus import Query, Video, positives_of, read_qrels, read_queries, read_videos
 from tasks.shared.artifacts.media import mismatched as media_mismatched
 from tasks.shared.artifacts.media import read_media
+from tasks.shared.artifacts.models import base_system
 from tasks.shared.artifacts.negatives import FILE, MinedQuery, write_negatives
 from tasks.shared.artifacts.rows import refuse
 from tasks.shared.artifacts.transcripts import mismatched as transcripts_mismatched
@@ -47,10 +48,10 @@ def plan(params: Params, root: Path = RESULTS) -> list[Plan[Any]]:
     asked = {query.query_id: query.text for query in queries if query.query_id in judged}
     if params.mine.source == "omni":
         from tasks.omni.documents import read_documents
-        from tasks.omni.plan import plan_encoding
+        from tasks.omni.plan import encoding_of, plan_encoding
 
         documents = read_documents(videos, params.mine.modalities, params.document.train_text, root).found
-        _, encoding = sources.base_encoding(params, root)
+        encoding = encoding_of(base_system(root), params, params.train.max_query_tokens)
         return [plan_encoding(encoding, params.run.threads, documents.values(), asked).plan]
     if params.mine.source == "dense" and asked and (texts := _spoken(videos, root)):
         from tasks.shared.retrieval.dense import DenseRetriever
@@ -70,27 +71,22 @@ def run(stage: StageRun) -> None:
     wanted = [query for query in queries if query.query_id in judged]
     candidates = _candidates(stage, wanted, videos, judged)
     refuse_too_many(candidates.failures, len(videos), stage.params.run.max_failed_fraction, "mine")
-    found = [
-        replace(
-            mined(
-                query.query_id,
-                judged[query.query_id],
-                candidates.rankings.get(query.query_id, {}),
-                candidates.positives.get(query.query_id, {}),
-                threshold(candidates.positives.get(query.query_id, {}).values(), params.relative_margin),
-                params.keep,
-            ),
-            query_sha256=query.digest(),
-        )
-        for query in wanted
-    ]
+    found = []
+    for query in wanted:
+        ranking, scores = (of.get(query.query_id, {}) for of in (candidates.rankings, candidates.positives))
+        highest = threshold(scores.values(), params.relative_margin)
+        one = mined(query.query_id, judged[query.query_id], ranking, scores, highest, params.keep)
+        found.append(replace(one, query_sha256=query.digest()))
     write_negatives(stage.out / FILE.name, found)
     write_json(stage.out / "retriever.json", candidates.retriever)
     write_failures(stage.out, candidates.failures)
     stage.reused = candidates.reused
     stage.counts = _counts(found, wanted, videos, params.keep) | {
         "without_positives": unjudged,
-        "without_threshold": _unscored(candidates, judged) if params.relative_margin is not None else 0,
+        # of no positive there is a score: nothing is dropped by the margin
+        "without_threshold": sum(
+            not candidates.positives.get(one) for one in judged if params.relative_margin is not None
+        ),
         **candidates.counts,
     }
 
@@ -122,11 +118,6 @@ def _spoken(videos: Sequence[Video], root: Path) -> dict[str, str]:
         for video in videos
         if video.video_id in transcripts and (text := " ".join(transcripts[video.video_id].text.split()))
     }
-
-
-def _unscored(candidates: Candidates, judged: Mapping[str, Sequence[str]]) -> int:
-    """Queries of which no positive has a score: nothing is dropped by the margin there."""
-    return sum(not candidates.positives.get(query_id) for query_id in judged)
 
 
 def _counts(found: Sequence[MinedQuery], wanted: Sequence[Query], videos: Sequence[Video], keep: int) -> dict[str, int]:

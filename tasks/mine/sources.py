@@ -4,42 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tasks.shared.artifacts.corpus import Video
-from tasks.shared.artifacts.types import RESULTS, Run
+from tasks.shared.artifacts.models import base_system
+from tasks.shared.artifacts.types import Run
 from tasks.shared.execution.failures import Failure
 from tasks.shared.execution.items import CacheHits
 from tasks.shared.execution.params import Params
 from tasks.shared.runtime.files import sha256_json
 
-if TYPE_CHECKING:
-    from tasks.shared.artifacts.index import Encoding
-    from tasks.shared.artifacts.models import System
-
 
 @dataclass(frozen=True)
 class Candidates:
-    """What a source found.
+    """What a source found."""
 
-    Attributes:
-        rankings: by query id, the videos retrieved with their scores, best first.
-        positives: by query id, the scores of the positives.
-        retriever: identifies the model that made them, where one did.
-        failures: videos that it could not read.
-        counts: of videos that it left out, by why.
-        reused: how many vectors came from the item store, where there are any.
-    """
-
-    rankings: Run
-    positives: Run
-    retriever: dict[str, Any] | None = None
-    failures: list[Failure] = field(default_factory=list)
-    counts: dict[str, int] = field(default_factory=dict)
-    reused: CacheHits | None = None
+    rankings: Run  # by query id, the videos retrieved, best first
+    positives: Run  # by query id, the scores of the positives
+    retriever: dict[str, Any] | None = None  # identifies the model
+    failures: list[Failure] = field(default_factory=list)  # videos that it could not read
+    counts: dict[str, int] = field(default_factory=dict)  # of videos that it left out, by why
+    reused: CacheHits | None = None  # vectors out of the item store
 
 
 def dense(
@@ -78,18 +65,20 @@ def omni(
     A video that has none of them can be no candidate, and as a positive has no score.
     """
     from tasks.omni.documents import read_documents
-    from tasks.omni.encoder import Encoder
+    from tasks.omni.encoder import encode
+    from tasks.omni.plan import encoding_of
     from tasks.shared.retrieval.search import search, similarities
 
     read = read_documents(videos, params.mine.modalities, params.document.train_text)
     counts = {"not_extracted": len(read.not_extracted), "without_chosen_modalities": len(read.without)}
     if not queries or not read.found:
         return Candidates({}, {}, counts=counts | {"failed": 0})
-    system, encoding = base_encoding(params)
-    encoder = Encoder(
-        system, encoding, threads=params.run.threads, processes=params.encode.processes, take_gpus=take_gpus
-    )
-    encoded = encoder.encode(read.found.values(), queries)
+    system = base_system()
+    encoding = encoding_of(system, params, params.train.max_query_tokens)
+    encoded = encode(
+        system, encoding, read.found.values(), queries,
+        threads=params.run.threads, processes=params.encode.processes, take_gpus=take_gpus,
+    )  # fmt: skip
     return Candidates(
         search(encoded.queries, encoded.videos, params.mine.depth),
         similarities(encoded.queries, encoded.videos, judged),
@@ -106,22 +95,6 @@ def omni(
         encoded.failures,
         counts | {"failed": len(encoded.failures)},
         CacheHits(encoded.reused, encoded.items, "vector"),
-    )
-
-
-def base_encoding(params: Params, root: Path = RESULTS) -> tuple[System, Encoding]:
-    """The system that training starts from, and how it encodes documents and queries for mining."""
-    from tasks.shared.artifacts.index import Encoding
-    from tasks.shared.artifacts.models import base_system
-
-    system = base_system(root)
-    return system, Encoding(
-        system=system.name,
-        checkpoint=system.digest(),
-        dtype=params.encode.dtype,
-        max_text_tokens=params.document.max_text_tokens,
-        max_query_tokens=params.train.max_query_tokens,
-        text_cut=params.document.cut,
     )
 
 

@@ -7,7 +7,6 @@ that would silently do nothing is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from tasks.shared.runtime.files import read_json
 from tasks.shared.runtime.hub import fetch
 
 TARGETS = r"language_model\.layers\.\d+\.(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)"
+ODD = ("use_dora", "rank_pattern", "alpha_pattern", "fan_in_fan_out", "modules_to_save")  # beyond plain LoRA
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 NAME = "default"  # PEFT's name of the only adapter
 
@@ -41,11 +41,7 @@ def read_adapter(
 
 
 def _check_plain(config: dict[str, Any], name: str) -> None:
-    odd = [
-        key
-        for key in ("use_dora", "rank_pattern", "alpha_pattern", "fan_in_fan_out", "modules_to_save")
-        if config.get(key)
-    ]
+    odd = [key for key in ODD if config.get(key)]
     if config.get("peft_type") != "LORA" or config.get("bias", "none") != "none" or odd:
         what = ", ".join(odd) or f"{config.get('peft_type')} with bias {config.get('bias')}"
         raise UserError(f"adapter {name} is not plain LoRA ({what}); merge it into its base with PEFT and name that")
@@ -63,8 +59,8 @@ def _updates_of(thinker: Any, weights_at: Path, targets: str | list[str], name: 
         halves.setdefault(_current_path(path), {})[half] = tensor
 
     expected = linear_paths(thinker, TARGETS)
-    is_target = _target_rule(targets)
-    missing = [path for path in expected if (is_target(path) or path in halves) and len(halves.get(path, ())) < 2]
+    wanted = [path for path in expected if path in halves or _is_target(targets, path)]
+    missing = [path for path in wanted if len(halves.get(path, ())) < 2]
     if missing or not any(path in halves for path in expected):
         raise UserError(f"adapter {name} has no weights for {_name_some(missing or expected)}; name another")
     zero = [path for path in expected if path in halves and not halves[path]["B"].any()]
@@ -90,16 +86,12 @@ def _current_path(path: str) -> str:
     return re.sub(r"^model\.(?=layers\.)", "language_model.", path)
 
 
-def _target_rule(targets: str | list[str]) -> Callable[[str], bool]:
-    """PEFT's rule of which module paths are targets: a regular expression of all, or a list of endings."""
-
-    def is_target(path: str) -> bool:
-        if isinstance(targets, str):
-            layouts = (path, f"model.{path}", path.replace("language_model.", "model.", 1))
-            return any(re.fullmatch(targets, layout) for layout in layouts)
-        return any(path == _current_path(target) or path.endswith(f".{target}") for target in targets)
-
-    return is_target
+def _is_target(targets: str | list[str], path: str) -> bool:
+    """PEFT's rule: targets are a regular expression of all module paths, or a list of endings."""
+    if isinstance(targets, str):
+        layouts = (path, f"model.{path}", path.replace("language_model.", "model.", 1))
+        return any(re.fullmatch(targets, layout) for layout in layouts)
+    return any(path == _current_path(target) or path.endswith(f".{target}") for target in targets)
 
 
 def linear_paths(thinker: Any, pattern: str) -> list[str]:

@@ -20,19 +20,12 @@ Grid = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Layout:
-    """How items are laid out as tokens.
+    """How items are laid out as tokens."""
 
-    Attributes:
-        prompt: renders items to token ids.
-        prefix: of every text, or None.
-        limit: of texts, the prefix included.
-        per_second: positions a second of video.
-    """
-
-    prompt: prompts.Prompt
-    prefix: str | None
-    limit: prompts.TextLimit
-    per_second: int
+    prompt: prompts.Prompt  # renders items to token ids
+    prefix: str | None  # of every text, or None
+    limit: prompts.TextLimit  # of texts, the prefix included
+    per_second: int  # positions a second of video
 
     def ids(self, text: str | None, video: int, audio: int) -> list[int]:
         """Token ids of an item with so many video and audio tokens."""
@@ -91,13 +84,8 @@ def batch_of_items(items: Sequence[Item], layout: Layout, max_audio_seconds: int
 def batch_of_outputs(
     outputs: Sequence[TowerOutput], layout: Layout, hidden: int, dtype: torch.dtype
 ) -> dict[str, torch.Tensor]:
-    """A batch that has passed through the towers: also media (batch, most media tokens, hidden), padded on the right.
-
-    Args:
-        outputs: of the items.
-        layout: of their tokens.
-        hidden: dimensions of the embeddings.
-        dtype: of the embeddings.
+    """A batch that has passed through the towers: also media (batch, most media tokens, hidden), padded on the
+    right.
     """
     rows = [layout.ids(one.text, one.video_tokens, one.audio_tokens) for one in outputs]
     features = layout.padded(rows, [one.grid for one in outputs])

@@ -16,23 +16,14 @@ from tasks.shared.runtime.files import sha256_file, sha256_text
 
 @dataclass(frozen=True)
 class Document:
-    """One video as the embedder sees it: only the chosen modalities that it has.
-
-    Attributes:
-        video_id: of the video.
-        text: None where text is not chosen or the video has none.
-        media: where its picture and sound lie.
-        video: whether its frames are part of the document.
-        audio: whether its sound is.
-        folder: the extract artifact's.
-    """
+    """One video as the embedder sees it: only the chosen modalities that it has."""
 
     video_id: str
-    text: str | None
-    media: Media
-    video: bool
-    audio: bool
-    folder: Path
+    text: str | None  # None where it is not chosen or the video has none
+    media: Media  # where its picture and sound lie
+    video: bool  # whether its frames are part of the document
+    audio: bool  # whether its sound is
+    folder: Path  # the extract artifact's
 
     @property
     def digest(self) -> str:
@@ -79,30 +70,25 @@ class Document:
 
         Raises UserError where a file is missing or is not what the table of media describes.
         """
-        if self.video:
-            self._prove(self.media.frames, self.media.frames_sha256)
-        if self.audio:
-            self._prove(self.media.audio, self.media.audio_sha256)
+        for part, name, sha256 in (
+            (self.video, self.media.frames, self.media.frames_sha256),
+            (self.audio, self.media.audio, self.media.audio_sha256),
+        ):
+            path = self.folder / str(name)
+            if part and (not path.is_file() or sha256_file(path) != sha256):
+                raise UserError(f"{path}: not what {TABLE} describes; restore it with `dvc checkout`")
         return Item(
             text=self.text,
             frames=read_frames(self.media, self.folder) if self.video else None,
             audio=read_audio(self.media, self.folder) if self.audio else None,
         )
 
-    def _prove(self, name: str | None, sha256: str | None) -> None:
-        path = self.folder / str(name)
-        if not path.is_file() or sha256_file(path) != sha256:
-            raise UserError(f"{path}: not what {TABLE} describes; restore it with `dvc checkout`")
-
 
 def document_of(media: Media, text: str, modalities: Collection[str], folder: Path) -> Document | None:
-    """A video's document; None where it has none of the chosen modalities.
+    """A video's document; None where it has none of the chosen modalities (text, video, audio).
 
-    Args:
-        media: its frames and sound; a sound too short for one audio token is left out.
-        text: its words, as `document_text` joins them.
-        modalities: out of text, video, audio.
-        folder: the extract artifact's.
+    `text` is as `document_text` joins it; a sound too short for one audio token is left out; `folder` is the extract
+    artifact's.
     """
     words = text if "text" in modalities else ""
     video = "video" in modalities and media.frames is not None

@@ -19,31 +19,20 @@ from tasks.shared.artifacts.types import RESULTS
 
 @dataclass(frozen=True)
 class Documents:
-    """What there is to encode of some videos, and what there is not.
+    """What there is to encode of some videos, and what there is not."""
 
-    Attributes:
-        found: documents by video id, in the videos' order.
-        not_extracted: videos that failed in extraction.
-        without: videos that have none of the chosen modalities. That is no failure: they are counted and left out.
-    """
-
-    found: dict[str, Document]
-    not_extracted: list[str]
-    without: list[str]
+    found: dict[str, Document]  # by video id, in the videos' order
+    not_extracted: list[str]  # videos that failed in extraction
+    without: list[str]  # videos that have none of the chosen modalities: no failure, they are counted and left out
 
 
 def read_documents(
     videos: Iterable[Video], modalities: Collection[str], text_fields: Sequence[str], root: Path = RESULTS
 ) -> Documents:
-    """The videos' documents. Nothing but tables is read here.
+    """The videos' documents of these modalities, their text made of these fields in order. Nothing but tables is read
+    here.
 
     Raises UserError for a row that was made from something else than its video has.
-
-    Args:
-        videos: of the corpus.
-        modalities: out of text, video, audio.
-        text_fields: what the text is made of, in this order.
-        root: the results folder that holds the extract and transcribe artifacts.
     """
     videos = list(videos)
     media, transcripts = read_media(root / "extract"), read_transcripts(root / "transcribe")

@@ -34,8 +34,7 @@ class OmniEmbedder(InputModule):
     Args:
         model: a `Qwen2_5OmniThinkerModel`: towers and language model, no head.
         tokenizer: of a Qwen2.5-Omni model.
-        max_text_tokens: a document's text is cut to this many tokens.
-        max_query_tokens: so is a text with the prefix of queries, the prefix included.
+        max_text_tokens: a document's text is cut to this many tokens; max_query_tokens: a query's, its prefix included.
         text_cut: where a text that is too long is cut, "end" or "fields" (see `prompt.TextLimit`).
         max_audio_seconds: sound that comes later is cut off.
     """
@@ -81,12 +80,9 @@ class OmniEmbedder(InputModule):
     ) -> dict[str, torch.Tensor]:
         """A batch's tensors, as `tasks.omni.batches` describes them.
 
-        Args:
-            inputs: items, tower outputs, texts, or dicts with text, video (uint8 frames, height, width, 3) and audio
-                (float32).
-            prompt: a prefix of every text; items without text get none. With that of queries the items are queries.
-
-        Raises UserError where an input is no item, or its arrays have the wrong shape or type.
+        Inputs are items, tower outputs, texts, or dicts with text, video (uint8 frames, height, width, 3) and audio
+        (float32). `prompt` is a prefix of every text; with that of queries the items are queries. Raises UserError
+        where an input is no item, or its arrays have the wrong shape or type.
         """
         config = self.model.config
         layout = Layout(self.prompt, prompt, self.limit(prompt), config.position_id_per_seconds)
@@ -104,15 +100,13 @@ class OmniEmbedder(InputModule):
         ids = features["input_ids"][:, start:]
         mask = features["attention_mask"][:, start:]
         embeddings = self.model.get_input_embeddings()(ids)
+        audio, video = ids == self.prompt.id[prompts.AUDIO], ids == self.prompt.id[prompts.VIDEO]
         if "input_features" in features:
-            sound = embed_sound(self.model, features)
-            embeddings = _placed(embeddings, ids == self.prompt.id[prompts.AUDIO], sound)
+            embeddings = _placed(embeddings, audio, embed_sound(self.model, features))
         if "pixel_values_videos" in features:
-            clips = embed_clips(self.model, features)
-            embeddings = _placed(embeddings, ids == self.prompt.id[prompts.VIDEO], clips)
+            embeddings = _placed(embeddings, video, embed_clips(self.model, features))
         if "media" in features:
-            where = (ids == self.prompt.id[prompts.VIDEO]) | (ids == self.prompt.id[prompts.AUDIO])
-            media = features["media"]
+            where, media = video | audio, features["media"]
             used = torch.arange(media.shape[1], device=media.device) < where.sum(dim=1, keepdim=True)
             embeddings = _placed(embeddings, where, media[used])
         output = self.model.language_model(
@@ -155,8 +149,7 @@ class OmniEmbedder(InputModule):
         """The module of a directory or hub repository; what is not in `settings` is as it was saved.
 
         `SentenceTransformer(path)` calls this for what `save` wrote. A directory that holds an adapter and no weights
-        (what LoRA training leaves) is opened on the adapter's base, with the tokenizer and the settings beside the
-        adapter.
+        (what LoRA training leaves) is opened on the adapter's base, with the tokenizer and the settings beside it.
         """
         hub: dict[str, Any] = {"token": token, "local_files_only": local_files_only}
         folder = Path(model_name_or_path)

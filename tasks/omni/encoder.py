@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from tasks.omni.document import Document
+from tasks.omni.encode_item import ItemEncoder, TextRead, read_text, read_vector
 from tasks.omni.plan import NO_VIEWS, QUERY, marked, plan_encoding
-from tasks.omni.work import Encode, TextRead, read_text, read_vector
 from tasks.shared.artifacts.index import Encoding
 from tasks.shared.artifacts.models import System
 from tasks.shared.artifacts.vectors import Vectors
@@ -23,92 +23,63 @@ from tasks.shared.runtime.progress import progress
 
 @dataclass(frozen=True)
 class Encoded:
-    """A system's vectors in id order, and what became of the work.
-
-    Attributes:
-        videos: of the documents; queries: of the queries; views: of the documents of every view, by its name.
-        texts: the text read of every document.
-        failures: documents, and documents of views, that could not be encoded.
-        items: how many there were; reused: how many of them came from the store.
-    """
+    """A system's vectors in id order, and what became of the work."""
 
     videos: Vectors
     queries: Vectors
-    views: dict[str, Vectors]
-    texts: dict[str, TextRead]
-    failures: list[Failure]
+    views: dict[str, Vectors]  # by name
+    texts: dict[str, TextRead]  # of every document
+    failures: list[Failure]  # of documents, and of documents of views
     items: int
-    reused: int
+    reused: int  # of the items, out of the store
 
 
-class Encoder:
-    """Encodes with one system, whose weights are loaded only where the store lacks an item.
+def encode(
+    system: System,
+    encoding: Encoding,
+    documents: Collection[Document],
+    queries: Mapping[str, str],
+    views: Mapping[str, Collection[Document]] = NO_VIEWS,
+    *,
+    threads: int,
+    processes: int,
+    take_gpus: Callable[[int], list[str]],
+) -> Encoded:
+    """Vectors of documents, of queries by their id, and of further documents of the same videos by view.
 
-    Args:
-        system: whose weights.
-        encoding: its digest, type of numbers and limits of text.
-        threads: of torch on the CPU, in each process.
-        processes: that encode; each loads the weights, onto a GPU of its own where there are any.
-        take_gpus: called with their number before they start; says which GPUs they have.
+    Each of the processes uses so many threads of torch and loads the weights, onto a GPU of its own of those that
+    `take_gpus` returns for their number; it is called only where the store lacks an item.
+
+    Raises UserError where the system cannot be loaded and for a query that cannot be encoded: without it no score is
+    right. A document that cannot be encoded is a failure.
     """
+    planned = plan_encoding(encoding, threads, documents, queries, views)
+    work = ItemEncoder(system, encoding, threads)
 
-    def __init__(
-        self,
-        system: System,
-        encoding: Encoding,
-        *,
-        threads: int,
-        processes: int,
-        take_gpus: Callable[[int], list[str]],
-    ) -> None:
-        self.work = Encode(system, encoding, threads)
-        self.processes = processes
-        self.take_gpus = take_gpus
+    def prepare() -> None:
+        work.gpus = take_gpus(processes)
 
-    def encode(
-        self,
-        documents: Collection[Document],
-        queries: Mapping[str, str],
-        views: Mapping[str, Collection[Document]] = NO_VIEWS,
-    ) -> Encoded:
-        """Vectors of documents, of queries by their id, and of further documents of the same videos by view.
-
-        What a view shows of a video may be all that its document has: then it is encoded once.
-
-        Raises UserError where the system cannot be loaded and for a query that cannot be encoded: without it no score
-        is right. A document that cannot be encoded is a failure.
-        """
-        planned = plan_encoding(self.work.encoding, self.work.threads, documents, queries, views)
-
-        def prepare() -> None:
-            self.work.gpus = self.take_gpus(self.processes)
-
-        work, name = self.work, self.work.system.name
-        outcome = process(
-            f"encode {name}", planned.plan, work.encode,
-            workers=self.processes, prepare=prepare, start=work.start, load=work.load,
-        )  # fmt: skip
-        failures = [_failure_of(one) for one in outcome.failures]
-        done = outcome.done
-        found = _vectors(
-            {one.video_id: (one.digest, done[one.video_id]) for one in documents if one.video_id in done}, 0
-        )
-        dimension = found.values.shape[1]
-        texts = {one: read_text(done[one]) for one in progress(found.ids, "collect texts")}
-        return Encoded(
-            found,
-            _vectors({one: (sha256_text(text), done[marked(QUERY, one)]) for one, text in queries.items()}, dimension),
-            {
-                view: _vectors(
-                    {one: (digest, done[job]) for one, (digest, job) in some.items() if job in done}, dimension
-                )
-                for view, some in planned.views.items()
-            },
-            texts,
-            failures,
-            planned.plan.size,
-            outcome.reused,
-        )
+    outcome = process(
+        f"encode {system.name}", planned.plan, work.encode,
+        workers=processes, prepare=prepare, start=work.start, load=work.load,
+    )  # fmt: skip
+    failures, done = [_failure_of(one) for one in outcome.failures], outcome.done
+    found = _vectors({one.video_id: (one.digest, done[one.video_id]) for one in documents if one.video_id in done}, 0)
+    asked = {one: (sha256_text(text), done[marked(QUERY, one)]) for one, text in queries.items()}
+    shown = {
+        view: {one: (digest, done[job]) for one, (digest, job) in some.items() if job in done}
+        for view, some in planned.views.items()
+    }
+    dimension = found.values.shape[1]
+    return Encoded(
+        found,
+        _vectors(asked, dimension),
+        {view: _vectors(entries, dimension) for view, entries in shown.items()},
+        {one: read_text(done[one]) for one in progress(found.ids, "collect texts")},
+        failures,
+        planned.plan.size,
+        outcome.reused,
+    )
 
 
 def _failure_of(failure: Failure) -> Failure:

@@ -32,14 +32,11 @@ HOP = 160  # samples, 10 ms
 
 
 def to_patches(frames: np.ndarray) -> tuple[torch.Tensor, tuple[int, int, int]]:
-    """The patches of a clip and its grid.
+    """The patches of a clip, float32 (t * h * w, 3 * 2 * 14 * 14), and its grid (t, h, w): pairs of frames, patches
+    down, across.
 
-    Args:
-        frames: uint8 (frames, height, width, 3). An odd number of frames is made even by doubling the last; sides
-            that are no multiple of 28 are resized to the nearest one (Pillow, bicubic).
-
-    Returns:
-        float32 (t * h * w, 3 * 2 * 14 * 14), and (t, h, w): pairs of frames, patches down, patches across.
+    `frames` are uint8 (frames, height, width, 3). An odd number of them is made even by doubling the last; sides that
+    are no multiple of 28 are resized to the nearest one (Pillow, bicubic).
     """
     frames = _resized(frames)
     if len(frames) % TEMPORAL:
@@ -76,14 +73,10 @@ def _resized(frames: np.ndarray) -> np.ndarray:
 
 
 def to_mel(audio: np.ndarray, max_seconds: int) -> torch.Tensor:
-    """Log-mel features, float32 (128, frames): 100 frames a second, the last one begun counted.
+    """Log-mel features, float32 (128, frames), of sound, float32 (samples,) at 16 kHz: 100 frames a second, the last
+    one begun counted.
 
-    Args:
-        audio: float32 (samples,), 16 kHz.
-        max_seconds: what comes later is cut off.
-
-    Raises:
-        UserError: a sample is infinite or not a number.
+    What comes after `max_seconds` is cut off. Raises UserError where a sample is infinite or not a number.
     """
     longest = max_seconds * SAMPLE_RATE
     audio = audio[:longest]
@@ -127,15 +120,14 @@ def position_ids(
     """Positions in time, height and width for the language model's rotary embedding (M-RoPE), int64 (3, length).
 
     Text and sound count on by one in all three. A clip's tokens start where the text stopped: time by pair of frames,
-    one second and so 25 positions a pair whatever the clip's length, height and width by place in the frame. What
-    follows goes on after the largest.
+    `per_second` positions a pair whatever the clip's length, height and width by place in the frame. What follows goes
+    on after the largest.
 
     Args:
         length: tokens of the item, without padding.
         first: index of the first video token; any number without a clip.
         grid: the clip's (pairs of frames, patches down, patches across), or None.
         merge: patches a side that become one token.
-        per_second: positions a second.
     """
     if grid is None:
         return torch.arange(length).expand(3, -1)

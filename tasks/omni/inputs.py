@@ -20,18 +20,12 @@ SHORTEST_AUDIO = 321  # samples: 3 mel frames, the fewest that make one audio to
 class Item:
     """A query or a document. Blank text, no frames and under 321 samples of audio count as absent.
 
-    Attributes:
-        text: without a prompt's prefix, or None.
-        frames: uint8 (frames, height, width, 3), RGB, in time order, or None.
-        audio: float32 (samples,), 16 kHz, one channel, about -1 to 1, or None.
-
-    Raises:
-        UserError: no modality is left, or an array has the wrong shape or type.
+    Raises UserError where no modality is left, or an array has the wrong shape or type.
     """
 
-    text: str | None = None
-    frames: np.ndarray | None = None
-    audio: np.ndarray | None = None
+    text: str | None = None  # without a prompt's prefix
+    frames: np.ndarray | None = None  # uint8 (frames, height, width, 3), RGB, in time order
+    audio: np.ndarray | None = None  # float32 (samples,), 16 kHz, one channel, about -1 to 1
 
     def __post_init__(self) -> None:
         if self.text is not None and not self.text.strip():
@@ -80,21 +74,13 @@ class Item:
 
 @dataclass(frozen=True, eq=False)
 class TowerOutput:
-    """An item whose frames and sound have passed through the towers.
-
-    Attributes:
-        text: as in the item.
-        grid: of the clip's patches (pairs of frames, down, across), or None.
-        video_tokens, audio_tokens: how many tokens stand for the clip and for the sound; 0 without.
-        media: embeddings of these tokens, video before audio, (video_tokens + audio_tokens, hidden), on the CPU;
-            None without media.
-    """
+    """An item whose frames and sound have passed through the towers."""
 
     text: str | None
-    grid: tuple[int, int, int] | None = None
-    video_tokens: int = 0
-    audio_tokens: int = 0
-    media: torch.Tensor | None = None
+    grid: tuple[int, int, int] | None = None  # of the clip's patches (pairs of frames, down, across)
+    video_tokens: int = 0  # that stand for the clip
+    audio_tokens: int = 0  # that stand for the sound
+    media: torch.Tensor | None = None  # of these tokens, video before audio, (tokens, hidden), on the CPU
 
     @staticmethod
     def of(item: Item) -> TowerOutput:

@@ -19,12 +19,8 @@ from tasks.shared.runtime.files import write_json
 def attach_lora(thinker: Any, *, r: int, alpha: int, dropout: float, seed: int) -> None:
     """Put a fresh adapter on the language model, and freeze everything else.
 
-    Args:
-        thinker: the model of an `OmniEmbedder`.
-        r: rank.
-        alpha: the update is scaled by alpha / r.
-        dropout: on the adapter's input, in training.
-        seed: of the A matrices; B starts at zero, so the embeddings do not change yet.
+    Rank `r`; the update is scaled by alpha / r; dropout is on the adapter's input, in training; the seed decides the A
+    matrices, B starts at zero, so the embeddings do not change yet.
     """
     _inject(thinker, {"r": r, "lora_alpha": alpha, "lora_dropout": dropout, "target_modules": TARGETS}, seed)
 
@@ -35,22 +31,15 @@ def has_adapter(thinker: Any) -> bool:
 
 
 def load_adapter(thinker: Any, name_or_path: str, revision: str | None = None, *, merge: bool = False) -> None:
-    """Load a LoRA adapter, this project's or a published one.
+    """Load a LoRA adapter, a PEFT directory or hub id, onto its base, which has none.
 
-    Args:
-        thinker: its base, without an adapter.
-        name_or_path: PEFT directory or hub id.
-        revision: of the hub repository.
-        merge: add the update into the weights: nothing to train, no PEFT import, the fastest to encode with.
-            Otherwise the adapter stays apart and is all that can be trained.
-
-    Raises:
-        UserError: there is no adapter, it is not plain LoRA, it does not fit the model, or a language-model key is
-            missing or zero.
+    `merge` adds the update into the weights: nothing to train, no PEFT import, the fastest to encode with. Otherwise
+    the adapter stays apart and is all that can be trained. Raises UserError as `read_adapter` does.
     """
     config, updates = read_adapter(thinker, name_or_path, revision)
     if merge:
-        _merge(thinker, updates, _scale(config))
+        r, alpha = config["r"], config["lora_alpha"]
+        _merge(thinker, updates, alpha / math.sqrt(r) if config.get("use_rslora") else alpha / r)
         return
     everywhere = set(updates) == set(linear_paths(thinker, TARGETS))
     kept = {key: config[key] for key in ("r", "lora_alpha", "lora_dropout")}
@@ -66,11 +55,7 @@ def load_adapter(thinker: Any, name_or_path: str, revision: str | None = None, *
 def save_adapter(thinker: Any, path: Path, base: str, base_revision: str | None = None) -> None:
     """Write the adapter as a PEFT directory: adapter_config.json and adapter_model.safetensors.
 
-    Args:
-        thinker: with an adapter.
-        path: directory, made when missing.
-        base: what the adapter is an adapter of: hub id or directory, recorded as given.
-        base_revision: of the base's hub repository.
+    `base` is what it is an adapter of: hub id or directory, recorded as given.
     """
     from safetensors.torch import save_file
 
@@ -101,11 +86,6 @@ def _inject(thinker: Any, config: dict[str, Any], seed: int) -> None:
         parameter.requires_grad_(".lora_" in name)
         if parameter.requires_grad:
             parameter.data = parameter.data.float()  # small steps are lost in half precision, whatever the base's
-
-
-def _scale(config: dict[str, Any]) -> float:
-    r, alpha = config["r"], config["lora_alpha"]
-    return float(alpha / math.sqrt(r) if config.get("use_rslora") else alpha / r)
 
 
 def _merge(thinker: Any, updates: dict[str, Update], scale: float) -> None:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from tasks.omni.document import Document
 from tasks.omni.prompt import QUERY_PREFIX
+from tasks.shared.artifacts.index import Encoding
 from tasks.shared.execution.items import ItemStore
 from tasks.shared.execution.plan import Item, Plan
 from tasks.shared.runtime.gpu import visible_gpus
 
 if TYPE_CHECKING:
-    from tasks.shared.artifacts.index import Encoding
+    from tasks.shared.artifacts.models import System
+    from tasks.shared.execution.params import Params
 
 QUERY = "query"  # marks a query's id among video ids, which have no slash; a view's name marks that of a view
 NO_VIEWS: Mapping[str, Collection[Document]] = MappingProxyType({})
@@ -38,25 +40,18 @@ def plan_encoding(
 ) -> EncodePlan:
     """The items that one system makes of documents, of queries by id, and of further documents of the videos by view.
 
-    What a view shows of a video may be all that its document has: then it is one item.
-
-    Args:
-        encoding: the system's digest, type of numbers and limits of text.
-        threads: of torch on the CPU, which decide the last bits.
-        documents, queries, views: what is encoded.
+    What a view shows of a video may be all that its document has: then it is one item. Threads are torch's on the CPU,
+    which decide the last bits.
     """
-    store = ItemStore(
-        "encode",
-        "tasks.omni.work",
-        {
-            "weights": encoding.checkpoint,
-            "dtype": encoding.dtype,
-            "query_prefix": QUERY_PREFIX,
-            "threads": threads,
-            "device": "cuda" if visible_gpus() else "cpu",
-            "versions": [version(name) for name in ("torch", "transformers", "av", "pillow")],
-        },
-    )
+    decides = {
+        "weights": encoding.checkpoint,
+        "dtype": encoding.dtype,
+        "query_prefix": QUERY_PREFIX,
+        "threads": threads,
+        "device": "cuda" if visible_gpus() else "cpu",
+        "versions": [version(name) for name in ("torch", "transformers", "av", "pillow")],
+    }
+    store = ItemStore("encode", "tasks.omni.encode_item", decides)
     limits = (str(encoding.max_text_tokens), encoding.text_cut)
     query_limits = (str(encoding.max_query_tokens), encoding.text_cut)
 
@@ -75,6 +70,18 @@ def plan_encoding(
         known |= {(one.video_id, one.digest): marked(view, one.video_id) for one in fresh}
         shown[view] = {one.video_id: (one.digest, known[one.video_id, one.digest]) for one in some}
     return EncodePlan(Plan(store, items, "vector"), shown)
+
+
+def encoding_of(system: System, params: Params, max_query_tokens: int) -> Encoding:
+    """How a system encodes documents and queries with these params."""
+    return Encoding(
+        system=system.name,
+        checkpoint=system.digest(),
+        dtype=params.encode.dtype,
+        max_text_tokens=params.document.max_text_tokens,
+        max_query_tokens=max_query_tokens,
+        text_cut=params.document.cut,
+    )
 
 
 def marked(kind: str, name: str) -> str:

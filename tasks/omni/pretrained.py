@@ -19,10 +19,12 @@ TOKENIZER = "tokenizer_config.json"
 WHOLE = "qwen2_5_omni"  # of a repository with talker and vocoder too: its Thinker is taken out
 
 
-def check_thinker(name_or_path: str, revision: str | None) -> dict[str, Any]:
+def check_thinker(
+    name_or_path: str, revision: str | None, tokenizer_at: str | None = None, tokenizer_revision: str | None = None
+) -> dict[str, Any]:
     """The model's configuration; the Thinker's part of it where the model is a whole Qwen2.5-Omni.
 
-    Raises UserError where the model is something else.
+    Raises UserError where the model is something else, or has no tokenizer, beside it or where it is said to be.
     """
     config = fetch(name_or_path, revision, "config.json")
     if config is None:
@@ -32,35 +34,27 @@ def check_thinker(name_or_path: str, revision: str | None) -> dict[str, Any]:
         found = found["thinker_config"]
     if (kind := found.get("model_type")) != ARCHITECTURE:
         raise UserError(f"model {name_or_path} is a {kind}, not a {ARCHITECTURE}; name a Qwen2.5-Omni Thinker")
+    if fetch(tokenizer_at or name_or_path, tokenizer_revision if tokenizer_at else revision, TOKENIZER) is None:
+        at = tokenizer_at or name_or_path
+        raise UserError(f"{at} has no tokenizer; name the repository that has it in base.processor")
     return found
-
-
-def check_tokenizer(name_or_path: str, revision: str | None) -> None:
-    """Raises UserError where there is no tokenizer."""
-    if fetch(name_or_path, revision, TOKENIZER) is None:
-        raise UserError(f"{name_or_path} has no tokenizer; name the repository that has it in base.processor")
 
 
 def open_thinker(
     name_or_path: str,
     revision: str | None = None,
-    *,
     tokenizer_at: str | None = None,
     tokenizer_revision: str | None = None,
+    *,
     model_kwargs: Mapping[str, Any] | None = None,
     hub: Mapping[str, Any] | None = None,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The Thinker's towers and language model, without its head, and its tokenizer.
+    """The Thinker's towers and language model, without its head, and its tokenizer, where it is not beside the model
+    from `tokenizer_at`.
 
-    Args:
-        name_or_path: a directory, or a hub id.
-        revision: of the hub repository.
-        tokenizer_at: where the tokenizer is, when not beside the model.
-        tokenizer_revision: of that repository.
-        model_kwargs: what transformers is given to load the weights; float32 without a dtype.
-        hub: what transformers is given to reach the hub: token, cache_dir, local_files_only.
-
-    Raises UserError where either cannot be had or weights are missing.
+    `model_kwargs` are what transformers is given to load the weights, float32 without a dtype; `hub` what it is given
+    to reach the hub: token, cache_dir, local_files_only. Raises UserError where either cannot be had or weights are
+    missing.
     """
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 

@@ -29,12 +29,10 @@ Cut = Literal["end", "fields"]
 
 @dataclass(frozen=True)
 class TextLimit:
-    """How much of an item's text is read.
+    """How much of an item's text is read: so many tokens at most, the prefix included.
 
-    Attributes:
-        tokens: as many at most, the prefix included.
-        cut: of a longer text, "end": the end is cut off (as Tevatron does; whatever is the last field loses first);
-            "fields": its fields, which tabs part, share the tokens: short ones are whole, long ones get equally much.
+    Of a longer text "end" cuts off the end (as Tevatron does; whatever is the last field loses first); with "fields"
+    its fields, which tabs part, share the tokens: short ones are whole, long ones get equally much.
     """
 
     tokens: int = 512
@@ -42,14 +40,7 @@ class TextLimit:
 
 
 class Prompt:
-    """Renders items to token ids.
-
-    Args:
-        tokenizer: of a Qwen2.5-Omni model.
-
-    Raises:
-        UserError: the tokenizer lacks one of the model's marks.
-    """
+    """Renders items to token ids. Raises UserError where a tokenizer lacks one of Qwen2.5-Omni's marks."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self.tokenizer = tokenizer

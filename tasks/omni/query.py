@@ -13,7 +13,7 @@ import torch
 from tasks.omni.batches import Layout, batch_of_items
 from tasks.omni.inputs import Item
 from tasks.omni.lora import load_adapter
-from tasks.omni.pretrained import check_thinker, check_tokenizer, open_thinker
+from tasks.omni.pretrained import check_thinker, open_thinker
 from tasks.omni.prompt import QUERY_PREFIX, Prompt, TextLimit
 
 if TYPE_CHECKING:
@@ -25,14 +25,9 @@ if TYPE_CHECKING:
 
 def query_vector(words: str, system: System, encoding: Encoding) -> np.ndarray:
     """A query's vector, float32 (dimension,), of length 1. Raises UserError where the system cannot be had."""
-    at = system.processor or system.model
-    revision = system.processor_revision if system.processor else system.revision
-    check_thinker(system.model, system.revision)
-    check_tokenizer(at, revision)
-    opened, tokenizer = open_thinker(
-        system.model, system.revision, tokenizer_at=at, tokenizer_revision=revision,
-        model_kwargs={"dtype": encoding.dtype},
-    )  # fmt: skip
+    source = (system.model, system.revision, system.processor, system.processor_revision)
+    check_thinker(*source)
+    opened, tokenizer = open_thinker(*source, model_kwargs={"dtype": encoding.dtype})
     thinker: Any = opened  # its submodules are typed as tensors otherwise
     if system.adapter is not None:
         load_adapter(thinker, system.adapter, system.adapter_revision, merge=True)

@@ -63,12 +63,8 @@ def build_tiny(
 ) -> SentenceTransformer:
     """A tiny embedder, untrained. Equal texts, seed and config give equal bytes.
 
-    Args:
-        texts: what its byte-level BPE tokenizer is trained on; any text can be tokenised after.
-        seed: of the weights.
-        config: its sizes.
-        device: torch device; None takes the best there is.
-        max_text_tokens: an item's text is cut to this.
+    Its byte-level BPE tokenizer is trained on `texts`, any text can be tokenised after; `device` None takes the best
+    there is.
     """
     from tasks.omni.embedder import OmniEmbedder
 

@@ -1,8 +1,7 @@
-"""Tower outputs: computed once by frozen towers, and augmented without is_transient through the towers again.
+"""Tower outputs: computed once by frozen towers, and augmented without passing through the towers again.
 
-LoRA training shows a document to the model once an epoch and once for each query that it is a negative of, twice
-each time under gradient caching; frozen towers would repeat the same work every time. A tower output can take the
-place of its item in a batch, and gives the same embedding.
+LoRA training shows a document once an epoch and once for each query that it is a negative of, twice each time under
+gradient caching. A tower output can take the place of its item in a batch, and gives the same embedding.
 
 Augmentation keeps fewer modalities, crops each, or takes one from another item. The vision tower processes every pair
 of frames by itself, so a crop of a clip equals the output for these frames alone; tokens of sound also depend on the
@@ -40,13 +39,10 @@ Clip = tuple[tuple[int, int, int], torch.Tensor]  # grid and tokens
 
 
 def run_towers(model: SentenceTransformer, items: Sequence[Item], *, batch_size: int) -> list[TowerOutput]:
-    """The tower outputs of items, in the order given.
+    """The tower outputs of items, in the order given: 4 bytes (2 in half precision) a value, 0.25 MB for 24 frames of
+    84 x 84 and 6 s of sound at 256 dimensions; 20 MB for 24 frames of 280 x 280 and a minute at the 7B model's 3584.
 
-    Takes 4 bytes (2 in half precision) a value: about 0.25 MB for 24 frames of 84 x 84 and 6 s of sound at 256
-    dimensions; 20 MB for 24 frames of 280 x 280 and a minute at the 7B model's 3584.
-
-    Raises:
-        UserError: the towers are not frozen, so their outputs would change.
+    Raises UserError where the towers are not frozen, so their outputs would change.
     """
     module: OmniEmbedder = model[0]  # type: ignore[assignment]
     towers = (module.model.visual, module.model.audio_tower)
@@ -104,9 +100,7 @@ def swapped(item: TowerOutput, other: TowerOutput, modality: Modality) -> TowerO
 def crop(item: TowerOutput, part: float, draw: Random) -> TowerOutput:
     """A contiguous part of every modality, each drawn independently: of words, pairs of frames and tokens of sound.
 
-    Args:
-        part: the fraction of them that is kept, rounded, and at least one.
-        draw: decides where the parts start.
+    `part` is the fraction of them that is kept, rounded, and at least one.
     """
     text, clip, sound = item.text, _clip(item), _sound(item)
     if text is not None and (words := [word.span() for word in WORD.finditer(text)]):
@@ -130,9 +124,7 @@ def _range(count: int, part: float, draw: Random) -> tuple[int, int]:
 
 
 def _clip(item: TowerOutput) -> Clip | None:
-    if item.grid is None or item.media is None:
-        return None
-    return item.grid, item.media[: item.video_tokens]
+    return (item.grid, item.media[: item.video_tokens]) if item.grid is not None and item.media is not None else None
 
 
 def _sound(item: TowerOutput) -> torch.Tensor | None:

@@ -40,19 +40,12 @@ TOKENS = 2048  # at most, of a mini-batch of several items: with more a CPU is s
 
 @dataclass(frozen=True)
 class MiniBatch:
-    """A few items of one group, and their embeddings.
+    """A few items of one group, and their embeddings."""
 
-    Attributes:
-        group: the features of all its items; indexed again when they are needed, so that none are stored twice.
-        chosen: the items' places in the group.
-        before: how many items the groups before it have.
-        random: the state of the random numbers that they were embedded with.
-    """
-
-    group: Features
-    chosen: torch.Tensor
-    before: int
-    random: RandContext
+    group: Features  # the features of all its items; indexed again when needed, so that none are stored twice
+    chosen: torch.Tensor  # the items' places in the group
+    before: int  # how many items the groups before it have
+    random: RandContext  # the state of the random numbers that they were embedded with
     embedded: torch.Tensor
 
     @property
@@ -66,16 +59,12 @@ class Contrast(torch.nn.Module):
 
     Args:
         model: a SentenceTransformer, wrapped in DDP where there are several ranks.
-        loss: of the whole batch's embeddings.
         mini_batch_size: the most items (queries or documents) whose activations are remembered at a time.
         dtype: "bfloat16" computes under autocast; embeddings and loss are in float32 all the same.
         rank, ranks: this process's among those of torch.distributed's group.
-
-    Attributes:
-        parts: what the last batch's loss was made of.
     """
 
-    parts: Mapping[str, torch.Tensor]
+    parts: Mapping[str, torch.Tensor]  # what the last batch's loss was made of
 
     def __init__(
         self,
@@ -95,10 +84,8 @@ class Contrast(torch.nn.Module):
         self.rank, self.ranks = rank, ranks
 
     def forward(self, batch: Batch) -> torch.Tensor:
-        """The loss of the whole batch; to differentiate it gives the weights this rank's share of the gradient.
-
-        Args:
-            batch: this rank's share.
+        """The loss of the whole batch, given this rank's share; to differentiate it gives the weights this rank's share
+        of the gradient.
         """
         learnt, fixed = batch["learnt"], batch["fixed"]
         remember = sum(map(_items, learnt.values())) <= self.mini_batch_size
@@ -183,5 +170,5 @@ def _in_order(mini_batches: Sequence[MiniBatch]) -> torch.Tensor:
 
 
 def _without_sync(model: torch.nn.Module) -> AbstractContextManager[None]:
-    """Gradients of this rank alone are added up, not yet brought together with the others'."""
+    """Gradients of this rank alone are added up, not yet those of the others."""
     return model.no_sync() if isinstance(model, DistributedDataParallel) else nullcontext()

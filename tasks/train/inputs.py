@@ -27,18 +27,11 @@ TOWER_CACHE_BYTES = 2 << 30
 
 @dataclass(frozen=True)
 class Share:
-    """One rank's rows of a batch, as many as every other rank's.
+    """One rank's rows of a batch, as many as every other rank's."""
 
-    Attributes:
-        number: of the batch, from 0.
-        batch: all its rows, over all ranks. Shares put side by side begin with them.
-        places: the share's rows in it, in order; where the batch does not divide, the last ranks' end with the batch's
-            first row, repeated, which counts for nothing.
-    """
-
-    number: int
-    batch: tuple[Row, ...]
-    places: tuple[int, ...]
+    number: int  # of the batch, from 0
+    batch: tuple[Row, ...]  # all its rows, over all ranks; shares put side by side begin with them
+    places: tuple[int, ...]  # in the batch, in order; padded with its first row, which then counts for nothing
 
     @property
     def rows(self) -> list[Row]:
@@ -81,8 +74,7 @@ def shares(rows: Sequence[Row], batches: Sequence[Sequence[int]], rank: int, ran
 class TowerCache:
     """Tower outputs of documents by video id, cached for training with frozen towers while memory allows.
 
-    A document comes up once an epoch, once for each query that it is a negative of, and twice each time under gradient
-    caching. Documents pass through the towers one at a time, so that no output depends on which came with it.
+    Documents pass through the towers one at a time, so that no output depends on which came with it.
     """
 
     def __init__(self, model: SentenceTransformer, documents: Mapping[str, Document]) -> None:
@@ -103,26 +95,10 @@ class TowerCache:
 
 
 class Inputs:
-    """Makes a share's features: what a data loader calls to collate.
+    """Makes a share's features: what a data loader calls to collate."""
 
-    Args:
-        embedder: prepares items.
-        queries: text by query id.
-        documents: tower outputs by video id.
-        views: decides which modified views of documents are shown.
-    """
-
-    def __init__(
-        self,
-        embedder: OmniEmbedder,
-        queries: Mapping[str, str],
-        documents: TowerCache,
-        views: Views,
-    ) -> None:
-        self.embedder = embedder
-        self.queries = queries
-        self.documents = documents
-        self.views = views
+    def __init__(self, embedder: OmniEmbedder, queries: Mapping[str, str], documents: TowerCache, views: Views) -> None:
+        self.embedder, self.queries, self.documents, self.views = embedder, queries, documents, views
 
     def __call__(self, loaded: Sequence[Share]) -> Batch:
         (share,) = loaded
@@ -145,13 +121,7 @@ class Inputs:
                 learnt[modality] = self.embedder.preprocess([only(one, {modality}) for one in whole])
             if plan.swapped and any(other is not None for other in plan.partners):
                 fixed["swapped"] = self.embedder.preprocess(self._swapped(share, plan, document))
-        return {
-            "learnt": learnt,
-            "fixed": fixed,
-            "rows": len(share.rows),
-            "batch_rows": len(share.batch),
-            "plan": plan,
-        }
+        return Batch(learnt=learnt, fixed=fixed, rows=len(share.rows), batch_rows=len(share.batch), plan=plan)
 
     def _passages(self, share: Share, document: Callable[[str], TowerOutput]) -> list[TowerOutput]:
         passages = []

@@ -31,10 +31,7 @@ ONE_LINE = (2, os.EX_TEMPFAIL, 130)  # exit codes of a stage that reports its er
 
 
 class LocalRendezvous(RendezvousHandler):
-    """The rendezvous of one elastic agent with itself, at a port of 127.0.0.1.
-
-    torch's own rendezvous opens the store's port on every interface of the machine, for anyone.
-    """
+    """The rendezvous of one elastic agent with itself, at a port of 127.0.0.1: torch's own opens it for anyone."""
 
     use_agent_store = True
 
@@ -105,10 +102,8 @@ def _code(result: RunResult, folder: Path) -> int:
     first = min(failures, key=lambda one: (one.local_rank > 0, one.timestamp))  # rank 0 has printed its error by now
     rank, code = first.local_rank, int(first.exitcode)
     if code < 0:
-        name = signal.Signals(-code).name
-        print(
-            f"train: rank {rank} was ended by {name}; if memory ran out, lower train.mini_batch_size", file=sys.stderr
-        )
+        ended = f"rank {rank} was ended by {signal.Signals(-code).name}"
+        print(f"train: {ended}; if memory ran out, lower train.mini_batch_size", file=sys.stderr)
         return 128 - code
     if rank > 0:
         (file,) = folder.glob(f"*/*/{rank}/stderr.log")

@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 
-from tasks.omni.loading import load_embedder
+from tasks.omni.loading import load_base
 from tasks.omni.lora import attach_lora, load_adapter
 from tasks.shared.artifacts.exposures import write_altered, write_exposures
 from tasks.shared.artifacts.losses import write_losses
 from tasks.shared.artifacts.models import ADAPTER, read_base
-from tasks.train.batches import judged_batches
 from tasks.train.inputs import Inputs, TowerCache, shares
 from tasks.train.ranks import Ranks
-from tasks.train.rows import exposures_of
+from tasks.train.rows import exposures_of, judged_batches
 from tasks.train.trainer import fit
 from tasks.train.views import altered
 
@@ -52,16 +51,9 @@ def learn(
 ) -> Trained:
     """Train an adapter, together with the other ranks.
 
-    Args:
-        training_set: what to train on.
-        params: of the run.
-        folder: where checkpoints are written; the same folder for all ranks.
-        checkpoint: the one of them to resume from.
-        device: this rank's; None for the best there is.
-        tracker: logs every step; None on all ranks but the first.
-
-    Raises:
-        UserError: the base or its adapter cannot be loaded.
+    Checkpoints are written into `folder`, the same for all ranks; `checkpoint` is the one to resume from. `device` is
+    this rank's, None the best there is; `tracker` logs every step, None on all ranks but the first. Raises UserError
+    where the base or its adapter cannot be loaded.
     """
     settings, seed = params.train, params.run.seed
     torch.set_num_threads(params.run.threads)
@@ -78,46 +70,29 @@ def learn(
         batches = judged_batches(training_set.rows, training_set.positives, settings.batch_size, settings.epochs, seed)
         documents = TowerCache(model, training_set.documents)
         inputs = Inputs(embedder, training_set.queries, documents, training_set.views(params))
-        history = fit(
-            model,
-            shares(training_set.rows, batches, ranks.rank, ranks.count),
-            inputs,
-            folder,
-            checkpoint,
-            params=settings,
-            seed=seed,
-            ranks=ranks,
-            tracker=tracker,
-        )
+        mine = shares(training_set.rows, batches, ranks.rank, ranks.count)
+        history = fit(model, mine, inputs, folder, checkpoint, params=settings, seed=seed, ranks=ranks, tracker=tracker)
     return Trained(model, history, batches)
 
 
 def _with_adapter(params: Params, device: str | None) -> SentenceTransformer:
     """The base, frozen, and the adapter that is trained: the base's own, or a fresh one."""
-    base, settings = read_base(), params.train
-    model = load_embedder(
-        base.model,
-        base.revision,
-        processor=base.processor,
-        processor_revision=base.processor_revision,
-        dtype=settings.dtype,
-        device=device,
-        max_text_tokens=params.document.max_text_tokens,
-        max_query_tokens=settings.max_query_tokens,
-        text_cut=params.document.cut,
-    )
+    base, settings, document = read_base(), params.train, params.document
+    model = load_base(
+        base, settings.dtype, device,
+        max_text_tokens=document.max_text_tokens, max_query_tokens=settings.max_query_tokens, text_cut=document.cut,
+    )  # fmt: skip
     thinker = cast("OmniEmbedder", model[0]).model
     if base.adapter is None:
-        attach_lora(
-            thinker, r=settings.lora_r, alpha=settings.lora_alpha, dropout=settings.lora_dropout, seed=params.run.seed
-        )
+        r, alpha, dropout = settings.lora_r, settings.lora_alpha, settings.lora_dropout
+        attach_lora(thinker, r=r, alpha=alpha, dropout=dropout, seed=params.run.seed)
     else:
         load_adapter(thinker, base.adapter, base.adapter_revision)
     return model
 
 
 def write_trained(trained: Trained, training_set: TrainingSet, params: Params, folder: Path) -> None:
-    """Write the adapter, its losses, and what was exposures_of for which query, into a folder."""
+    """Write the adapter, its losses, and what was shown for which query, into a folder."""
     settings, views = params.train, training_set.views(params)
     rows, mined, steps = training_set.rows, training_set.mined, settings.accumulation_steps
     contrasted = bool(settings.objectives.query or settings.objectives.symmetric)

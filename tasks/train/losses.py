@@ -18,24 +18,15 @@ class InfoNCE:
 
     For anchor i, with p+ its positive and p every candidate of every row:
     -log( exp(a·p+ / temperature) / sum over p of exp(a·p / temperature) ).
-
-    Attributes:
-        temperature: of the scores.
-        margin: candidates whose cosine is above the positive's by more than this are left out; None: none are.
-        hardness: beta of `hardened`; 0: all negatives weigh the same.
     """
 
-    temperature: float
-    margin: float | None = None
-    hardness: float = 0.0
+    temperature: float  # of the scores
+    margin: float | None = None  # candidates whose cosine is above the positive's by more are left out; None: none are
+    hardness: float = 0.0  # beta of `hardened`; 0: all negatives weigh the same
 
     def __call__(self, anchors: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
-        """The mean over anchors.
-
-        Args:
-            anchors: (rows, dimensions).
-            candidates: (columns, rows, dimensions): first every anchor's positive, then columns of negatives. The
-                negatives of every row are candidates for all anchors.
+        """The mean over anchors (rows, dimensions). Candidates (columns, rows, dimensions) are every anchor's positive,
+        then columns of negatives; those of every row are candidates for all anchors.
         """
         scores = anchors @ candidates.flatten(0, 1).T / self.temperature
         if self.margin is not None:
@@ -47,15 +38,12 @@ class InfoNCE:
 
 
 def hardened(scores: torch.Tensor, beta: float) -> torch.Tensor:
-    """Scores with hard negatives weighted up (Robinson et al. 2021, "Contrastive learning with hard negative samples",
-    eq. 4 without the correction for false negatives).
+    """Scores (rows, candidates) over the temperature with hard negatives weighted up (Robinson et al. 2021,
+    "Contrastive learning with hard negative samples", eq. 4 without the correction for false negatives).
 
-    The scores (rows, candidates) such that every negative counts in a softmax `exp(beta * score)` times, divided by
-    the mean of these weights over its row's negatives. So they count as much as before altogether only where they
-    score alike.
-
-    Scores are those over the temperature, as in the paper. Positives are on the diagonal and stay; so does -inf, which
-    is no negative. Weights have no gradient.
+    Every negative counts in a softmax `exp(beta * score)` times, divided by the mean of these weights over its row's
+    negatives. So they count as much as before altogether only where they score alike. Positives are on the diagonal and
+    stay; so does -inf, which is no negative. Weights have no gradient.
     """
     with torch.no_grad():
         weights = beta * scores
@@ -95,15 +83,11 @@ def both_ways(
 
 
 def tuple_infonce(fused: torch.Tensor, second: torch.Tensor, swapped: torch.Tensor, temperature: float) -> torch.Tensor:
-    """Tuple-InfoNCE: a document matches another view of itself, and no document with one modality of another row's
-    (Liu et al. 2021, "Contrastive multimodal fusion with TupleInfoNCE"; as in OmniRetriever, docs/objectives.md).
+    """Tuple-InfoNCE: a document matches another view of itself, and no document with one modality of another row's (Liu
+    et al. 2021, "Contrastive multimodal fusion with TupleInfoNCE"; as in OmniRetriever, docs/objectives.md).
 
-    S(fused, second), with the swapped documents as negatives in both directions.
-
-    Args:
-        fused: the documents, (rows, dimensions).
-        second: another view of each.
-        swapped: documents with one modality of another row's, (any number, dimensions). They get no gradient.
+    S(fused, second), both (rows, dimensions), with the swapped documents, (any number, dimensions), as negatives in
+    both directions, without a gradient.
     """
     return both_ways(fused, second, temperature, swapped.detach())
 
@@ -114,15 +98,10 @@ def fusion_as_teacher(
     """Fusion as teacher: documents with one modality alone are drawn to the whole documents, which stay in place
     (OmniRetriever, docs/objectives.md): the mean over students of S(sg(fused), student), each at its own temperature.
 
-    Args:
-        fused: the documents, (rows, dimensions). They get no gradient.
-        students: the same with one modality alone, for each of the modalities.
-        temperatures: for each of the modalities.
+    All are (rows, dimensions); there is a student and a temperature for each modality.
     """
-    terms = [
-        both_ways(fused.detach(), one, temperature) for one, temperature in zip(students, temperatures, strict=True)
-    ]
-    return torch.stack(terms).mean()
+    pairs = zip(students, temperatures, strict=True)
+    return torch.stack([both_ways(fused.detach(), one, temperature) for one, temperature in pairs]).mean()
 
 
 def alignment(one: torch.Tensor, other: torch.Tensor, temperatures: tuple[float, float]) -> torch.Tensor:

@@ -18,24 +18,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Losses:
-    """A loss of a batch.
+    """A loss of a batch."""
 
-    Attributes:
-        total: a scalar that can be differentiated.
-        parts: what it is made of, by name, each before it is weighted.
-    """
-
-    total: torch.Tensor
-    parts: Mapping[str, torch.Tensor]
+    total: torch.Tensor  # a scalar that can be differentiated
+    parts: Mapping[str, torch.Tensor]  # what it is made of, by name, each before it is weighted
 
 
 class Loss(Protocol):
     """A mean over the rows of a batch.
 
-    Args:
-        embedded: groups of embeddings by name, each (columns, rows, dimensions), of length 1, float32. Column by
-            column, row `i` belongs to row `i` of the batch. `tasks.train.inputs.Batch` lists the groups.
-        plan: what the groups show.
+    `embedded` has groups of embeddings by name (see `tasks.train.inputs.Batch`), each (columns, rows, dimensions), of
+    length 1, float32. Column by column, row `i` belongs to row `i` of the batch. `plan` says what they show.
     """
 
     def __call__(self, embedded: Mapping[str, torch.Tensor], plan: Plan) -> Losses: ...

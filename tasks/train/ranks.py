@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn, TypedDict
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.gpu import VISIBLE
@@ -35,11 +35,7 @@ STARTER = "REELTRACE_STARTER"  # the process id of the launcher that started the
 PR_SET_PDEATHSIG = 1
 
 
-class Plan(TypedDict):
-    """What rank 0 sends: the key of the adapter to train, and the checkpoint to resume from."""
-
-    key: str
-    checkpoint: str | None
+Plan = dict[str, str | None]  # what rank 0 sends: the `key` of the adapter to train, the `checkpoint` to resume from
 
 
 @dataclass
@@ -96,13 +92,11 @@ class Ranks:
         return plan
 
     def device(self, take: Callable[[int], list[str]]) -> str | None:
-        """This rank's device: its own GPU of those that the first rank of its machine takes for all, or the CPU.
+        """This rank's device: its own GPU of those that the first rank of its machine takes for all, or the CPU; None
+        where the rank is alone: the best that it sees.
 
-        None where the rank is alone: on the best device that it sees.
-
-        Args:
-            take: holds so many GPUs and makes them alone visible, as `StageRun.take_gpus` does. Called on the first
-                rank of a machine.
+        `take`, called on the first rank of a machine, holds so many GPUs and makes them alone visible, as
+        `StageRun.take_gpus` does.
         """
         place = f"gpus/{self.machine}"
         if self.local_rank == 0:

@@ -1,10 +1,14 @@
-"""Training rows: one for every judged pair, with the query's hard negatives."""
+"""Training rows, one for every judged pair with the query's hard negatives; their batches, and what was shown in them.
+
+In-batch negatives are every passage of the batch but the query's own positive. Two queries about one event would make
+each other's positives negatives, which the judgments contradict; such rows go to different batches.
+"""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,11 +33,9 @@ def training_rows(
 ) -> tuple[list[Row], int]:
     """A row for every query and positive, and how many negatives had to be drawn at random.
 
-    Args:
-        mined: training queries with positives and mined negatives, best first.
-        usable: ids of the training videos that can be read; others are left out.
-        negatives: how many a row has. Where mining found fewer, the rest is drawn from `usable`, positives apart,
-            seeded by the query so that other queries change nothing; fewer where there are no more videos.
+    `usable` are training videos that can be read; others are left out. Where mining found fewer negatives than a row
+    has, the rest is drawn from `usable`, positives apart, seeded by the query so that other queries change nothing;
+    fewer where there are no more videos.
     """
     known = set(usable)
     groups = []
@@ -59,14 +61,10 @@ def exposures_of(
     *,
     contrasted: bool,
 ) -> list[Exposure]:
-    """The exposures of a training: which videos were exposures_of for which query, in which role and steps.
+    """The exposures of a training: which videos were shown for which query, in which role and steps.
 
-    Args:
-        rows: of the training.
-        batches: numbers of the rows that are contrasted with each other, in order.
-        mined: distinguishes mined negatives from those drawn at random.
-        accumulation_steps: so many batches are one step of the optimiser.
-        contrasted: whether queries were exposures_of; otherwise there are no in-batch negatives.
+    `batches` are numbers of the rows that are contrasted with each other, so many of which are one step of the
+    optimiser; without `contrasted` queries were not shown, and there are no in-batch negatives.
     """
     hard = {one.query_id: {negative.video_id for negative in one.negatives} for one in mined}
     steps: dict[tuple[str, str, Role], list[int]] = defaultdict(list)
@@ -81,3 +79,54 @@ def exposures_of(
                 steps[video_id, row.query_id, role].append(step)
                 others[video_id, row.query_id, role] += len(queries - {row.query_id})
     return [Exposure(*key, steps[key], others[key]) for key in steps]
+
+
+def judged_batches(
+    rows: Sequence[Row], positives: Mapping[str, frozenset[str]], batch_size: int, epochs: int, seed: int
+) -> list[list[int]]:
+    """The batches of all epochs in one sequence, each of row numbers; reproducible from the seed.
+
+    `positives` are all judged positives of every query; the last batches of an epoch may have fewer rows.
+    """
+    from torch import Generator, randperm
+
+    batches: list[list[int]] = []
+    for epoch in range(epochs):
+        order = randperm(len(rows), generator=Generator().manual_seed(seed + epoch)).tolist()
+        batches += _packed(rows, positives, batch_size, order)
+    return batches
+
+
+@dataclass
+class _Batch:
+    numbers: list[int] = field(default_factory=list)
+    positives: set[str] = field(default_factory=set)  # judged positives of its queries
+    passages: set[str] = field(default_factory=set)
+
+
+def _packed(
+    rows: Sequence[Row], positives: Mapping[str, frozenset[str]], batch_size: int, order: Iterable[int]
+) -> list[list[int]]:
+    """One epoch: each row into the first batch that has room and no clash."""
+    batches: list[_Batch] = []
+    full = 0  # every batch before this one has no room
+    for number in order:
+        row = rows[number]
+        judged, shown = positives[row.query_id], {row.positive, *row.negatives}
+        batch = next(
+            (
+                one
+                for one in batches[full:]
+                if len(one.numbers) < batch_size and judged.isdisjoint(one.passages) and shown.isdisjoint(one.positives)
+            ),
+            None,
+        )
+        if batch is None:
+            batch = _Batch()
+            batches.append(batch)
+        batch.numbers.append(number)
+        batch.positives |= judged
+        batch.passages |= shown
+        while full < len(batches) and len(batches[full].numbers) == batch_size:
+            full += 1
+    return [batch.numbers for batch in batches]

@@ -1,17 +1,16 @@
 """The train stage: LoRA of the omni embedder on the training queries, their positives and hard negatives.
 
 Writes `results/train/adapter/` (a PEFT directory in safetensors), `loss.csv`, `exposures.parquet` (what was shown for
-which query, step by step) and `trained.json`. A corpus without training judgments trains nothing and says so; the
-later stages then go on with the base alone. A video that has none of `train.modalities` is neither shown nor a
-failure: it is counted, and so are the judged pairs that go with it.
+which query, step by step) and `trained.json`. A corpus without training judgments trains nothing and says so; the later
+stages then go on with the base alone. A video that has none of `train.modalities` is neither shown nor a failure: it is
+counted, and so are the judged pairs that go with it.
 
-A trained adapter is one item of the store, keyed by its training set: a change that reaches no query, document or
-negative of the training split costs nothing. Checkpoints lie in the store too, so a killed training goes on from its
-last one, and its bytes are those of an undisturbed run.
+A trained adapter is one item of the store, keyed by its training set. Checkpoints lie in the store too, so a killed
+training goes on from its last one, and its bytes are those of an undisturbed run.
 
-From the training set to the adapter: `training_set` (rows of queries and videos), `batches` (rows that are contrasted
-with each other), `inputs` (a rank's share of a batch as tensors), `losses` and `objectives` (what is learnt),
-`contrast` (its gradient, across mini-batches and ranks), `trainer` (the steps of the optimiser).
+From the training set to the adapter: `training_set` (rows of queries and videos), `rows` (and batches of rows that are
+contrasted), `inputs` (a rank's share of a batch as tensors), `losses` and `objectives` (what is learnt), `contrast`
+(its gradient, across mini-batches and ranks), `trainer` (the steps of the optimiser).
 """
 
 from __future__ import annotations
@@ -28,13 +27,13 @@ from tasks.shared.artifacts.losses import as_metrics, read_losses
 from tasks.shared.artifacts.models import ADAPTER, Training, write_training
 from tasks.shared.artifacts.negatives import FILE, MinedQuery, read_negatives
 from tasks.shared.artifacts.types import RESULTS
-from tasks.shared.execution.items import ENTRY, CacheHits, ItemStore
+from tasks.shared.execution.items import CacheHits, ItemStore, link_entry
 from tasks.shared.execution.params import Params, load_params
 from tasks.shared.execution.pipeline import read_stages
 from tasks.shared.execution.plan import Item, Plan
 from tasks.shared.execution.stage import StageRun, limit_threads
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import files_under, link_or_copy, write_text
+from tasks.shared.runtime.files import write_text
 from tasks.shared.runtime.gpu import gpus
 from tasks.shared.runtime.progress import PLACE
 from tasks.train.ranks import Ranks
@@ -74,7 +73,7 @@ def run(stage: StageRun) -> None:
 
 
 def _train(stage: StageRun, mined: list[MinedQuery], ranks: Ranks) -> None:
-    from tasks.train.batches import judged_batches  # imports torch, which `plan` does not need
+    from tasks.train.rows import judged_batches  # imports torch, which `plan` does not need
 
     settings, training_set = stage.params.train, read_training_set(stage.params, mined)
     rows, seed = training_set.rows, stage.params.run.seed
@@ -88,9 +87,7 @@ def _train(stage: StageRun, mined: list[MinedQuery], ranks: Ranks) -> None:
         finished = _learn(stage, training_set, store, key, ranks)
     else:
         print("train: an adapter of the same training set, params and code is in the store; it is used again")
-    for file in files_under(finished):
-        if file.name != ENTRY:
-            link_or_copy(file, stage.out / file.relative_to(finished))
+    link_entry(finished, stage.out)
     write_training(stage.out, Training(trained=True))
     history = read_losses(stage.out)
     if stage.reused.items:  # a new curve was logged while it was trained
@@ -118,10 +115,8 @@ def _learn(stage: StageRun, training_set: TrainingSet, store: ItemStore, key: st
     folder = checkpoints(key)
     checkpoint = last_checkpoint(folder)
     ranks.broadcast({"key": key, "checkpoint": checkpoint})
-    device = ranks.device(stage.take_gpus)
-    trained = learn(
-        training_set, stage.params, folder, checkpoint, ranks=ranks, device=device, tracker=stage.tracker
-    )  # fmt: skip
+    device, tracker = ranks.device(stage.take_gpus), stage.tracker
+    trained = learn(training_set, stage.params, folder, checkpoint, ranks=ranks, device=device, tracker=tracker)
     finished = store.put(key, partial(write_trained, trained, training_set, stage.params))
     shutil.rmtree(folder, ignore_errors=True)
     return finished
@@ -155,6 +150,5 @@ def _work(ranks: Ranks) -> None:
 
     with ExitStack() as until_end:
         device = ranks.device(lambda count: until_end.enter_context(gpus("train", count)))
-        learn(
-            training_set, params, checkpoints(key), plan["checkpoint"], ranks=ranks, device=device, tracker=None
-        )  # fmt: skip
+        folder, checkpoint = checkpoints(key), plan["checkpoint"]
+        learn(training_set, params, folder, checkpoint, ranks=ranks, device=device, tracker=None)

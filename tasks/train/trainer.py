@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from torch.utils.data import DataLoader
-from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import PrinterCallback, TrainerCallback, TrainerState, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from tasks.shared.artifacts.losses import COLUMNS, as_metrics
@@ -33,14 +33,7 @@ class LiveLoss(TrainerCallback):
     def __init__(self, tracker: Tracker) -> None:
         self.tracker = tracker
 
-    def on_log(
-        self,
-        args: TrainingArguments,  # noqa: ARG002 - the callback's signature is transformers'
-        state: TrainerState,
-        control: TrainerControl,  # noqa: ARG002
-        logs: dict[str, float] | None = None,
-        **_: Any,
-    ) -> None:
+    def on_log(self, args: Any, state: TrainerState, control: Any, logs: Any = None, **_: Any) -> None:  # noqa: ARG002
         self.tracker.metrics(as_metrics(logs or {}), step=state.global_step)
 
 
@@ -124,16 +117,11 @@ def fit(
 ) -> list[dict[str, float]]:
     """Train the model's adapter in place, together with the other ranks, if there are any.
 
-    Args:
-        model: with an adapter, on this rank's device.
-        shares: this rank's of every batch of all epochs.
-        inputs: makes tensors of them.
-        folder: where checkpoints are written.
-        checkpoint: the one to resume from.
-        tracker: logs every step; None on all ranks but the first.
+    `shares` are this rank's of every batch of all epochs; checkpoints are written into `folder`, and `checkpoint` is
+    the one to resume from; `tracker` logs every step, None on all ranks but the first.
 
-    Returns:
-        A row for every step of the optimiser: step, loss, its parts where there are several, learning_rate, grad_norm.
+    Returns a row for every step of the optimiser: step, loss, its parts where there are several, learning_rate,
+    grad_norm.
     """
     arguments = SentenceTransformerTrainingArguments(
         output_dir=str(folder),
@@ -158,20 +146,9 @@ def fit(
         dataloader_drop_last=True,  # DDP is warned of without; our loader has its batches as they are
     )
     arguments.mixed_precision = "no"  # autocast is the engine's, whatever the environment of `accelerate launch` says
-    trainer = AdapterTrainer(
-        model=model,
-        args=arguments,
-        shares=shares,
-        inputs=inputs,
-        loss=Contrast(
-            model,
-            Objectives(params),
-            params.mini_batch_size,
-            dtype=params.dtype,
-            rank=ranks.rank,
-            ranks=ranks.count,
-        ),
-    )
+    size, dtype = params.mini_batch_size, params.dtype
+    loss = Contrast(model, Objectives(params), size, dtype=dtype, rank=ranks.rank, ranks=ranks.count)
+    trainer = AdapterTrainer(model=model, args=arguments, shares=shares, inputs=inputs, loss=loss)
     trainer.remove_callback(PrinterCallback)  # the curve goes to MLflow and loss.csv
     torch.manual_seed(seed + ranks.rank)  # ranks must not drop out the same
     if tracker is None:

@@ -29,26 +29,16 @@ COMPONENTS = ("peft", "sentence-transformers", "torch", "transformers")
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Everything that a training reads.
+    """Everything that a training reads."""
 
-    Attributes:
-        mined: queries with their positives and mined negatives.
-        queries: text by query id.
-        documents: training videos that can be shown, by id.
-        rows: a query, a positive and negatives each.
-        drawn: how many negatives were drawn at random.
-        not_extracted, without_chosen_modalities: how many training videos have nothing to show.
-        pairs_left_out: judged pairs whose video is one of them.
-    """
-
-    mined: Sequence[MinedQuery]
-    queries: dict[str, str]
-    documents: dict[str, Document]
-    rows: list[Row]
-    drawn: int
-    not_extracted: int
-    without_chosen_modalities: int
-    pairs_left_out: int
+    mined: Sequence[MinedQuery]  # queries with their positives and mined negatives
+    queries: dict[str, str]  # text by query id
+    documents: dict[str, Document]  # training videos that can be shown, by id
+    rows: list[Row]  # a query, a positive and negatives each
+    drawn: int  # negatives drawn at random
+    not_extracted: int  # training videos that failed
+    without_chosen_modalities: int  # training videos that have nothing to show
+    pairs_left_out: int  # judged pairs whose video is one of them
 
     @property
     def positives(self) -> dict[str, frozenset[str]]:
@@ -100,10 +90,9 @@ def read_training_set(params: Params, mined: Sequence[MinedQuery], root: Path = 
 
 
 def training_store(params: Params, keys: Iterable[str], ranks: int, root: Path = RESULTS) -> ItemStore:
-    """The store of trained adapters, each keyed by its training set's digest.
-
-    The key also has what else decides an adapter: params at these keys, code, versions, the starting weights, the
-    device, and the number of ranks, which changes the last bits of sums.
+    """The store of trained adapters, each keyed by its training set's digest and what else decides it: params at these
+    keys, code, versions, the starting weights, the device, and the number of ranks, which changes the last bits of
+    sums.
     """
     base = base_system(root)
     own = root / "base" in Path(base.model).parents

@@ -26,35 +26,25 @@ Contents = Mapping[Modality, str]  # of a document: what it has, and the identit
 
 @dataclass(frozen=True)
 class Plan:
-    """What a batch shows of its rows' positive documents.
+    """What a batch shows of its rows' positive documents; None and empty where no objective needs it."""
 
-    Attributes:
-        pair: two modalities, each of which the documents are shown with alone; None where no objective needs them.
-        lacking: for each of the pair, the places in the batch of documents that do not have it.
-        swapped: the modality that the tuple negatives have from another row; None without them.
-        partners: for every place, the place that its document's tuple negative has this modality from; None where it
-            has no tuple negative.
-    """
-
-    pair: tuple[Modality, Modality] | None = None
-    lacking: Mapping[Modality, tuple[int, ...]] = field(default_factory=dict)
-    swapped: Modality | None = None
-    partners: tuple[int | None, ...] = ()
+    pair: tuple[Modality, Modality] | None = (
+        None  # modalities with each of which the documents are shown alone; None where no objective needs them  # the documents are shown with each alone
+    )
+    lacking: Mapping[Modality, tuple[int, ...]] = field(
+        default_factory=dict
+    )  # of the pair: places of documents without it
+    swapped: Modality | None = None  # that tuple negatives have from another row
+    partners: tuple[int | None, ...] = ()  # the place that each document's tuple negative has it from
 
 
 @dataclass(frozen=True)
 class Views:
-    """Plans batches.
-
-    Attributes:
-        settings: of the training.
-        seed: of the run.
-        contents: of the documents, by video id.
-    """
+    """Plans batches."""
 
     settings: Train
     seed: int
-    contents: Mapping[str, Contents]
+    contents: Mapping[str, Contents]  # of the documents, by video id
 
     def plan(self, number: int, rows: Sequence[Row]) -> Plan:
         """The plan of batch `number`; pairs and swapped modalities take turns, batch by batch."""
@@ -77,11 +67,7 @@ class Views:
     def shown_modalities(self, number: int, place: int, column: int, video_id: str) -> list[Modality]:
         """The modalities that a passage is shown with: each is dropped at its rate, but never all of them.
 
-        Args:
-            number: of the batch.
-            place: of the row in the batch.
-            column: 0 for the row's positive, from 1 its negatives.
-            video_id: of the document.
+        `number` is of the batch, `place` of the row in it; `column` is 0 for the row's positive, from 1 its negatives.
         """
         has = [one for one in MODALITIES if one in self.contents[video_id]]
         rates = self.settings.modality_dropout.model_dump()
@@ -119,11 +105,6 @@ def count_views(views: Views, rows: Sequence[Row], batches: Sequence[Sequence[in
     """Counts of what the objectives besides `query` can learn from; empty where they are off.
 
     Batches of one row are reported on standard output. Raises UserError where all batches have one row.
-
-    Args:
-        views: of the training.
-        rows: of the training set.
-        batches: numbers of rows, in order.
     """
     objectives = views.settings.objectives
     others = [name for name, weight in objectives if weight and name != "query"]
@@ -152,9 +133,8 @@ def count_views(views: Views, rows: Sequence[Row], batches: Sequence[Sequence[in
 def altered(
     views: Views, rows: Sequence[Row], batches: Sequence[Sequence[int]], accumulation_steps: int
 ) -> list[Altered]:
-    """Tuple negatives, and passages that were shown without a modality; arguments as in `count_views`.
-
-    `accumulation_steps` batches are one step of the optimiser.
+    """Tuple negatives, and passages that were shown without a modality; so many batches are one step of the
+    optimiser.
     """
     steps: dict[tuple[str, str, Alteration, Modality, str | None], list[int]] = defaultdict(list)
     for number, batch in enumerate(batches):

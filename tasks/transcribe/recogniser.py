@@ -66,14 +66,9 @@ class Recogniser:
         write_json(folder / ITEM, item)
 
     def listen(self, samples: np.ndarray) -> tuple[list[Segment], str | None, float]:
-        """What is said in a track.
-
-        Args:
-            samples: float32 (samples,), 16 kHz, in [-1, 1].
-
-        Returns:
-            Segments of speech in order, their language, and how probable that one is (1 where it was given or the
-            model knows one only). No segments, None and 0 where nothing is said.
+        """Segments of speech in order in a track, float32 (samples,) at 16 kHz in [-1, 1]; their language, and how
+        probable that is (1 where it was given or the model knows one only). No segments, None and 0 where nothing is
+        said.
         """
         from faster_whisper.vad import get_speech_timestamps
 

@@ -18,7 +18,7 @@ from tasks.shared.execution.params import Params
 from tasks.shared.execution.plan import Plan
 from tasks.shared.execution.stage import StageRun
 from tasks.transcribe import reader, screen, speech
-from tasks.transcribe.result import StepResult
+from tasks.transcribe.speech import StepResult
 
 
 def plan(params: Params, root: Path = RESULTS) -> list[Plan[Any]]:

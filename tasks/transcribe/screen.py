@@ -21,7 +21,7 @@ from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_json
 from tasks.shared.runtime.progress import progress
 from tasks.transcribe import reader
-from tasks.transcribe.result import StepResult
+from tasks.transcribe.speech import StepResult
 
 SHORTEST = 3  # letters of a line that another one may continue
 
@@ -49,13 +49,10 @@ def read_screens(stage: StageRun, media: Mapping[str, Media]) -> StepResult:
     stage.components += reader.PACKAGES
     outcome = process("ocr", planned, reader.read_video, workers=stage.params.run.workers, prepare=reader.load)
     refuse_too_many(outcome.failures, planned.size, stage.params.run.max_failed_fraction, "ocr")
-    entries = progress(outcome.done.items(), "collect")
-    found = {
-        video_id: _transcript(
-            video_id, read_json(entry / reader.ITEM)["frames"], video_sha256=media[video_id].video_sha256
-        )
-        for video_id, entry in entries
-    }
+    found = {}
+    for video_id, entry in progress(outcome.done.items(), "collect"):
+        frames, sha256 = read_json(entry / reader.ITEM)["frames"], media[video_id].video_sha256
+        found[video_id] = _transcript(video_id, frames, video_sha256=sha256)
     stage.counts |= {**_counts(found), "not_read": len(outcome.failures)}
     stage.metrics |= {"items/read": len(found) - outcome.reused}
     return StepResult(found, outcome.failures, outcome.reused, planned.size)

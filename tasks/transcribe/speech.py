@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from tasks.shared.artifacts.media import Media
 from tasks.shared.artifacts.shipped import read_shipped
 from tasks.shared.artifacts.transcripts import Transcript
 from tasks.shared.execution.engine import process
-from tasks.shared.execution.failures import refuse_too_many
+from tasks.shared.execution.failures import Failure, refuse_too_many
 from tasks.shared.execution.items import ItemStore
 from tasks.shared.execution.params import Params
 from tasks.shared.execution.plan import Item, Plan
@@ -21,9 +23,18 @@ from tasks.shared.runtime.gpu import visible_gpus
 from tasks.shared.runtime.models import resolve_model
 from tasks.shared.runtime.progress import Bar, progress
 from tasks.transcribe.recogniser import Recogniser, read_transcript
-from tasks.transcribe.result import StepResult
 
 MODEL = "model.json"
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What one source of text gives: speech, or on-screen text."""
+
+    found: dict[str, Transcript] = field(default_factory=dict)  # by video id
+    failures: list[Failure] = field(default_factory=list)
+    reused: int = 0  # of the items, out of the store
+    items: int = 0
 
 
 def plan(params: Params, media: Mapping[str, Media]) -> Plan[Media]:
@@ -49,20 +60,19 @@ def transcribe_tracks(stage: StageRun, media: Mapping[str, Media]) -> StepResult
     params, threads = stage.params.transcribe, stage.params.run.threads
     model = resolve_model(params.model, params.revision, "transcribe")
     planned = plan(stage.params, media)
-    whisper: Recogniser | None = None
 
-    def load() -> None:
-        nonlocal whisper
+    @cache
+    def whisper() -> Recogniser:
         stage.take_gpus()
         with Bar(f"load {model.name}", 1, "model") as bar:
-            whisper = Recogniser(model, params, threads)
+            loaded = Recogniser(model, params, threads)
             bar.to(1)
+        return loaded
 
     def transcribe(one: Media, folder: Path) -> None:
-        assert whisper is not None
-        whisper.transcribe(one, folder)
+        whisper().transcribe(one, folder)
 
-    outcome = process("transcribe", planned, transcribe, workers=1, prepare=load)
+    outcome = process("transcribe", planned, transcribe, workers=1, prepare=whisper)
     refuse_too_many(outcome.failures, planned.size, stage.params.run.max_failed_fraction, "transcribe")
     entries = progress(outcome.done.items(), "collect", unit="track")
     found = {video_id: read_transcript(media[video_id], entry) for video_id, entry in entries}

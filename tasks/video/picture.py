@@ -33,19 +33,12 @@ STILL = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbna
 
 @dataclass(frozen=True)
 class Picture:
-    """Frames of one video.
+    """Frames of one video."""
 
-    Attributes:
-        frames: each uint8 (height, width, 3) RGB, as resized.
-        times: seconds of each from the video's first frame, by its time stamps.
-        source_frames: how many frames the video has.
-        width, height: of the video in pixels, rotation applied.
-    """
-
-    frames: list[np.ndarray]
-    times: list[float]
-    source_frames: int
-    width: int
+    frames: list[np.ndarray]  # each uint8 (height, width, 3) RGB, as resized
+    times: list[float]  # seconds of each from the video's first frame, by its time stamps
+    source_frames: int  # of the video
+    width: int  # of the video in pixels, rotation applied
     height: int
 
 

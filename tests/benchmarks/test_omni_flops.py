@@ -12,8 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.omni_flops import encoding, training
 from benchmarks.omni_gpu import contrast, prepare_training
 from benchmarks.omni_shapes import TINY, build, sizes
+from tasks.omni.encode_item import embed
 from tasks.omni.inputs import Item
-from tasks.omni.work import embed
 from tasks.shared.artifacts.types import SAMPLE_RATE
 
 

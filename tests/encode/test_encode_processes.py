@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tasks.encode.run import run
-from tasks.omni.work import Encode
+from tasks.omni.encode_item import ItemEncoder
 from tasks.shared.artifacts.corpus import write_videos
 from tasks.shared.artifacts.index import Encoding
 from tasks.shared.artifacts.media import read_media, write_media
@@ -123,7 +123,7 @@ def test_each_process_has_a_gpu_of_its_own(workspace: Workspace, monkeypatch: py
     monkeypatch.setenv(VISIBLE, f"{FIRST},{SECOND}")
     system = systems()[0]
     encoding = Encoding("base", system.digest(), "float32", 512, 512, "end")
-    work = Encode(system, encoding, threads=1, gpus=[FIRST, SECOND])
+    work = ItemEncoder(system, encoding, threads=1, gpus=[FIRST, SECOND])
     work.start(1)
     assert os.environ[VISIBLE] == SECOND
 

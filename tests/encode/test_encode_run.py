@@ -17,10 +17,10 @@ import pytest
 from tasks.encode.run import plan, run
 from tasks.extract.sound import write_flac
 from tasks.omni import work
+from tasks.omni.encode_item import embed
 from tasks.omni.inputs import SHORTEST_AUDIO, Item
 from tasks.omni.loading import load_embedder
 from tasks.omni.lora import load_adapter
-from tasks.omni.work import embed
 from tasks.shared.artifacts.document import document_text
 from tasks.shared.artifacts.index import read_index_manifest
 from tasks.shared.artifacts.indexed import read_indexed

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from sentence_transformers import SentenceTransformer
 
+from tasks.omni.encode_item import embed
 from tasks.omni.inputs import Item
-from tasks.omni.work import embed
 
 
 def encode_items(

@@ -2,8 +2,7 @@
 
 import random
 
-from tasks.train.batches import judged_batches
-from tasks.train.rows import Row
+from tasks.train.rows import Row, judged_batches
 
 
 def corpus(events: int, seed: int) -> tuple[list[Row], dict[str, frozenset[str]]]:

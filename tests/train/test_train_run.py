@@ -310,8 +310,7 @@ def test_the_first_loss_is_infonce_over_every_passage_of_the_batch(small: Worksp
     from tasks.shared.artifacts.corpus import read_queries, read_videos
     from tasks.shared.artifacts.negatives import read_negatives
     from tasks.shared.execution.params import load_params
-    from tasks.train.batches import judged_batches
-    from tasks.train.rows import training_rows
+    from tasks.train.rows import judged_batches, training_rows
     from tests.omni.encoding import encode_items
 
     small.set_params({"train.batch_size": 4, "train.mini_batch_size": 3, "train.lora_dropout": 0.0})

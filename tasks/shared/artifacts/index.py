@@ -47,6 +47,11 @@ class Encoding:
     max_query_tokens: int
     text_cut: Literal["end", "fields"]
 
+    @property
+    def limits(self) -> dict[str, Any]:
+        """How much text is read."""
+        return {name: getattr(self, name) for name in ("max_text_tokens", "max_query_tokens", "text_cut")}
+
 
 @dataclass(frozen=True)
 class IndexManifest:

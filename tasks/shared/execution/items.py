@@ -18,7 +18,7 @@ from typing import Any
 
 from tasks.shared.execution.code import code_of
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import files_under, read_json, sha256_file, sha256_json, write_json
+from tasks.shared.runtime.files import files_under, link_or_copy, read_json, sha256_file, sha256_json, write_json
 
 ENTRY = "entry.json"
 HITS = re.compile(r"(?P<stage>\w+): (?P<items>\d+) of (?P<of>\d+) (?P<unit>\w+)s reused from the store")
@@ -89,6 +89,13 @@ class ItemStore:
 
     def _entry(self, key: str) -> Path:
         return self.folder / key[:2] / key
+
+
+def link_entry(entry: Path, out: Path) -> None:
+    """Put the files of a finished item into a folder."""
+    for file in files_under(entry):
+        if file.name != ENTRY:
+            link_or_copy(file, out / file.relative_to(entry))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
@@ -19,7 +20,6 @@ from tasks.shared.execution.tracking import (
     EXPERIMENT,
     REGISTERED_MODEL,
     TAG_LIMIT,
-    Run,
     Tracker,
     flat,
     git_tags,
@@ -89,7 +89,7 @@ def test_latest_moves_to_the_newest_version(client: MlflowClient, tmp_path: Path
     assert len(client.search_model_versions(f"name = '{REGISTERED_MODEL}'")) == 2
 
 
-def tell(run: Run, folder: Path) -> None:
+def tell(run: Any, folder: Path) -> None:
     run.log("params", [("a.b", "1"), ("long", "y" * 7000)])
     run.log("tags", [("git.commit", "abc"), ("é", "漢\n'")])
     run.log("tags", [("git.commit", "def")])

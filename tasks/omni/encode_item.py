@@ -1,9 +1,8 @@
-"""Encoding with one system, as each process does it: the weights once, then items one at a time.
+"""Items to vectors with one system, as each process does it: the weights once, then items one at a time.
 
-Items are encoded one at a time. Then an item's bytes depend on nothing but itself, so that a run that was killed,
-found half its items in the store, or shared them out over several processes gives the bytes of a clean one. It costs
-nothing for documents, whose sound differs so much in length that a batch is mostly padding (16 at a time took 1.4
-times as long on a CPU), and a few milliseconds a query.
+One at a time, an item's bytes depend on nothing but itself: a run that was killed, found half its items in the store,
+or shared them out over processes gives the bytes of a clean one. It costs nothing for documents, whose sound differs so
+much in length that a batch is mostly padding (16 at a time took 1.4 times as long on a CPU), and little for queries.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -26,7 +25,6 @@ from tasks.shared.runtime.files import read_json, write_json
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-    from tasks.omni.embedder import OmniEmbedder
     from tasks.shared.artifacts.index import Encoding
     from tasks.shared.artifacts.models import System
 
@@ -41,30 +39,18 @@ class TextRead:
     tokens: int
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """An item as the model takes it: its tensors, on the CPU, and its text as they have it."""
-
-    features: dict[str, torch.Tensor]
-    read: TextRead
+Prepared = tuple[dict[str, torch.Tensor], TextRead]  # an item's tensors, on the CPU, and its text as they have it
 
 
 @dataclass
-class Encode:
-    """The work: `start` in each process, then for every item `load` and `encode`. It can be sent until it is started.
-
-    Attributes:
-        system: whose weights.
-        encoding: type of numbers and limits of text.
-        threads: of torch on the CPU, in each process.
-        gpus: that the stage holds, one for each process; none on a CPU.
-    """
+class ItemEncoder:
+    """`start` in each process, then for every item `load` and `encode`. It can be sent until it is started."""
 
     system: System
-    encoding: Encoding
-    threads: int
-    gpus: Sequence[str] = ()
-    _model: SentenceTransformer | None = field(default=None, repr=False)
+    encoding: Encoding  # type of numbers and limits of text
+    threads: int  # of torch on the CPU, in each process
+    gpus: Sequence[str] = ()  # that the stage holds, one for each process; none on a CPU
+    _model: Any = field(default=None, repr=False)  # a SentenceTransformer
 
     def start(self, number: int) -> None:
         """Load the weights, onto this process's own GPU. Raises UserError where they cannot be had."""
@@ -73,32 +59,27 @@ class Encode:
         torch.set_num_threads(self.threads)
         self._model = load_system(self.system, self.encoding)
         # a tokenizer changes itself when it is first asked for plain text; then threads share it
-        self._embedder.prompt.read("", self._embedder.limit(None))
-
-    @property
-    def _embedder(self) -> OmniEmbedder:
-        return cast("OmniEmbedder", self._model[0])  # type: ignore[index]
+        self._model[0].prompt.read("", self._model[0].limit(None))
 
     def load(self, one: Document | str) -> Prepared:
         """A document, or a query's text: read, proved and made into tensors.
 
         Raises UserError where a file is missing or is not the one that was extracted.
         """
-        assert self._model is not None
         item, prompt = (one.load(), None) if isinstance(one, Document) else (Item(text=one), QUERY_PREFIX)
         features = self._model.preprocess([item], prompt=prompt)
-        limit = self._embedder.limit(prompt)
-        read = self._embedder.prompt.read(item.text, limit) if item.text else (None, 0)
-        return Prepared(features, TextRead(*read))
+        embedder = self._model[0]
+        read = embedder.prompt.read(item.text, embedder.limit(prompt)) if item.text else (None, 0)
+        return features, TextRead(*read)
 
     def encode(self, item: Prepared, folder: Path) -> None:
         """Write an item's vector and text. Raises ValueError where the vector is not finite."""
-        assert self._model is not None
-        vector = embed(self._model, item.features)[0]
+        features, read = item
+        vector = embed(self._model, features)[0]
         if not np.isfinite(vector).all():
             raise ValueError("its vector is not finite")
         np.save(folder / VECTOR, vector, allow_pickle=False)
-        write_json(folder / TEXT, asdict(item.read))
+        write_json(folder / TEXT, asdict(read))
 
 
 def embed(model: SentenceTransformer, features: dict[str, torch.Tensor]) -> np.ndarray:
