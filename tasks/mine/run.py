@@ -81,12 +81,10 @@ def run(stage: StageRun) -> None:
     write_json(stage.out / "retriever.json", candidates.retriever)
     write_failures(stage.out, candidates.failures)
     stage.reused = candidates.reused
+    unscored = sum(not candidates.positives.get(one) for one in judged)  # nothing is dropped by the margin there
     stage.counts = _counts(found, wanted, videos, params.keep) | {
         "without_positives": unjudged,
-        # of no positive there is a score: nothing is dropped by the margin
-        "without_threshold": sum(
-            not candidates.positives.get(one) for one in judged if params.relative_margin is not None
-        ),
+        "without_threshold": unscored if params.relative_margin is not None else 0,
         **candidates.counts,
     }
 

@@ -28,12 +28,8 @@ Contents = Mapping[Modality, str]  # of a document: what it has, and the identit
 class Plan:
     """What a batch shows of its rows' positive documents; None and empty where no objective needs it."""
 
-    pair: tuple[Modality, Modality] | None = (
-        None  # modalities with each of which the documents are shown alone; None where no objective needs them  # the documents are shown with each alone
-    )
-    lacking: Mapping[Modality, tuple[int, ...]] = field(
-        default_factory=dict
-    )  # of the pair: places of documents without it
+    pair: tuple[Modality, Modality] | None = None  # the documents are shown with each alone
+    lacking: Mapping[Modality, tuple[int, ...]] = field(default_factory=dict)  # of the pair: places without it
     swapped: Modality | None = None  # that tuple negatives have from another row
     partners: tuple[int | None, ...] = ()  # the place that each document's tuple negative has it from
 
