@@ -17,13 +17,9 @@ from tasks.mine import sources
 from tasks.mine.filtering import mined, threshold
 from tasks.mine.sources import Candidates
 from tasks.shared.artifacts.corpus import Query, Video, positives_of, read_qrels, read_queries, read_videos
-from tasks.shared.artifacts.media import mismatched as media_mismatched
-from tasks.shared.artifacts.media import read_media
 from tasks.shared.artifacts.models import base_system
 from tasks.shared.artifacts.negatives import FILE, MinedQuery, write_negatives
-from tasks.shared.artifacts.rows import refuse
-from tasks.shared.artifacts.transcripts import mismatched as transcripts_mismatched
-from tasks.shared.artifacts.transcripts import read_transcripts
+from tasks.shared.artifacts.transcripts import read_proved
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.failures import refuse_too_many, write_failures
 from tasks.shared.execution.params import Params
@@ -108,9 +104,7 @@ def _candidates(
 
 def _spoken(videos: Sequence[Video], root: Path) -> dict[str, str]:
     """What is said in each video in which anything is. Raises UserError for a row of another video's."""
-    transcripts, media = read_transcripts(root / "transcribe"), read_media(root / "extract")
-    refuse(media_mismatched(media, videos))
-    refuse(transcripts_mismatched(transcripts, media))
+    _, transcripts = read_proved(videos, root)
     return {
         video.video_id: text
         for video in videos

@@ -9,11 +9,7 @@ from pathlib import Path
 from tasks.omni.document import Document, document_of
 from tasks.shared.artifacts.corpus import Video
 from tasks.shared.artifacts.document import document_text
-from tasks.shared.artifacts.media import mismatched as media_mismatched
-from tasks.shared.artifacts.media import read_media
-from tasks.shared.artifacts.rows import refuse
-from tasks.shared.artifacts.transcripts import mismatched as transcripts_mismatched
-from tasks.shared.artifacts.transcripts import read_transcripts
+from tasks.shared.artifacts.transcripts import read_proved
 from tasks.shared.artifacts.types import RESULTS
 
 
@@ -35,9 +31,7 @@ def read_documents(
     Raises UserError for a row that was made from something else than its video has.
     """
     videos = list(videos)
-    media, transcripts = read_media(root / "extract"), read_transcripts(root / "transcribe")
-    refuse(media_mismatched(media, videos))
-    refuse(transcripts_mismatched(transcripts, media))
+    media, transcripts = read_proved(videos, root)
     read = Documents({}, [], [])
     for video in videos:
         video_id = video.video_id

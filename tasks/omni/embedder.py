@@ -15,10 +15,9 @@ import torch
 from sentence_transformers.base.modules import InputModule
 
 from tasks.omni import prompt as prompts
-from tasks.omni.adapters import CONFIG
 from tasks.omni.batches import Layout, batch_of_items, batch_of_outputs
 from tasks.omni.inputs import Item, TowerOutput
-from tasks.omni.lora import has_adapter, load_adapter, save_adapter
+from tasks.omni.lora import CONFIG, has_adapter, load_adapter, save_adapter
 from tasks.omni.pretrained import TOKENIZER, open_thinker, silence_transformers
 from tasks.omni.towers import attend_in_segments, embed_clips, embed_sound
 from tasks.shared.runtime.errors import UserError

@@ -87,7 +87,7 @@ def check_base(base: BaseModel) -> None:
     import torch
     from transformers import AutoConfig, AutoModel
 
-    from tasks.omni.adapters import read_adapter
+    from tasks.omni.lora import read_adapter
 
     with torch.device("meta"):
         thinker = AutoModel.from_config(AutoConfig.for_model(**config))

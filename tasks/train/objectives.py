@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -24,14 +24,9 @@ class Losses:
     parts: Mapping[str, torch.Tensor]  # what it is made of, by name, each before it is weighted
 
 
-class Loss(Protocol):
-    """A mean over the rows of a batch.
-
-    `embedded` has groups of embeddings by name (see `tasks.train.inputs.Batch`), each (columns, rows, dimensions), of
-    length 1, float32. Column by column, row `i` belongs to row `i` of the batch. `plan` says what they show.
-    """
-
-    def __call__(self, embedded: Mapping[str, torch.Tensor], plan: Plan) -> Losses: ...
+# The mean over a batch's rows, of groups of embeddings by name (see `tasks.train.inputs.Batch`), each (columns, rows,
+# dimensions), of length 1, float32: column by column, row `i` belongs to row `i`. The plan says what they show.
+Loss = Callable[[Mapping[str, torch.Tensor], Plan], Losses]
 
 
 @dataclass(frozen=True)

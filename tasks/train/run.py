@@ -129,26 +129,23 @@ def run_worker(ranks: Ranks) -> None:
     """
     os.environ.pop(PLACE, None)
     try:
-        _work(ranks)
+        params = load_params()
+        limit_threads(params.run.threads)
+        if (plan := ranks.receive()) is None:
+            return
+        training_set = read_training_set(params, read_negatives())
+        keys = read_stages(params)["train"].params
+        if training_store(params, keys, ranks.count).key(training_set.digest()) != (key := str(plan["key"])):
+            what = "reads other params, data or code than rank 0"
+            raise UserError(f"{what}; let every machine see the same project folder")
+        from tasks.train.learn import learn
+
+        with ExitStack() as until_end:
+            device = ranks.device(lambda count: until_end.enter_context(gpus("train", count)))
+            folder, checkpoint = checkpoints(key), plan["checkpoint"]
+            learn(training_set, params, folder, checkpoint, ranks=ranks, device=device, tracker=None)
     except UserError as error:
         print(f"train: rank {ranks.rank}: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
-
-
-def _work(ranks: Ranks) -> None:
-    params = load_params()
-    limit_threads(params.run.threads)
-    if (plan := ranks.receive()) is None:
-        return
-    training_set = read_training_set(params, read_negatives())
-    key = training_store(params, read_stages(params)["train"].params, ranks.count).key(training_set.digest())
-    if key != plan["key"]:
-        raise UserError("reads other params, data or code than rank 0; let every machine see the same project folder")
-    from tasks.train.learn import learn
-
-    with ExitStack() as until_end:
-        device = ranks.device(lambda count: until_end.enter_context(gpus("train", count)))
-        folder, checkpoint = checkpoints(key), plan["checkpoint"]
-        learn(training_set, params, folder, checkpoint, ranks=ranks, device=device, tracker=None)

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from torch.utils.data import DataLoader
-from transformers import PrinterCallback, TrainerCallback, TrainerState, TrainingArguments
+from transformers import PrinterCallback, TrainerCallback, TrainerState
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from tasks.shared.artifacts.losses import COLUMNS, as_metrics
@@ -28,23 +28,16 @@ WHOLE = "whole"  # the empty file that a checkpoint gets last, when every rank h
 
 
 class LiveLoss(TrainerCallback):
-    """Sends the loss, the gradient's norm and the learning rate of every step to MLflow while it trains."""
+    """Shows how many steps are done, and sends what was measured in each to MLflow while it trains."""
 
-    def __init__(self, tracker: Tracker) -> None:
-        self.tracker = tracker
+    def __init__(self, tracker: Tracker, bar: Bar) -> None:
+        self.tracker, self.bar = tracker, bar
 
     def on_log(self, args: Any, state: TrainerState, control: Any, logs: Any = None, **_: Any) -> None:  # noqa: ARG002
         self.tracker.metrics(as_metrics(logs or {}), step=state.global_step)
 
-
-class Steps(TrainerCallback):
-    """Shows how many steps are done, including those before the checkpoint that training resumed from."""
-
-    def __init__(self, bar: Bar) -> None:
-        self.bar = bar
-
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, *_: Any, **__: Any) -> None:  # noqa: ARG002
-        self.bar.to(state.global_step)
+    def on_train_begin(self, args: Any, state: TrainerState, *_: Any, **__: Any) -> None:  # noqa: ARG002
+        self.bar.to(state.global_step)  # of a training that resumes from a checkpoint
 
     on_step_end = on_train_begin
 
@@ -154,9 +147,8 @@ def fit(
     if tracker is None:
         trainer.train(resume_from_checkpoint=checkpoint)
     else:
-        trainer.add_callback(LiveLoss(tracker))
         with Bar("train", -(-len(shares) // params.accumulation_steps), "step") as bar:
-            trainer.add_callback(Steps(bar))
+            trainer.add_callback(LiveLoss(tracker, bar))
             trainer.train(resume_from_checkpoint=checkpoint)
     return [
         {key: float(entry[key]) for key in COLUMNS if key in entry}

@@ -12,9 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tasks.omni.adapters import CONFIG, WEIGHTS
 from tasks.omni.loading import load_embedder
-from tasks.omni.lora import attach_lora, has_adapter, load_adapter, save_adapter
+from tasks.omni.lora import CONFIG, WEIGHTS, attach_lora, has_adapter, load_adapter, save_adapter
 from tasks.shared.runtime.errors import UserError
 from tests.omni.conftest import small
 from tests.omni.encoding import encode_items

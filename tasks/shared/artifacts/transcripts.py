@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.shared.artifacts.rows import Mismatch
+from tasks.shared.artifacts import media
+from tasks.shared.artifacts.rows import Mismatch, refuse
 from tasks.shared.artifacts.tables import Table
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.files import sha256_json
 
 if TYPE_CHECKING:
+    from tasks.shared.artifacts.corpus import Video
     from tasks.shared.artifacts.media import Media
     from tasks.shared.artifacts.shipped import Shipped
 
@@ -61,7 +63,7 @@ def read_transcripts(folder: Path = FOLDER, video_ids: Collection[str] | None = 
 
 
 def mismatched(
-    transcripts: Mapping[str, Transcript], media: Mapping[str, Media], shipped: Iterable[Shipped] = ()
+    transcripts: Mapping[str, Transcript], extracted: Mapping[str, Media], shipped: Iterable[Shipped] = ()
 ) -> Iterator[Mismatch]:
     """Transcripts by video id that were made from another sound, picture or shipped text than their id has; transcripts
     of videos without media or shipped features are compared with none."""
@@ -71,9 +73,18 @@ def mismatched(
             yield Mismatch(str(FOLDER / TABLE), video_id, what, recorded, found, "transcribe")
 
     for video_id, one in transcripts.items():
-        if (of_video := media.get(video_id)) is not None:
+        if (of_video := extracted.get(video_id)) is not None:
             yield from compared(video_id, "audio", one.audio_sha256, of_video.audio_sha256)
             yield from compared(video_id, "video", one.video_sha256, of_video.video_sha256)
     for features in shipped:
         if (row := transcripts.get(features.video_id)) is not None:
             yield from compared(features.video_id, "shipped text", row.shipped_sha256, features.digest())
+
+
+def read_proved(videos: Iterable[Video], root: Path = RESULTS) -> tuple[dict[str, Media], dict[str, Transcript]]:
+    """Media and transcripts of a results folder. Raises UserError for a row of one of the videos that was made from
+    something else than its video has."""
+    found, transcripts = media.read_media(root / "extract"), read_transcripts(root / "transcribe")
+    refuse(media.mismatched(found, videos))
+    refuse(mismatched(transcripts, found))
+    return found, transcripts

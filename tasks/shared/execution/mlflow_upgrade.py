@@ -11,6 +11,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from tasks.shared.execution.mlflow_database import database_of
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.locks import waiting_for
 
@@ -21,7 +22,7 @@ def upgrade_database(uri: str) -> str | None:
     What was done, as one line; None where `uri` names no SQLite file or nothing was to be done. Raises UserError where
     a newer MLflow wrote the database, or MLflow cannot upgrade it.
     """
-    path = _file(uri)
+    path = database_of(uri)
     if path is None or _is_current(path):
         return None
     from mlflow.db import upgrade as command  # what `mlflow db upgrade` runs
@@ -37,16 +38,6 @@ def upgrade_database(uri: str) -> str | None:
         except Exception as error:  # whatever a migration raises
             raise UserError(f"MLflow {installed} cannot upgrade {path} (as it was: {copy}): {error}") from error
     return f"{path} was upgraded to the schema of MLflow {installed}; as it was: {copy}"
-
-
-def _file(uri: str) -> Path | None:
-    """The SQLite file that a store's address names; None where it names anything else."""
-    from sqlalchemy.engine import make_url
-
-    if not uri.startswith("sqlite:"):
-        return None
-    name = make_url(uri).database
-    return Path(name) if name and Path(name).is_file() else None
 
 
 def _is_current(path: Path) -> bool:

@@ -97,15 +97,14 @@ def parents_of(stages: Mapping[str, StageSpec]) -> dict[str, list[str]]:
         name: [
             maker
             for maker, other in stages.items()
-            if maker != name and any(_overlap(dep, out) for dep in stage.deps for out in other.outs)
+            if maker != name and any(_within(dep, out) or _within(out, dep) for dep in stage.deps for out in other.outs)
         ]
         for name, stage in stages.items()
     }
 
 
-def _overlap(one: Path, other: Path) -> bool:
-    shorter = min(len(one.parts), len(other.parts))
-    return one.parts[:shorter] == other.parts[:shorter]
+def _within(path: Path, folder: Path) -> bool:
+    return path == folder or folder in path.parents
 
 
 def order_of(stages: Mapping[str, StageSpec]) -> list[str]:

@@ -9,7 +9,6 @@ import os
 import platform
 import re
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tasks.shared.execution.mlflow_database import DatabaseRun, database_of, now
+from tasks.shared.runtime import git
+from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import canonical_json, sha256_json
 
 if TYPE_CHECKING:
@@ -148,8 +149,7 @@ def environment_tags() -> dict[str, str]:
 def git_tags() -> dict[str, str]:
     """The commit the workspace is at, and whether tracked files differ from it; empty outside git."""
     try:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
-        dirty = subprocess.run(["git", "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
+        commit = git.head()
+    except UserError:
         return {}
-    return {"git.commit": commit.stdout.strip(), "git.dirty": str(bool(dirty.stdout.strip())).lower()}
+    return {"git.commit": commit, "git.dirty": str(bool(git.changed_files())).lower()} if commit else {}

@@ -8,7 +8,7 @@ it nor against it. Then
 - `weights`, `entropy`, `routed`: the weighted sum of the standardised scores. The weights are those of the params;
   or for every query 1/H of each modality, H being the entropy of the softmax of its standardised scores over its
   videos, divided by the logarithm of their number (inverse entropy: Q2E, Roy Dipta and Ferraro, arXiv 2506.10202, there
-  over normalised similarities); or predicted from the query's vector (`routing.py`). They sum to 1.
+  over normalised similarities); or predicted from the query's vector (`methods.py`). They sum to 1.
 - `rrf`: the sum of 1 / (60 + rank) over the modalities that the video has (Cormack, Clarke and Büttcher, SIGIR 2009).
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from tasks.shared.runtime.errors import UserError
@@ -75,8 +75,10 @@ def _how_to_pin(model: Model) -> str:
 def _named(model: Model) -> Iterator[tuple[str, str]]:
     """Files of the model that name code, and the code each names: `modeling.Class` or `owner/name--modeling.Class`."""
     folders = [""]
-    if (file := fetch(model.location, model.revision, MODULES)) is not None:
-        for one in _rows(file):
+    modules = fetch(model.location, model.revision, MODULES)
+    found = read_json(modules) if modules else []
+    for one in found if isinstance(found, list) else []:
+        if isinstance(one, dict):
             folders.append(str(one.get("path", "")))
             if not str(one.get("type", "")).startswith("sentence_transformers."):
                 yield MODULES, str(one.get("type"))
@@ -85,11 +87,6 @@ def _named(model: Model) -> Iterator[tuple[str, str]]:
             name = str(PurePosixPath(folder) / config)
             if (file := fetch(model.location, model.revision, name)) is not None:
                 yield from ((name, what) for what in _classes(read_json(file)))
-
-
-def _rows(file: Path) -> list[dict[str, Any]]:
-    found = read_json(file)
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def _classes(config: Any) -> Iterator[str]:

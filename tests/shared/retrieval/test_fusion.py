@@ -9,7 +9,7 @@ from sklearn.linear_model import RidgeCV
 
 from tasks.shared.artifacts.vectors import Vectors
 from tasks.shared.retrieval.fusion import by_entropy, by_rank, fixed, fused, weighted, weights_of
-from tasks.shared.retrieval.routing import LEAST, PENALTIES, learn, targets
+from tasks.shared.retrieval.methods import LEAST, PENALTIES, learn, targets
 from tasks.shared.retrieval.search import search
 from tasks.shared.runtime.errors import UserError
 
