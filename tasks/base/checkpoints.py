@@ -51,8 +51,7 @@ class Checkpoints:
 
     def restore(self, model: torch.nn.Module, optimizers: Sequence[torch.optim.Optimizer], steps: int) -> History:
         """Bring an untrained model and its optimizers, in the order saved, to the state of the last checkpoint of so
-        many steps; the curve up to there, empty without one.
-        """
+        many steps; the curve up to there, empty without one."""
         numbers = range(steps - steps % self.interval, 0, -self.interval)
         found = next((entry for step in numbers if (entry := self.store.get(self._key(step)))), None)
         if found is None:
@@ -66,8 +65,7 @@ class Checkpoints:
                 state.setdefault(int(index), {})[part] = value
             optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
         torch.set_rng_state(tensors[RANDOM])
-        history: History = read_json(found / HISTORY)
-        return history
+        return read_json(found / HISTORY)
 
     def clear(self, steps: int) -> None:
         """Remove them all, once the model of so many steps is finished."""

@@ -75,7 +75,7 @@ def _read_split(split: Split, root: Path) -> tuple[list[Video], dict[str, str]]:
 def _documents_of(view: str, videos: Collection[Video], fields: Sequence[str], root: Path) -> list[Document]:
     """The documents of the videos that have every modality of a view, showing nothing else."""
     shown = read_documents(videos, VIEWS[view], fields, root).found
-    return [one for one in shown.values() if len(one.modalities) == len(VIEWS[view])]
+    return [one for one in shown.values() if len(one.contents) == len(VIEWS[view])]
 
 
 def plan(params: Params, root: Path = RESULTS) -> list[Plan[Document | str]]:
@@ -157,7 +157,7 @@ def _indexed(document: Document, transcript: Transcript | None, read: TextRead, 
     return IndexedDocument(
         video_id=document.video_id,
         document_sha256=document.digest,
-        modalities=list(document.modalities),
+        modalities=list(document.contents),
         text=read.text,
         text_tokens=read.tokens,
         text_sha256=document.text_sha256,

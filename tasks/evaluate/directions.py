@@ -21,8 +21,7 @@ Ranks = dict[str, dict[str, dict[str, int]]]  # system -> direction -> video id 
 
 def direction_ranks(systems: Mapping[str, Mapping[str, Vectors]]) -> Ranks:
     """Ranks of every direction over the videos that have all views in all systems, in id order; given vectors by system
-    and view.
-    """
+    and view."""
     every = [set(vectors.ids) for views in systems.values() for vectors in views.values()]
     aligned = sorted(set.intersection(*every)) if every else []
     found: Ranks = {}

@@ -71,20 +71,12 @@ def run(stage: StageRun) -> None:
         runs = {name: {**ours, **theirs}[name] for name in SYSTEMS if name in ours or name in theirs}
     for name, ranking in runs.items():
         write_run(stage.out, name, ranking)
-    scored = [query for query in queries if positives_of(qrels, query.query_id)]
-    judged = {query.query_id: qrels[query.query_id] for query in scored}
+    judged = {query.query_id: qrels[query.query_id] for query in queries if positives_of(qrels, query.query_id)}
     values = {name: per_query(ranking, judged) for name, ranking in runs.items()} if judged else {}
+    scores = replace(_scores(params, videos, queries, judged, runs, values), retriever=retriever)
     found = direction_ranks(read_views(VIEWS)) if params.evaluate.directions else {}
-    write_ranked(
-        stage.out,
-        [
-            Ranked(system, name, video_id, rank)
-            for system, of_system in found.items()
-            for name, of in of_system.items()
-            for video_id, rank in of.items()
-        ],
-    )
-    scores = _scores(params, videos, queries, scored, judged, runs, values, retriever)
+    triples = ((system, name, ranks) for system, of in found.items() for name, ranks in of.items())
+    write_ranked(stage.out, [Ranked(system, name, *one) for system, name, ranks in triples for one in ranks.items()])
     if params.evaluate.directions:
         any_to_any = directions(found, params.evaluate.bootstrap, params.evaluate.permutations, params.run.seed)
         scores = replace(scores, directions=any_to_any)
@@ -98,10 +90,8 @@ def run(stage: StageRun) -> None:
             side_by_side, rows = fusion(fusing, values, judged, params)
             scores = replace(scores, fusion=side_by_side)
     write_fused(stage.out, rows)
-    write_per_query(
-        stage.out,
-        [QueryScores(query_id, name, one) for name, of_system in values.items() for query_id, one in of_system.items()],
-    )
+    scored = (QueryScores(query_id, name, one) for name, of in values.items() for query_id, one in of.items())
+    write_per_query(stage.out, scored)
     write_scores(stage.out, scores)
     print(table(scores) if scores.systems else f"evaluate: {scores.note}")
     if scores.directions:
@@ -123,28 +113,25 @@ def _scores(
     params: Params,
     videos: Sequence[Video],
     queries: Sequence[Query],
-    scored: Sequence[Query],
-    qrels: Qrels,
+    judged: Qrels,
     runs: Mapping[str, Run],
     values: Mapping[str, PerQuery],
-    retriever: dict[str, str | None] | None,
 ) -> Scores:
     note = None
     if not queries:
         note = "the corpus has no test query: nothing to rank and nothing to score"
-    elif not scored:
+    elif not judged:
         note = "no test query has a judged positive: the rankings are written, there is nothing to score them by"
     sure = partial(interval, resamples=params.evaluate.bootstrap, seed=params.run.seed)
+    named = progress(values.items(), "intervals", unit="system")
+    scored = [query for query in queries if query.query_id in judged]
     return Scores(
         queries=len(scored),
         videos=len(videos),
         queries_without_positives=len(queries) - len(scored),
         systems={name: means(one) for name, one in values.items()},
-        intervals={
-            name: {HEADLINE: sure(headline(one))} for name, one in progress(values.items(), "intervals", unit="system")
-        },
+        intervals={name: {HEADLINE: sure(headline(one))} for name, one in named},
         tests=comparisons(values, params.evaluate.permutations, params.run.seed),
-        slices=slices(scored, videos, qrels, runs, values, sure) if values else {},
+        slices=slices(scored, videos, judged, runs, values, sure) if values else {},
         note=note,
-        retriever=retriever,
     )

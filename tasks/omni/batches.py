@@ -85,8 +85,7 @@ def batch_of_outputs(
     outputs: Sequence[TowerOutput], layout: Layout, hidden: int, dtype: torch.dtype
 ) -> dict[str, torch.Tensor]:
     """A batch that has passed through the towers: also media (batch, most media tokens, hidden), padded on the
-    right.
-    """
+    right."""
     rows = [layout.ids(one.text, one.video_tokens, one.audio_tokens) for one in outputs]
     features = layout.padded(rows, [one.grid for one in outputs])
     blank = torch.empty(0, hidden, dtype=dtype)

@@ -16,14 +16,16 @@ from tasks.shared.runtime.files import sha256_file, sha256_text
 
 @dataclass(frozen=True)
 class Document:
-    """One video as the embedder sees it: only the chosen modalities that it has."""
+    """One video as the embedder sees it: only the chosen modalities that it has, None for the others."""
 
     video_id: str
-    text: str | None  # None where it is not chosen or the video has none
-    media: Media  # where its picture and sound lie
-    video: bool  # whether its frames are part of the document
-    audio: bool  # whether its sound is
-    folder: Path  # the extract artifact's
+    text: str | None
+    text_sha256: str | None
+    frames_sha256: str | None  # of the strip
+    frames: int
+    audio_sha256: str | None
+    media: Media  # where its picture and sound lie,
+    folder: Path  # in the extract artifact
 
     @property
     def digest(self) -> str:
@@ -31,56 +33,25 @@ class Document:
         return document_digest(self.text_sha256, self.frames_sha256, self.frames, self.audio_sha256)
 
     @property
-    def text_sha256(self) -> str | None:
-        """Of the whole text; None without text."""
-        return None if self.text is None else sha256_text(self.text)
-
-    @property
-    def frames_sha256(self) -> str | None:
-        """Of the strip of frames; None where it is not part of the document."""
-        return self.media.frames_sha256 if self.video else None
-
-    @property
-    def frames(self) -> int:
-        """How many frames are part of the document."""
-        return len(self.media.times) if self.video else 0
-
-    @property
-    def audio_sha256(self) -> str | None:
-        """Of the sound; None where it is not part of the document."""
-        return self.media.audio_sha256 if self.audio else None
-
-    @property
     def contents(self) -> dict[Modality, str]:
-        """The modalities that it has, and of each what tells it from others."""
-        has: dict[Modality, str | None] = {
-            "text": self.text,
-            "video": f"{self.media.frames_sha256} {len(self.media.times)}" if self.video else None,
-            "audio": self.media.audio_sha256 if self.audio else None,
-        }
+        """The modalities that it has, in the order of `MODALITIES`, and of each what tells it from others."""
+        picture = self.frames_sha256 and f"{self.frames_sha256} {self.frames}"
+        has: dict[Modality, str | None] = {"text": self.text, "video": picture, "audio": self.audio_sha256}
         return {name: content for name, content in has.items() if content is not None}
-
-    @property
-    def modalities(self) -> list[Modality]:
-        """Which of text, video and audio it has, in this order."""
-        return list(self.contents)
 
     def load(self) -> Item:
         """The item, its frames and sound read from disk and proved to be those of the digest.
 
         Raises UserError where a file is missing or is not what the table of media describes.
         """
-        for part, name, sha256 in (
-            (self.video, self.media.frames, self.media.frames_sha256),
-            (self.audio, self.media.audio, self.media.audio_sha256),
-        ):
+        for name, sha256 in ((self.media.frames, self.frames_sha256), (self.media.audio, self.audio_sha256)):
             path = self.folder / str(name)
-            if part and (not path.is_file() or sha256_file(path) != sha256):
+            if sha256 is not None and (not path.is_file() or sha256_file(path) != sha256):
                 raise UserError(f"{path}: not what {TABLE} describes; restore it with `dvc checkout`")
         return Item(
             text=self.text,
-            frames=read_frames(self.media, self.folder) if self.video else None,
-            audio=read_audio(self.media, self.folder) if self.audio else None,
+            frames=read_frames(self.media, self.folder) if self.frames_sha256 else None,
+            audio=read_audio(self.media, self.folder) if self.audio_sha256 else None,
         )
 
 
@@ -91,7 +62,10 @@ def document_of(media: Media, text: str, modalities: Collection[str], folder: Pa
     artifact's.
     """
     words = text if "text" in modalities else ""
-    video = "video" in modalities and media.frames is not None
-    long_enough = media.audio is not None and round(media.audio_seconds * SAMPLE_RATE) >= SHORTEST_AUDIO
-    audio = "audio" in modalities and long_enough
-    return Document(media.video_id, words or None, media, video, audio, folder) if words or video or audio else None
+    frames = media.frames_sha256 if "video" in modalities else None
+    long_enough = round(media.audio_seconds * SAMPLE_RATE) >= SHORTEST_AUDIO
+    audio = media.audio_sha256 if "audio" in modalities and long_enough else None
+    if not (words or frames or audio):
+        return None
+    shown, digest = len(media.times) if frames else 0, sha256_text(words) if words else None
+    return Document(media.video_id, words or None, digest, frames, shown, audio, media, folder)

@@ -94,8 +94,7 @@ def embed(model: SentenceTransformer, features: dict[str, torch.Tensor]) -> np.n
 
 def read_vector(entry: Path) -> np.ndarray:
     """The vector of a finished item, float32 (dimension,)."""
-    vector: np.ndarray = np.load(entry / VECTOR, allow_pickle=False)
-    return vector
+    return np.load(entry / VECTOR, allow_pickle=False)
 
 
 def read_text(entry: Path) -> TextRead:

@@ -45,5 +45,4 @@ def query_vector(words: str, system: System, encoding: Encoding) -> np.ndarray:
             use_cache=False,
         )
         vector = torch.nn.functional.normalize(output.last_hidden_state[0, -1], dim=0)
-    found: np.ndarray = vector.float().cpu().numpy()
-    return found
+    return vector.float().cpu().numpy()

@@ -22,8 +22,7 @@ def embed_clips(thinker: Any, features: Mapping[str, torch.Tensor]) -> torch.Ten
     tower = thinker.visual
     with torch.set_grad_enabled(_wants_gradient(tower)):
         output = tower(features["pixel_values_videos"].to(tower.dtype), grid_thw=features["video_grid_thw"])
-    clips: torch.Tensor = output.pooler_output
-    return clips
+    return output.pooler_output
 
 
 def embed_sound(thinker: Any, features: Mapping[str, torch.Tensor]) -> torch.Tensor:
@@ -36,8 +35,7 @@ def embed_sound(thinker: Any, features: Mapping[str, torch.Tensor]) -> torch.Ten
     with torch.set_grad_enabled(_wants_gradient(tower)):
         packed = mel.transpose(1, 2)[mask.bool()].T.to(tower.dtype)
         output = tower(packed, feature_lens=lengths, aftercnn_lens=(lengths - 1) // 2 + 1)
-    sound: torch.Tensor = output.last_hidden_state
-    return sound
+    return output.last_hidden_state
 
 
 def _wants_gradient(tower: torch.nn.Module) -> bool:

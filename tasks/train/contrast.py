@@ -21,7 +21,7 @@ many ranks there are.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -85,8 +85,7 @@ class Contrast(torch.nn.Module):
 
     def forward(self, batch: Batch) -> torch.Tensor:
         """The loss of the whole batch, given this rank's share; to differentiate it gives the weights this rank's share
-        of the gradient.
-        """
+        of the gradient."""
         learnt, fixed = batch["learnt"], batch["fixed"]
         remember = sum(map(_items, learnt.values())) <= self.mini_batch_size
         with torch.set_grad_enabled(remember):
@@ -140,7 +139,9 @@ class Contrast(torch.nn.Module):
             torch.autograd.backward([one.embedded for one in mini_batches], parts)
             return
         for number, (one, part) in enumerate(zip(mini_batches, parts, strict=True), start=1):
-            with torch.enable_grad(), nullcontext() if number == len(mini_batches) else _without_sync(self.model):
+            # only with the last are the gradients of all ranks brought together
+            ddp = self.model if number < len(mini_batches) and isinstance(self.model, DistributedDataParallel) else None
+            with torch.enable_grad(), ddp.no_sync() if ddp else nullcontext():
                 with one.random:
                     embedded = self._embed(one.group, one.chosen)
                 embedded.backward(part)
@@ -167,8 +168,3 @@ def _in_order(mini_batches: Sequence[MiniBatch]) -> torch.Tensor:
     """Embeddings by place, without a gradient."""
     order = torch.cat([one.places for one in mini_batches]).argsort()
     return torch.cat([one.embedded.detach() for one in mini_batches])[order]
-
-
-def _without_sync(model: torch.nn.Module) -> AbstractContextManager[None]:
-    """Gradients of this rank alone are added up, not yet those of the others."""
-    return model.no_sync() if isinstance(model, DistributedDataParallel) else nullcontext()

@@ -56,9 +56,15 @@ def launch(count: int) -> int:
                 time.sleep(POLL)
                 failed = {number: code for number, rank in enumerate(ranks) if (code := rank.poll())}
         except KeyboardInterrupt:  # the ranks have it too, and rank 0 says so
+            _wait(ranks)
             failed = {0: 128 + signal.SIGINT}
         finally:
-            _end(ranks)
+            for one in ranks:
+                one.terminate()
+            _wait(ranks)
+            for one in ranks:
+                one.kill()
+                one.wait()
         if not failed:
             return 0
         first = min(failed)  # rank 0 has printed its error by now
@@ -77,16 +83,12 @@ def _report(rank: int, code: int, log: Path) -> int:
     return code
 
 
-def _end(ranks: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Ask what runs of the ranks to end, and kill what is left after its grace."""
-    for rank in ranks:
-        rank.terminate()
+def _wait(ranks: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Give ranks their grace to end."""
     until = time.monotonic() + GRACE
     for rank in ranks:
         with suppress(subprocess.TimeoutExpired):
             rank.wait(max(0.0, until - time.monotonic()))
-        rank.kill()
-        rank.wait()
 
 
 def _exit(number: int, _: object) -> NoReturn:

@@ -26,8 +26,7 @@ class InfoNCE:
 
     def __call__(self, anchors: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
         """The mean over anchors (rows, dimensions). Candidates (columns, rows, dimensions) are every anchor's positive,
-        then columns of negatives; those of every row are candidates for all anchors.
-        """
+        then columns of negatives; those of every row are candidates for all anchors."""
         scores = anchors @ candidates.flatten(0, 1).T / self.temperature
         if self.margin is not None:
             scores = without_false_negatives(scores, self.margin / self.temperature)

@@ -88,8 +88,7 @@ class Ranks:
 
     def receive(self) -> Plan | None:
         """Wait for what rank 0 broadcasts. For the others."""
-        plan: Plan | None = self._get(PLAN)
-        return plan
+        return self._get(PLAN)
 
     def device(self, take: Callable[[int], list[str]]) -> str | None:
         """This rank's device: its own GPU of those that the first rank of its machine takes for all, or the CPU; None

@@ -92,8 +92,7 @@ def read_training_set(params: Params, mined: Sequence[MinedQuery], root: Path = 
 def training_store(params: Params, keys: Iterable[str], ranks: int, root: Path = RESULTS) -> ItemStore:
     """The store of trained adapters, each keyed by its training set's digest and what else decides it: params at these
     keys, code, versions, the starting weights, the device, and the number of ranks, which changes the last bits of
-    sums.
-    """
+    sums."""
     base = base_system(root)
     own = root / "base" in Path(base.model).parents
     name = RESULTS / Path(base.model).relative_to(root) if own else base.model  # wherever the results folder lies

@@ -130,8 +130,7 @@ def altered(
     views: Views, rows: Sequence[Row], batches: Sequence[Sequence[int]], accumulation_steps: int
 ) -> list[Altered]:
     """Tuple negatives, and passages that were shown without a modality; so many batches are one step of the
-    optimiser.
-    """
+    optimiser."""
     steps: dict[tuple[str, str, Alteration, Modality, str | None], list[int]] = defaultdict(list)
     for number, batch in enumerate(batches):
         step = number // accumulation_steps + 1

@@ -68,8 +68,7 @@ class Recogniser:
     def listen(self, samples: np.ndarray) -> tuple[list[Segment], str | None, float]:
         """Segments of speech in order in a track, float32 (samples,) at 16 kHz in [-1, 1]; their language, and how
         probable that is (1 where it was given or the model knows one only). No segments, None and 0 where nothing is
-        said.
-        """
+        said."""
         from faster_whisper.vad import get_speech_timestamps
 
         if not get_speech_timestamps(samples):  # a multilingual model would name a language, or fail, over nothing

@@ -16,7 +16,7 @@ import pytest
 
 from tasks.encode.run import plan, run
 from tasks.extract.sound import write_flac
-from tasks.omni import work
+from tasks.omni import encode_item
 from tasks.omni.encode_item import embed
 from tasks.omni.inputs import SHORTEST_AUDIO, Item
 from tasks.omni.loading import load_embedder
@@ -57,7 +57,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
         made.append(len(features["input_ids"]))
         return embed(model, features)
 
-    monkeypatch.setattr(work, "embed", counted)
+    monkeypatch.setattr(encode_item, "embed", counted)
     return made
 
 

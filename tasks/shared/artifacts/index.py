@@ -130,8 +130,7 @@ def _row(video: Video, transcript: Transcript | None) -> dict[str, Any]:
 
 def row_digests(table: pa.Table) -> dict[str, RowDigests]:
     """Digests of every row's content by video id, in id order. Raises UserError where a column is missing or of another
-    type.
-    """
+    type."""
     import numpy as np
 
     absent = [name for name in (*PAYLOAD.names, "vector") if name not in table.column_names]

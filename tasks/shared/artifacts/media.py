@@ -88,5 +88,4 @@ def read_audio(media: Media, folder: Path = FOLDER) -> np.ndarray | None:
             parts = [frame.to_ndarray().reshape(-1) for frame in container.decode(audio=0)]
     except (av.FFmpegError, OSError) as error:
         raise UserError(f"{folder / media.audio}: cannot be read ({error}); restore it with `dvc checkout`") from None
-    samples: np.ndarray = np.concatenate(parts).astype(np.float32) / 32768.0
-    return samples
+    return np.concatenate(parts).astype(np.float32) / 32768.0

@@ -27,8 +27,7 @@ ADAPTER = "adapter"
 @dataclass(frozen=True)
 class BaseModel:
     """The starting model, and where its tokenizer is, when not beside it, and its adapter: directories, or hub ids with
-    revisions.
-    """
+    revisions."""
 
     model: str
     revision: str | None = None
@@ -78,8 +77,7 @@ def _check_pinned(param: str, name: str | None, revision: str | None) -> None:
 
 def named_base(params: Mapping[str, Any]) -> BaseModel:
     """The starting model that the section `base` of params names. Raises UserError where it names none, or a part of it
-    by a hub id without a revision.
-    """
+    by a hub id without a revision."""
     base = BaseModel(**{field.name: params[field.name] for field in fields(BaseModel)})
     if not base.model:
         raise UserError("base.source is pretrained and base.model names nothing; give a hub id or a directory")

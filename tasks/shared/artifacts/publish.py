@@ -52,10 +52,11 @@ def publishing(stage: str, root: Path = RESULTS) -> Iterator[Path]:
 
 def digests(paths: Iterable[Path], named: Mapping[Path, str] | None = None) -> dict[str, dict[str, Any]]:
     """sha256 and size of files, by path (or by the name given for it)."""
-    names = named or {}
-    return {
-        names.get(path, path.as_posix()): {"sha256": sha256_file(path), "bytes": path.stat().st_size} for path in paths
-    }
+    found = {}
+    for path in progress(list(paths), "sha256", unit="file"):
+        name = (named or {}).get(path, path.as_posix())
+        found[name] = {"sha256": sha256_file(path), "bytes": path.stat().st_size}
+    return found
 
 
 def input_files(path: Path) -> list[Path]:
@@ -74,7 +75,7 @@ def write_manifest(
     inputs: Iterable[Path],
     counts: Mapping[str, int],
     derived: Iterable[str] = (),
-) -> Path:
+) -> None:
     """Write `out/manifest.json` over everything already in `out`.
 
     `derived` names folders whose bytes are not reproducible (the LanceDB index): their files are not listed, their
@@ -91,18 +92,13 @@ def write_manifest(
         "params": dict(params),
         "code": dict(code),
         "components": {name: version(name) for name in sorted(components)},
-        "inputs": digests(_shown(sorted(set(inputs)))),
-        "outputs": digests(_shown([path for path in names if _folder(path, out) not in folders]), names),
+        "inputs": digests(sorted(set(inputs))),
+        "outputs": digests([path for path in names if _folder(path, out) not in folders], names),
         "folders": {(RESULTS / stage / name).as_posix(): size for name, size in folders.items()},
         "derived": [(RESULTS / stage / name).as_posix() for name in derived],
         "counts": dict(counts),
     }
     write_json(out / MANIFEST, manifest)
-    return out / MANIFEST
-
-
-def _shown(paths: list[Path]) -> Iterator[Path]:
-    return progress(paths, "sha256", unit="file")
 
 
 def _folder(path: Path, out: Path) -> str:
@@ -116,7 +112,7 @@ def _write_listing(out: Path, names: Mapping[Path, str]) -> dict[str, dict[str, 
     many = {folder for folder, count in files.items() if folder and count > LISTED}
     if not many:
         return {}
-    found = digests(_shown([path for path in names if _folder(path, out) in many]), names)
+    found = digests([path for path in names if _folder(path, out) in many], names)
     rows = [{"path": name, **found[name]} for name in sorted(found)]
     write_parquet(out / FILES, pa.Table.from_pylist(rows, schema=FILES_SCHEMA))
     sizes = Counter[str]()
@@ -127,8 +123,7 @@ def _write_listing(out: Path, names: Mapping[Path, str]) -> dict[str, dict[str, 
 
 def read_manifest(stage: str, root: Path = RESULTS) -> dict[str, Any]:
     """The manifest of a published stage; UserError where the stage has not been run."""
-    manifest: dict[str, Any] = read_json(root / stage / MANIFEST)
-    return manifest
+    return read_json(root / stage / MANIFEST)
 
 
 def read_outputs(stage: str, root: Path = RESULTS) -> dict[str, dict[str, Any]]:
@@ -136,6 +131,5 @@ def read_outputs(stage: str, root: Path = RESULTS) -> dict[str, dict[str, Any]]:
     outputs: dict[str, dict[str, Any]] = read_manifest(stage, root)["outputs"]
     if (RESULTS / stage / FILES).as_posix() not in outputs:
         return outputs
-    table = read_parquet(root / stage / FILES, FILES_SCHEMA)
-    listed = zip(*(table.column(name).to_pylist() for name in FILES_SCHEMA.names), strict=True)
-    return outputs | {path: {"sha256": sha256, "bytes": size} for path, sha256, size in listed}
+    rows = read_parquet(root / stage / FILES, FILES_SCHEMA).to_pylist()
+    return outputs | {row.pop("path"): row for row in rows}

@@ -55,8 +55,7 @@ class Slice:
 @dataclass(frozen=True)
 class Scores:
     """What `metrics.json` holds, systems in the order of `SYSTEMS`; means are over the queries with a relevant
-    video.
-    """
+    video."""
 
     queries: int  # that have a relevant video
     videos: int  # of the collection that was ranked

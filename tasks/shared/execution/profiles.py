@@ -112,8 +112,7 @@ def _pins(wanted: Mapping[str, Any], present: Mapping[str, Any]) -> dict[str, st
 
 def deviations(params: Mapping[str, Any], folder: Path = PROFILES) -> list[str]:
     """Dotted keys whose values in a params.yaml's content are not those of the profile that it names, but for what a
-    user is to fill in; of an unknown profile its name.
-    """
+    user is to fill in; of an unknown profile its name."""
     name = str(_at(params, NAMED))
     if name not in names(folder):
         return [NAMED]

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 SUPERVISOR = Path(__file__).with_name("supervise.py")
@@ -46,8 +45,14 @@ def run(
         held: file descriptors that stay open until the group is gone: locks.
     """
     started = ticked = time.monotonic()
-    with _supervised(command, root, environment, held) as process:
-        for text in _lines(process):
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", str(SUPERVISOR), str(GRACE), *command],
+        cwd=root, env=dict(environment), pass_fds=tuple(held), start_new_session=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    assert process.stdin is not None and process.stdout is not None
+    try:
+        for text in _lines(process.stdout.fileno()):
             if text is not None:
                 line(text)
             now = time.monotonic()
@@ -57,31 +62,15 @@ def run(
             tick()
             if limit is not None and now - started > limit:
                 raise TimeLimitError(f"it ran longer than {limit / 60:g} minutes")
-        return process.wait()
-
-
-@contextmanager
-def _supervised(
-    command: Sequence[str], root: Path, environment: Mapping[str, str], held: Collection[int]
-) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(
-        [sys.executable, "-I", "-S", str(SUPERVISOR), str(GRACE), *command],
-        cwd=root, env=dict(environment), pass_fds=tuple(held), start_new_session=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    assert process.stdin is not None and process.stdout is not None
-    try:
-        yield process
     finally:
         process.stdin.close()
         process.wait()
         process.stdout.close()
+    return process.returncode
 
 
-def _lines(process: subprocess.Popen[bytes]) -> Iterator[str | None]:
+def _lines(output: int) -> Iterator[str | None]:
     """Lines as they come, and None where a tick passes without one, until the supervisor has closed its output."""
-    assert process.stdout is not None
-    output = process.stdout.fileno()
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     rest = ""
     while True:

@@ -114,8 +114,7 @@ def run_stage(stage: str, work: Callable[[StageRun], None], components: Iterable
 
 def limit_threads(threads: int) -> None:
     """Bound BLAS, OpenMP and tokenizers before they start: the thread count decides the last bits of sums. Idle threads
-    sleep: those that spin take the cores from others.
-    """
+    sleep: those that spin take the cores from others."""
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)
     os.environ |= {"OMP_WAIT_POLICY": "passive", "KMP_BLOCKTIME": "0"}

@@ -36,8 +36,7 @@ TAG_LIMIT = 5000  # characters of a tag's value that MLflow's database holds
 
 class Tracker:
     """The MLflow run of one stage execution. When MLflow is down the first error is printed as one line, and the rest
-    does nothing.
-    """
+    does nothing."""
 
     def __init__(self, stage: str) -> None:
         self.stage = stage

@@ -31,8 +31,7 @@ STARTED = "started"
 @dataclass(frozen=True)
 class Work(Generic[T, R]):
     """What is done with every task, sent to processes where there are several: functions of modules, or methods of an
-    object that can be sent, which is then one object in each process.
-    """
+    object that can be sent, which is then one object in each process."""
 
     start: Callable[[int], object] | None  # called in each process first, with its number from 0
     load: Callable[[T], Any]  # what a task needs; called by several threads

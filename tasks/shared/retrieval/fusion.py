@@ -107,8 +107,7 @@ def by_rank(some: ByModality) -> np.ndarray:
     ranks = np.empty(some.scores.shape)
     order = np.argsort(-some.scores, axis=-1, kind="stable")  # NaN last
     np.put_along_axis(ranks, order, np.arange(1.0, some.scores.shape[-1] + 1), axis=-1)
-    shares: np.ndarray = np.where(np.isnan(some.scores), 0.0, 1 / (K + ranks)).sum(axis=0)
-    return shares
+    return np.where(np.isnan(some.scores), 0.0, 1 / (K + ranks)).sum(axis=0)
 
 
 def fixed(weights: Mapping[str, float], modalities: list[str]) -> Weighting:
@@ -127,5 +126,4 @@ def by_entropy(some: ByModality) -> np.ndarray:
     # the entropy over a single video says nothing: it counts as if all scores were the same
     share = np.divide(entropy, np.log(np.maximum(count, 2)), out=np.ones_like(entropy), where=count > 1)
     sure = np.where(count > 0, 1 / share, 0).T
-    weights: np.ndarray = sure / sure.sum(axis=1, keepdims=True)
-    return weights
+    return sure / sure.sum(axis=1, keepdims=True)

@@ -83,8 +83,7 @@ class Router:
 
 def targets(queries: Vectors, views: Mapping[str, Vectors], qrels: Qrels) -> tuple[np.ndarray, np.ndarray]:
     """What there is to learn: vectors of the training queries whose positive some modality has, and their targets (see
-    above).
-    """
+    above)."""
     shares = np.zeros((len(queries.ids), len(views)))
     for column, vectors in enumerate(views.values()):
         rankings = search(queries, vectors, len(vectors.ids))

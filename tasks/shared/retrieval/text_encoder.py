@@ -73,8 +73,7 @@ def write_vectors(
 
 def read_vectors(entry: Path) -> np.ndarray:
     """The vectors of a finished item."""
-    found: np.ndarray = np.load(entry / ITEM, allow_pickle=False)
-    return found
+    return np.load(entry / ITEM, allow_pickle=False)
 
 
 def batch_size(longest: int) -> int:
