@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from flows.pages import LOCAL, Page, Running, mlflow_page, prefect_page
 from flows.params import load_flow_params
 from flows.server import api_url
-from tasks.shared.execution.mlflow_upgrade import upgrade_database
+from tasks.shared.execution.mlflow_client import upgrade_database
 from tasks.shared.execution.tracking import DEFAULT_URI
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.locks import holder_of, take

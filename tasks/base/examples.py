@@ -122,10 +122,8 @@ def sound_example(event: Event, rng: np.random.Generator) -> Example:
 
 
 def speech_example(event: Event, rng: np.random.Generator) -> Example:
-    """Speech: a narrator says what happened where, or who asks for what, in any of the six languages.
-
-    Half of the time the event's sound goes on under the voice.
-    """
+    """Speech: a narrator says what happened where, or who asks for what, in any of the six languages. Half of the time
+    the event's sound goes on under the voice."""
     language = _one_of(rng, LANGUAGES)
     if rng.random() < 0.4:
         text, caption, fields = sentences.intro(event, language, rng), "topic", ("kind", "place")
@@ -140,10 +138,8 @@ def speech_example(event: Event, rng: np.random.Generator) -> Example:
 
 
 def batch_of(step: int, events: list[Event], seed: int, batch_size: int, frame_size: int) -> list[Example]:
-    """The batch of a step, all of one modality; it depends on nothing but these arguments.
-
-    Texts come in twice the batch size: they are short, and there is most to tell apart among them.
-    """
+    """The batch of a step, all of one modality; it depends on nothing but these arguments. Texts come in twice the
+    batch size: they are short, and there is most to tell apart among them."""
     clip: Callable[[Event, np.random.Generator], Example] = partial(video_example, size=frame_size)
     texts, clips, voices = (text_example, 2 * batch_size), (clip, batch_size), (speech_example, batch_size)
     cycle = (texts, clips, voices, clips, texts, clips, voices, (sound_example, batch_size // 2))
@@ -167,10 +163,8 @@ def _loaded(_step: int, loaded: Callable[[], list[Example]]) -> list[Example]:
 
 
 def tokenizer_texts(events: list[Event], seed: int) -> Iterator[str]:
-    """Sentences of every sort in every language, for the tokenizer to learn from.
-
-    The prompt's own words come with each, so that they become whole tokens and not half of every short text.
-    """
+    """Sentences of every sort in every language, for the tokenizer to learn from. The prompt's own words come with
+    each, so that they become whole tokens and not half of every short text."""
     rng = rng_for(seed, "base", "tokenizer")
     for event in events:
         for language in LANGUAGES:

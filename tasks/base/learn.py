@@ -31,11 +31,8 @@ GROUPS = 2  # of a batch; with 3 the time was the same
 
 class Targets:
     """Target vectors, of length 1, for every caption that examples may have and for the names of an event's parts, by
-    field.
-
-    `vectors` are the teacher's, float32 (texts, teacher's dim), of `captions` and then of all parts in order;
-    `dimension` is the student's, at most the teacher's.
-    """
+    field. `vectors` are the teacher's, float32 (texts, teacher's dim), of `captions` and then of all parts in order;
+    `dimension` is the student's, at most the teacher's."""
 
     def __init__(
         self, captions: Sequence[str], parts: dict[str, list[str]], vectors: np.ndarray, dimension: int
@@ -104,10 +101,8 @@ def learn(
 
 
 def embed(model: SentenceTransformer, items: Sequence[Item]) -> torch.Tensor:
-    """Embeddings of items of one modality, (items, dimension), computed in groups of about the same length.
-
-    A batch whole would be up to half padding, and overflow a CPU's caches.
-    """
+    """Embeddings of items of one modality, (items, dimension), computed in groups of about the same length. A batch
+    whole would be up to half padding, and overflow a CPU's caches."""
     embedder = cast("OmniEmbedder", model[0])
     order = sorted(range(len(items)), key=lambda index: _length(items[index]))
     size = -(-len(items) // GROUPS)
@@ -126,9 +121,7 @@ def caption_loss(
     embeddings: torch.Tensor, examples: Sequence[Example], targets: Targets, temperature: float
 ) -> torch.Tensor:
     """Symmetric InfoNCE between items and their captions' targets; equal captions in a batch share the probability.
-
-    `embeddings` is (batch, dimension), of unit length.
-    """
+    `embeddings` is (batch, dimension), of unit length."""
     captions = [example.caption for example in examples]
     scores = embeddings @ targets.captions(captions).T / temperature
     same = torch.tensor([[one == other for other in captions] for one in captions], dtype=scores.dtype)
@@ -141,10 +134,8 @@ def caption_loss(
 def parts_loss(
     embeddings: torch.Tensor, examples: Sequence[Example], targets: Targets, temperature: float
 ) -> torch.Tensor:
-    """The cross-entropy of naming a part of the event among all names of its field: the mean over the batch's fields.
-
-    A sign has two words, which share the probability. The field "sign" weighs double, because it is learned last.
-    """
+    """The cross-entropy of naming a part of the event among all names of its field: the mean over the batch's fields. A
+    sign has two words, which share the probability. The field "sign" weighs double, because it is learned last."""
     losses, weights = [], []
     for field, names in PARTS.items():
         order = {name: place for place, name in enumerate(names)}

@@ -17,13 +17,10 @@ STEPS = 5
 
 
 class Muon(torch.optim.Optimizer):
-    """Moves every matrix by its gradient's Nesterov momentum, made nearly orthogonal.
+    """Moves every matrix (a parameter of two dimensions) by its gradient's Nesterov momentum, made nearly orthogonal.
 
-    Args:
-        matrices: parameters of two dimensions.
-        lr: scaled by 0.2 times the root of the longer side, so that it is one of AdamW (Liu et al. 2025, "Muon is
-            scalable for LLM training").
-        weight_decay: decoupled, per unit of lr.
+    `lr` is scaled by 0.2 times the root of the longer side, so that it is one of AdamW (Liu et al. 2025, "Muon is
+    scalable for LLM training"); `weight_decay` is decoupled, per unit of lr.
     """
 
     def __init__(self, matrices: Iterable[torch.nn.Parameter], *, lr: float, weight_decay: float) -> None:

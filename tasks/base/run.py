@@ -1,14 +1,11 @@
 """The base stage: the model that training starts from.
 
-`pretrained` names one (a hub id with its revision, or a directory, with or without a published adapter), checks that
-it and the text retriever can be loaded, and does nothing else: it is the first stage, so that a gated repository or a
-broken adapter is reported before a day of decoding. `tiny`, the embedded default, builds a Thinker of a few
-million weights from a seed and trains it one modality at a time on generated examples, as OmniEmbed-v0.1 was trained on
-pairs of modalities. No example shares an event with the demo, but its words, places and things come from the same
-closed vocabulary.
-
-The trained tiny base is one item of the store, and so are the checkpoints of its training: a training that was killed
-goes on from its last checkpoint and ends in the bytes of an undisturbed one.
+`pretrained` names one (a hub id with its revision, or a directory, with or without a published adapter) and checks that
+it and the text retriever can be loaded: this is the first stage, so that a gated repository or a broken adapter is
+reported before a day of decoding. `tiny`, the embedded default, builds a Thinker of a few million weights from a seed
+and trains it one modality at a time on generated examples, as OmniEmbed-v0.1 was trained on pairs of modalities. No
+example shares an event with the demo, but words, places and things come from the same closed vocabulary. The trained
+tiny base is one item of the store, and so are its checkpoints: a killed training goes on and ends in the same bytes.
 
 Writes `results/base/model.json`; for `tiny` also `model/` and `loss.csv`.
 """

@@ -35,10 +35,8 @@ def direction_ranks(systems: Mapping[str, Mapping[str, Vectors]]) -> Ranks:
 
 
 def directions(found: Ranks, bootstrap: int, permutations: int, seed: int) -> Directions:
-    """What the ranks score, with intervals, and tuned against base over all twelve directions.
-
-    Videos are resampled, not directions: a video's value of an average is the share of its directions that found it.
-    """
+    """What the ranks score, with intervals, and tuned against base over all twelve directions. Videos are resampled,
+    not directions: a video's value of an average is the share of its directions that found it."""
     documents = len(next(iter(next(iter(found.values())).values()))) if found else 0
     if not documents:
         return Directions(0, {}, {}, None)

@@ -34,9 +34,7 @@ class Fusing:
 
 def fuse(params: Params, training: Qrels) -> dict[str, Fusing]:
     """Rankings of every system by every method asked for but the joint vector's; routing is learnt from `training`.
-
-    Raises UserError where the params give no weight to any modality, or vectors are missing.
-    """
+    Raises UserError where the params give no weight to any modality, or vectors are missing."""
     methods = [str(one) for one in params.evaluate.fusion if one != "joint"]
     modalities, given = [str(one) for one in params.encode.modalities], params.evaluate.weights.model_dump()
     return {
@@ -74,10 +72,8 @@ def fuse_system(
 def fusion(
     found: Mapping[str, Fusing], joint: Mapping[str, PerQuery], qrels: Qrels, params: Params
 ) -> tuple[Fusion, list[FusedQuery]]:
-    """What the methods score, beside the joint vector and tested against it, and the same query by query.
-
-    `joint` has by system what its own ranking scores for every query of the judgments `qrels`, all with a positive.
-    """
+    """What the methods score, beside the joint vector and tested against it, and the same query by query. `joint` has
+    by system what its own ranking scores for every query of the judgments `qrels`, all with a positive."""
     modalities = [str(one) for one in params.encode.modalities]
     methods = [str(one) for one in params.evaluate.fusion]
     values: dict[str, dict[str, PerQuery]] = {}

@@ -20,9 +20,7 @@ from tasks.shared.runtime.errors import UserError
 
 def encoded(videos: Sequence[Video], queries: Sequence[Query], depth: int) -> tuple[dict[str, Run], int]:
     """Rankings of tuned, where an adapter was trained, and base, and how many videos have no vector: they are in none.
-
-    Raises UserError where the vectors are not those of the test split.
-    """
+    Raises UserError where the vectors are not those of the test split."""
     runs: dict[str, Run] = {}
     missing = 0
     for system in encoders():
@@ -53,11 +51,8 @@ def read_views(names: Collection[str], folder: Path = vectors.FOLDER) -> dict[st
 def of_text(
     videos: Sequence[Video], queries: Sequence[Query], params: Params, take_gpus: Callable[[], object]
 ) -> tuple[dict[str, Run], dict[str, str | None] | None]:
-    """Rankings of text_dense and bm25 over the documents' text, and what the dense retriever was.
-
-    A video without text is in neither: there is nothing to compare a query with. `take_gpus` is called before the
-    retriever is loaded.
-    """
+    """Rankings of text_dense and bm25 over the documents' text, and what the dense retriever was. A video without text
+    is in neither: there is nothing to compare a query with. `take_gpus` is called before the retriever is loaded."""
     from tasks.shared.retrieval.dense import DenseRetriever
 
     texts = texts_of(videos, params.document.test_text)

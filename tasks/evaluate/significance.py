@@ -15,10 +15,8 @@ BLOCK = 1 << 22  # random numbers held at once
 
 
 def interval(values: Sequence[float], resamples: int, seed: int) -> list[float]:
-    """95 % percentile bootstrap interval [low, high] of the mean over queries (Efron and Tibshirani 1993, ch. 13).
-
-    With an equal seed, equally many values are resampled alike: intervals of several systems rest on the same draws.
-    """
+    """95 % percentile bootstrap interval [low, high] of the mean over queries (Efron and Tibshirani 1993, ch. 13). With
+    an equal seed, equally many values are resampled alike: intervals of several systems rest on the same draws."""
     numbers = np.asarray(values, np.float64)
     return bounds(np.concatenate([numbers[drawn].mean(axis=1) for drawn in draws(len(numbers), resamples, seed)]))
 
@@ -38,11 +36,9 @@ def bounds(resampled: np.ndarray) -> list[float]:
 
 
 def randomisation_p(differences: Sequence[float], permutations: int, seed: int) -> float:
-    """Two-sided p of the paired randomisation test of mean difference 0 (Smucker, Allan and Carterette 2007).
-
-    Under the null hypothesis a query's two systems could be swapped, which flips the sign of its difference. The
-    sample counts as one of its own permutations: (extreme + 1) / (permutations + 1), never 0.
-    """
+    """Two-sided p of the paired randomisation test of mean difference 0 (Smucker, Allan and Carterette 2007). Under the
+    null hypothesis a query's two systems could be swapped, which flips the sign of its difference. The sample counts as
+    one of its own permutations: (extreme + 1) / (permutations + 1), never 0."""
     numbers = np.asarray(differences, np.float64)
     rng = _rng("randomisation", seed)
     # sums in another order differ in the last bits: what equals the observed one must count as extreme

@@ -31,10 +31,8 @@ def slices(
     values: Mapping[str, PerQuery],
     interval: Interval,
 ) -> dict[str, dict[str, Slice]]:
-    """Slices by facet and value, of the scored queries with their judgments and the ranked videos.
-
-    `values` has by system what each query scores; `interval` gives [low, high] of the mean of such values.
-    """
+    """Slices by facet and value, of the scored queries with their judgments and the ranked videos. `values` has by
+    system what each query scores; `interval` gives [low, high] of the mean of such values."""
     queries, videos = list(queries), list(videos)
     found: dict[str, dict[str, Slice]] = {}
     for facet in ("query_language", "query_type", "query_category"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from tasks.extract.sound import read_sound, write_flac
 from tasks.shared.artifacts.media import Media
 from tasks.shared.artifacts.types import SAMPLE_RATE
 from tasks.shared.runtime.files import link_or_copy, read_json, sha256_file, write_json
-from tasks.video.container import UnreadableVideoError, check_unchanged, check_whole
+from tasks.video.container import UnreadableVideoError, check_file
 from tasks.video.picture import read_picture, square
 
 if TYPE_CHECKING:
@@ -24,27 +23,13 @@ SUFFIXES = {"png": ".png", "jpeg": ".jpg"}
 ITEM, AUDIO = "item.json", "audio.flac"
 
 
-@dataclass(frozen=True)
-class Source:
-    """A video as the manifest has it, and how to extract it."""
-
-    path: Path
-    sha256: str
-    bytes: int
-    params: Extract
-
-
-def extract(source: Source, folder: Path) -> None:
-    """Fill `folder` from a video.
-
-    Raises what the readers raise, and UnreadableVideoError for a file that is not the one the manifest describes:
-    everything that follows is keyed by that digest.
-    """
-    check_unchanged(source.path, source.sha256, source.bytes)
-    check_whole(source.path)
-    params = source.params
-    picture = read_picture(source.path, params.frames, square(params.size))
-    sound = read_sound(source.path, params.max_audio_seconds)
+def extract(source: tuple[Video, Extract], folder: Path) -> None:
+    """Fill `folder` from a video. Raises what the readers raise, and UnreadableVideoError for a file that is not the
+    one the manifest describes: everything that follows is keyed by that digest."""
+    video, params = source
+    check_file(path := Path(video.path), video.sha256, video.bytes)
+    picture = read_picture(path, params.frames, square(params.size))
+    sound = read_sound(path, params.max_audio_seconds)
     if picture is None and sound is None:
         raise UnreadableVideoError("neither picture nor sound in it")
     item: dict[str, Any] = {

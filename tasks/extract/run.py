@@ -8,8 +8,8 @@ from pathlib import Path
 import av
 import PIL
 
-from tasks.extract.item import Source, assemble, extract
-from tasks.shared.artifacts.corpus import read_videos
+from tasks.extract.item import assemble, extract
+from tasks.shared.artifacts.corpus import Video, read_videos
 from tasks.shared.artifacts.media import Media, read_media, write_media
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.engine import process
@@ -25,15 +25,12 @@ from tasks.shared.runtime.progress import progress
 JPEG_WIDEST = 65_500  # pixels, libjpeg's limit
 
 
-def plan(params: Params, root: Path = RESULTS) -> list[Plan[Source]]:
+def plan(params: Params, root: Path = RESULTS) -> list[Plan[tuple[Video, Extract]]]:
     """What there is to extract of the corpus in a results folder."""
     versions = [av.__version__, av.ffmpeg_version_info, PIL.__version__]
     store = ItemStore("extract", "tasks.extract.item", {"params": params.extract.model_dump(), "versions": versions})
-    items = [
-        Item(one.video_id, store.key(one.sha256), Source(Path(one.path), one.sha256, one.bytes, params.extract))
-        for one in read_videos(root / "corpus" / "manifest.parquet")
-    ]
-    return [Plan(store, items)]
+    videos = read_videos(root / "corpus" / "manifest.parquet")
+    return [Plan(store, [Item(one.video_id, store.key(one.sha256), (one, params.extract)) for one in videos])]
 
 
 def write_expected(params: Params, before: Params, changed: Collection[str], present: Path, root: Path) -> None:

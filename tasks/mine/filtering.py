@@ -12,8 +12,8 @@ DIGITS = 6  # of a score as written: what is beyond may differ between machines
 def threshold(positive_scores: Iterable[float], relative_margin: float | None) -> float | None:
     """The score above which a candidate is taken for an unjudged positive; None where there is nothing to go by.
 
-    `p - |p| * margin`, p the score of the weakest positive: with a margin of 0.05, 95 % of it, which is TopK-PercPos
-    of NV-Retriever (arXiv 2407.15831). The absolute value keeps the threshold below p where p is negative.
+    `p - |p| * margin`, p the score of the weakest positive: with a margin of 0.05, 95 % of it, which is TopK-PercPos of
+    NV-Retriever (arXiv 2407.15831). The absolute value keeps the threshold below p where p is negative.
     """
     scores = list(positive_scores)
     if relative_margin is None or not scores:
@@ -31,9 +31,7 @@ def mined(
     keep: int,
 ) -> MinedQuery:
     """The first `keep` candidates that are neither judged positive nor score above `highest`, which `threshold` gave.
-
-    `ranking` has candidates and their scores, best first; `scores` those of the positives, where they have one.
-    """
+    `ranking` has candidates and their scores, best first; `scores` those of the positives, where they have one."""
     negatives: list[Negative] = []
     dropped: list[Dropped] = []
     for rank, (video_id, score) in enumerate(ranking.items(), start=1):

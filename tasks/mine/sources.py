@@ -60,10 +60,8 @@ def omni(
     params: Params,
     take_gpus: Callable[[int], list[str]],
 ) -> Candidates:
-    """Candidates of the base system over the chosen modalities of the videos: exact inner product.
-
-    A video that has none of them can be no candidate, and as a positive has no score.
-    """
+    """Candidates of the base system over the chosen modalities of the videos: exact inner product. A video that has
+    none of them can be no candidate, and as a positive has no score."""
     from tasks.omni.documents import read_documents
     from tasks.omni.encoder import encode
     from tasks.omni.plan import encoding_of

@@ -40,10 +40,8 @@ class Document:
         return {name: content for name, content in has.items() if content is not None}
 
     def load(self) -> Item:
-        """The item, its frames and sound read from disk and proved to be those of the digest.
-
-        Raises UserError where a file is missing or is not what the table of media describes.
-        """
+        """The item, its frames and sound read from disk and proved to be those of the digest. Raises UserError where a
+        file is missing or is not what the table of media describes."""
         for name, sha256 in ((self.media.frames, self.frames_sha256), (self.media.audio, self.audio_sha256)):
             path = self.folder / str(name)
             if sha256 is not None and (not path.is_file() or sha256_file(path) != sha256):
@@ -56,11 +54,8 @@ class Document:
 
 
 def document_of(media: Media, text: str, modalities: Collection[str], folder: Path) -> Document | None:
-    """A video's document; None where it has none of the chosen modalities (text, video, audio).
-
-    `text` is as `document_text` joins it; a sound too short for one audio token is left out; `folder` is the extract
-    artifact's.
-    """
+    """A video's document; None where it has none of the chosen modalities (text, video, audio). `text` is as
+    `document_text` joins it; a sound too short for one audio token is left out; `folder` is the extract artifact's."""
     words = text if "text" in modalities else ""
     frames = media.frames_sha256 if "video" in modalities else None
     long_enough = round(media.audio_seconds * SAMPLE_RATE) >= SHORTEST_AUDIO

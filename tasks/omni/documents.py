@@ -26,10 +26,7 @@ def read_documents(
     videos: Iterable[Video], modalities: Collection[str], text_fields: Sequence[str], root: Path = RESULTS
 ) -> Documents:
     """The videos' documents of these modalities, their text made of these fields in order. Nothing but tables is read
-    here.
-
-    Raises UserError for a row that was made from something else than its video has.
-    """
+    here. Raises UserError for a row that was made from something else than its video has."""
     videos = list(videos)
     media, transcripts = read_proved(videos, root)
     read = Documents({}, [], [])

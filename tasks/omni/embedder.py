@@ -91,10 +91,8 @@ class OmniEmbedder(InputModule):
         return batch_of_items([Item.of(value) for value in inputs], layout, self.max_audio_seconds)
 
     def forward(self, features: dict[str, Any], **_: Any) -> dict[str, Any]:
-        """Adds token_embeddings (batch, length, hidden), and attention_mask of the same length.
-
-        Columns that are padding in every row are dropped first: a slice of a batch need not be as wide as the batch.
-        """
+        """Adds token_embeddings (batch, length, hidden), and attention_mask of the same length. Columns that are
+        padding in every row are dropped first: a slice of a batch need not be as wide as the batch."""
         start = int(features["attention_mask"].any(dim=0).int().argmax())
         ids = features["input_ids"][:, start:]
         mask = features["attention_mask"][:, start:]
@@ -117,10 +115,8 @@ class OmniEmbedder(InputModule):
         return {**features, "attention_mask": mask, "token_embeddings": output.last_hidden_state}
 
     def save(self, output_path: str, *_: Any, **__: Any) -> None:
-        """Write weights (safetensors), model configuration, tokenizer and this module's own configuration.
-
-        With an adapter attached only the adapter is written, and the name of the base that it came on.
-        """
+        """Write weights (safetensors), model configuration, tokenizer and this module's own configuration. With an
+        adapter attached only the adapter is written, and the name of the base that it came on."""
         silence_transformers()
         if has_adapter(self.model):
             if self.source is None:
@@ -146,10 +142,8 @@ class OmniEmbedder(InputModule):
         **settings: Any,
     ) -> OmniEmbedder:
         """The module of a directory or hub repository; what is not in `settings` is as it was saved.
-
         `SentenceTransformer(path)` calls this for what `save` wrote. A directory that holds an adapter and no weights
-        (what LoRA training leaves) is opened on the adapter's base, with the tokenizer and the settings beside it.
-        """
+        (what LoRA training leaves) is opened on the adapter's base, with the tokenizer and the settings beside it."""
         hub: dict[str, Any] = {"token": token, "local_files_only": local_files_only}
         folder = Path(model_name_or_path)
         if (folder / CONFIG).is_file() and not (folder / "config.json").is_file():

@@ -62,10 +62,8 @@ class ItemEncoder:
         self._model[0].prompt.read("", self._model[0].limit(None))
 
     def load(self, one: Document | str) -> Prepared:
-        """A document, or a query's text: read, proved and made into tensors.
-
-        Raises UserError where a file is missing or is not the one that was extracted.
-        """
+        """A document, or a query's text: read, proved and made into tensors. Raises UserError where a file is missing
+        or is not the one that was extracted."""
         item, prompt = (one.load(), None) if isinstance(one, Document) else (Item(text=one), QUERY_PREFIX)
         features = self._model.preprocess([item], prompt=prompt)
         embedder = self._model[0]

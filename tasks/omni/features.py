@@ -33,11 +33,8 @@ HOP = 160  # samples, 10 ms
 
 def to_patches(frames: np.ndarray) -> tuple[torch.Tensor, tuple[int, int, int]]:
     """The patches of a clip, float32 (t * h * w, 3 * 2 * 14 * 14), and its grid (t, h, w): pairs of frames, patches
-    down, across.
-
-    `frames` are uint8 (frames, height, width, 3). An odd number of them is made even by doubling the last; sides that
-    are no multiple of 28 are resized to the nearest one (Pillow, bicubic).
-    """
+    down, across. `frames` are uint8 (frames, height, width, 3). An odd number of them is made even by doubling the
+    last; sides that are no multiple of 28 are resized to the nearest one (Pillow, bicubic)."""
     frames = _resized(frames)
     if len(frames) % TEMPORAL:
         frames = np.concatenate([frames, frames[-1:]])
@@ -74,10 +71,8 @@ def _resized(frames: np.ndarray) -> np.ndarray:
 
 def to_mel(audio: np.ndarray, max_seconds: int) -> torch.Tensor:
     """Log-mel features, float32 (128, frames), of sound, float32 (samples,) at 16 kHz: 100 frames a second, the last
-    one begun counted.
-
-    What comes after `max_seconds` is cut off. Raises UserError where a sample is infinite or not a number.
-    """
+    one begun counted. What comes after `max_seconds` is cut off. Raises UserError where a sample is infinite or not a
+    number."""
     longest = max_seconds * SAMPLE_RATE
     audio = audio[:longest]
     if not np.isfinite(audio).all():
@@ -119,15 +114,10 @@ def position_ids(
 ) -> torch.Tensor:
     """Positions in time, height and width for the language model's rotary embedding (M-RoPE), int64 (3, length).
 
-    Text and sound count on by one in all three. A clip's tokens start where the text stopped: time by pair of frames,
-    `per_second` positions a pair whatever the clip's length, height and width by place in the frame. What follows goes
-    on after the largest.
-
-    Args:
-        length: tokens of the item, without padding.
-        first: index of the first video token; any number without a clip.
-        grid: the clip's (pairs of frames, patches down, patches across), or None.
-        merge: patches a side that become one token.
+    Text and sound count on by one in all three. A clip's tokens start where the text stopped, at index `first`: time by
+    pair of frames, `per_second` positions a pair whatever the clip's length, height and width by place in the frame.
+    What follows goes on after the largest. `grid` is the clip's (pairs of frames, patches down, patches across), of
+    which `merge` a side become one token, or None.
     """
     if grid is None:
         return torch.arange(length).expand(3, -1)

@@ -18,10 +18,8 @@ SHORTEST_AUDIO = 321  # samples: 3 mel frames, the fewest that make one audio to
 
 @dataclass(frozen=True, eq=False)
 class Item:
-    """A query or a document. Blank text, no frames and under 321 samples of audio count as absent.
-
-    Raises UserError where no modality is left, or an array has the wrong shape or type.
-    """
+    """A query or a document. Blank text, no frames and under 321 samples of audio count as absent. Raises UserError
+    where no modality is left, or an array has the wrong shape or type."""
 
     text: str | None = None  # without a prompt's prefix
     frames: np.ndarray | None = None  # uint8 (frames, height, width, 3), RGB, in time order

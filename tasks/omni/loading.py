@@ -26,13 +26,9 @@ def load_embedder(
 ) -> SentenceTransformer:
     """A SentenceTransformer over a Thinker, without its language-model head, ready to encode.
 
-    Args:
-        name_or_path: a directory, or a hub id: saved by this project, a plain Qwen2.5-Omni Thinker in any layout that
-            transformers has written, or a whole Qwen2.5-Omni.
-        processor: where the tokenizer is, when not beside the weights.
-        dtype: "float32", "bfloat16" or "float16".
-        device: torch device; None takes the best there is.
-        settings: `OmniEmbedder.config_keys`, the limits of text among them; else as saved, or its own defaults.
+    It is a directory or a hub id: saved by this project, a plain Qwen2.5-Omni Thinker in any layout that transformers
+    has written, or a whole Qwen2.5-Omni. The tokenizer is at `processor`, when not beside the weights; `device` None
+    takes the best there is; `settings` are `OmniEmbedder.config_keys`, else as saved, or its own defaults.
 
     Raises UserError where nothing is at that path, there is no such repository or revision, it is no Thinker, or
     weights are missing; its subclass TransientError where the hub is out of reach.

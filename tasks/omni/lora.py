@@ -28,11 +28,9 @@ Update = tuple[torch.Tensor, torch.Tensor]  # A (r, inputs), B (outputs, r)
 
 
 def attach_lora(thinker: Any, *, r: int, alpha: int, dropout: float, seed: int) -> None:
-    """Put a fresh adapter on the language model, and freeze everything else.
-
-    Rank `r`; the update is scaled by alpha / r; dropout is on the adapter's input, in training; the seed decides the A
-    matrices, B starts at zero, so the embeddings do not change yet.
-    """
+    """Put a fresh adapter on the language model, and freeze everything else. Rank `r`; the update is scaled by alpha /
+    r; dropout is on the adapter's input, in training; the seed decides the A matrices, B starts at zero, so the
+    embeddings do not change yet."""
     _inject(thinker, {"r": r, "lora_alpha": alpha, "lora_dropout": dropout, "target_modules": TARGETS}, seed)
 
 
@@ -42,11 +40,9 @@ def has_adapter(thinker: Any) -> bool:
 
 
 def load_adapter(thinker: Any, name_or_path: str, revision: str | None = None, *, merge: bool = False) -> None:
-    """Load a LoRA adapter, a PEFT directory or hub id, onto its base, which has none.
-
-    `merge` adds the update into the weights: nothing to train, no PEFT import, the fastest to encode with. Otherwise
-    the adapter stays apart and is all that can be trained. Raises UserError as `read_adapter` does.
-    """
+    """Load a LoRA adapter, a PEFT directory or hub id, onto its base, which has none. `merge` adds the update into the
+    weights: nothing to train, no PEFT import, the fastest to encode with. Otherwise the adapter stays apart and is all
+    that can be trained. Raises UserError as `read_adapter` does."""
     config, updates = read_adapter(thinker, name_or_path, revision)
     if merge:
         r, alpha = config["r"], config["lora_alpha"]
@@ -64,10 +60,8 @@ def load_adapter(thinker: Any, name_or_path: str, revision: str | None = None, *
 
 
 def save_adapter(thinker: Any, path: Path, base: str, base_revision: str | None = None) -> None:
-    """Write the adapter as a PEFT directory: adapter_config.json and adapter_model.safetensors.
-
-    `base` is what it is an adapter of: hub id or directory, recorded as given.
-    """
+    """Write the adapter as a PEFT directory: adapter_config.json and adapter_model.safetensors. `base` is what it is an
+    adapter of: hub id or directory, recorded as given."""
     from safetensors.torch import save_file
 
     if not has_adapter(thinker):
@@ -111,10 +105,8 @@ def _merge(thinker: Any, updates: dict[str, Update], scale: float) -> None:
 def read_adapter(
     thinker: Any, name_or_path: str, revision: str | None = None
 ) -> tuple[dict[str, Any], dict[str, Update]]:
-    """An adapter's configuration and its updates by module path.
-
-    Raises UserError where there is none, it is not plain LoRA, it does not fit the Thinker, or it would do nothing.
-    """
+    """An adapter's configuration and its updates by module path. Raises UserError where there is none, it is not plain
+    LoRA, it does not fit the Thinker, or it would do nothing."""
     config_at, weights_at = (fetch(name_or_path, revision, name) for name in (CONFIG, WEIGHTS))
     if config_at is None or weights_at is None:
         raise UserError(f"{name_or_path} has no {CONFIG} with {WEIGHTS}; name a PEFT adapter in safetensors")

@@ -39,10 +39,8 @@ def plan_encoding(
     views: Mapping[str, Collection[Document]] = NO_VIEWS,
 ) -> EncodePlan:
     """The items that one system makes of documents, of queries by id, and of further documents of the videos by view.
-
     What a view shows of a video may be all that its document has: then it is one item. Threads are torch's on the CPU,
-    which decide the last bits.
-    """
+    which decide the last bits."""
     decides = {
         "weights": encoding.checkpoint,
         "dtype": encoding.dtype,

@@ -22,10 +22,8 @@ WHOLE = "qwen2_5_omni"  # of a repository with talker and vocoder too: its Think
 def check_thinker(
     name_or_path: str, revision: str | None, tokenizer_at: str | None = None, tokenizer_revision: str | None = None
 ) -> dict[str, Any]:
-    """The model's configuration; the Thinker's part of it where the model is a whole Qwen2.5-Omni.
-
-    Raises UserError where the model is something else, or has no tokenizer, beside it or where it is said to be.
-    """
+    """The model's configuration; the Thinker's part of it where the model is a whole Qwen2.5-Omni. Raises UserError
+    where the model is something else, or has no tokenizer, beside it or where it is said to be."""
     config = fetch(name_or_path, revision, "config.json")
     if config is None:
         raise UserError(f"model {name_or_path} has no config.json; name a Qwen2.5-Omni Thinker")

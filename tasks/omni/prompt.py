@@ -29,11 +29,9 @@ Cut = Literal["end", "fields"]
 
 @dataclass(frozen=True)
 class TextLimit:
-    """How much of an item's text is read: so many tokens at most, the prefix included.
-
-    Of a longer text "end" cuts off the end (as Tevatron does; whatever is the last field loses first); with "fields"
-    its fields, which tabs part, share the tokens: short ones are whole, long ones get equally much.
-    """
+    """How much of an item's text is read: so many tokens at most, the prefix included. Of a longer text "end" cuts off
+    the end (as Tevatron does; whatever is the last field loses first); with "fields" its fields, which tabs part, share
+    the tokens: short ones are whole, long ones get equally much."""
 
     tokens: int = 512
     cut: Cut = "end"
@@ -63,10 +61,8 @@ class Prompt:
         return ids + self.after
 
     def read(self, text: str, limit: TextLimit) -> tuple[str, int]:
-        """The text as it is read, and how many tokens the whole of it has.
-
-        What is cut is cut between tokens and decoded; half a character at a cut becomes U+FFFD.
-        """
+        """The text as it is read, and how many tokens the whole of it has. What is cut is cut between tokens and
+        decoded; half a character at a cut becomes U+FFFD."""
         ids = self._plain(text)
         if len(ids) <= limit.tokens:
             return text, len(ids)

@@ -61,11 +61,8 @@ def build_tiny(
     device: str | None = None,
     max_text_tokens: int = 512,
 ) -> SentenceTransformer:
-    """A tiny embedder, untrained. Equal texts, seed and config give equal bytes.
-
-    Its byte-level BPE tokenizer is trained on `texts`, any text can be tokenised after; `device` None takes the best
-    there is.
-    """
+    """A tiny embedder, untrained. Equal texts, seed and config give equal bytes. Its byte-level BPE tokenizer is
+    trained on `texts`, any text can be tokenised after; `device` None takes the best there is."""
     from tasks.omni.embedder import OmniEmbedder
 
     tokenizer = train_tokenizer(texts, config.vocab_size)
@@ -89,10 +86,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
     turns = [name for name in SPECIAL if name not in ROLES.values()]
     merges: list[Any] = [tuple(pair) for pair in learned["merges"]]
     tokenizer: PreTrainedTokenizerBase = Qwen2Tokenizer(
-        vocab=vocab,
-        merges=merges,
-        padding_side="left",
-        extra_special_tokens=ROLES,
+        vocab=vocab, merges=merges, padding_side="left", extra_special_tokens=ROLES
     )
     tokenizer.add_special_tokens({"additional_special_tokens": turns})
     return tokenizer

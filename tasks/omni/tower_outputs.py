@@ -41,9 +41,7 @@ Clip = tuple[tuple[int, int, int], torch.Tensor]  # grid and tokens
 def run_towers(model: SentenceTransformer, items: Sequence[Item], *, batch_size: int) -> list[TowerOutput]:
     """The tower outputs of items, in the order given: 4 bytes (2 in half precision) a value, 0.25 MB for 24 frames of
     84 x 84 and 6 s of sound at 256 dimensions; 20 MB for 24 frames of 280 x 280 and a minute at the 7B model's 3584.
-
-    Raises UserError where the towers are not frozen, so their outputs would change.
-    """
+    Raises UserError where the towers are not frozen, so their outputs would change."""
     module: OmniEmbedder = model[0]  # type: ignore[assignment]
     towers = (module.model.visual, module.model.audio_tower)
     if any(parameter.requires_grad for tower in towers for parameter in tower.parameters()):
@@ -99,9 +97,7 @@ def swapped(item: TowerOutput, other: TowerOutput, modality: Modality) -> TowerO
 
 def crop(item: TowerOutput, part: float, draw: Random) -> TowerOutput:
     """A contiguous part of every modality, each drawn independently: of words, pairs of frames and tokens of sound.
-
-    `part` is the fraction of them that is kept, rounded, and at least one.
-    """
+    `part` is the fraction of them that is kept, rounded, and at least one."""
     text, clip, sound = item.text, _clip(item), _sound(item)
     if text is not None and (words := [word.span() for word in WORD.finditer(text)]):
         first, last = _range(len(words), part, draw)

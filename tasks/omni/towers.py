@@ -64,9 +64,7 @@ def attention(
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
     """Transformers' attention signature: query, key, value (1, heads, tokens, size) to (1, tokens, heads, size).
-
-    `cu_seq_lens_q` are the segments' bounds, (segments + 1,), from 0 to tokens.
-    """
+    `cu_seq_lens_q` are the segments' bounds, (segments + 1,), from 0 to tokens."""
     lengths = (cu_seq_lens_q[1:] - cu_seq_lens_q[:-1]).long()
     packed = torch.stack([query[0], key[0], value[0]]).transpose(1, 2)  # 3, tokens, heads, size
     kinds = lengths.unique().tolist()

@@ -4,18 +4,13 @@ A contrastive loss needs the embeddings of the whole batch at once, but memory h
 items, and a rank has only its share of the rows. So (Gao et al. 2021):
 
 1. every rank embeds its share, mini-batch by mini-batch, and keeps the embeddings alone;
-2. the ranks exchange embeddings; each computes the loss of the whole batch, the same on all, and its gradient by the
-   rank's own embeddings;
+2. the ranks exchange embeddings; each computes the loss of the whole batch, and its gradient by its own embeddings;
 3. every rank embeds its mini-batches again, with the same dropout, and sends these gradients on into the weights.
 
-Step 2 needs no gradient of the exchange: the rank that made an embedding differentiates the whole loss by it. A rank's
-weights then have its share of the gradient, and DDP adds the shares up once, after the last mini-batch. Where
-all that a rank has fits into one mini-batch, step 1 keeps the activations and step 3 need not embed again. Groups
-of a batch that get no gradient are embedded once, in step 1, and exchanged with the others.
-
-The ranks' shares are padded to the same number of rows. The padding is cut off before the loss: it is no
-candidate, has no weight and gets a gradient of zero. So loss and gradient are those of the batch on one rank, however
-many ranks there are.
+The rank that made an embedding differentiates the whole loss by it, so the exchange needs no gradient. A rank's weights
+then have its share of the gradient, and DDP adds the shares up once, after the last mini-batch. Where all that a rank
+has fits into one mini-batch, step 1 keeps the activations and step 3 need not embed again. Groups of a batch that get
+no gradient are embedded once. Shares are padded to the same number of rows, and the padding is cut off before the loss.
 """
 
 from __future__ import annotations

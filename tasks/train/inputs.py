@@ -72,10 +72,8 @@ def shares(rows: Sequence[Row], batches: Sequence[Sequence[int]], rank: int, ran
 
 
 class TowerCache:
-    """Tower outputs of documents by video id, cached for training with frozen towers while memory allows.
-
-    Documents pass through the towers one at a time, so that no output depends on which came with it.
-    """
+    """Tower outputs of documents by video id, cached for training with frozen towers while memory allows. Documents
+    pass through the towers one at a time, so that no output depends on which came with it."""
 
     def __init__(self, model: SentenceTransformer, documents: Mapping[str, Document]) -> None:
         self.model = model

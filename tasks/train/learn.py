@@ -49,12 +49,9 @@ def learn(
     device: str | None,
     tracker: Tracker | None,
 ) -> Trained:
-    """Train an adapter, together with the other ranks.
-
-    Checkpoints are written into `folder`, the same for all ranks; `checkpoint` is the one to resume from. `device` is
-    this rank's, None the best there is; `tracker` logs every step, None on all ranks but the first. Raises UserError
-    where the base or its adapter cannot be loaded.
-    """
+    """Train an adapter, together with the other ranks. Checkpoints are written into `folder`, the same for all ranks;
+    `checkpoint` is the one to resume from. `device` is this rank's, None the best there is; `tracker` logs every step,
+    None on all ranks but the first. Raises UserError where the base or its adapter cannot be loaded."""
     settings, seed = params.train, params.run.seed
     torch.set_num_threads(params.run.threads)
     torch.use_deterministic_algorithms(True)

@@ -69,10 +69,8 @@ def without_false_negatives(scores: torch.Tensor, margin: float) -> torch.Tensor
 def both_ways(
     one: torch.Tensor, other: torch.Tensor, temperature: float, more: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """S(one, other): the mean of InfoNCE from one to the other and back; both are (rows, dimensions).
-
-    `more`, (any number, dimensions), are candidates in both directions that are no row's positive.
-    """
+    """S(one, other): the mean of InfoNCE from one to the other and back; both are (rows, dimensions). `more`, (any
+    number, dimensions), are candidates in both directions that are no row's positive."""
     positives = torch.arange(len(one), device=one.device)
     ways = []
     for anchors, candidates in ((one, other), (other, one)):
@@ -96,18 +94,13 @@ def fusion_as_teacher(
 ) -> torch.Tensor:
     """Fusion as teacher: documents with one modality alone are drawn to the whole documents, which stay in place
     (OmniRetriever, docs/objectives.md): the mean over students of S(sg(fused), student), each at its own temperature.
-
-    All are (rows, dimensions); there is a student and a temperature for each modality.
-    """
+    All are (rows, dimensions); there is a student and a temperature for each modality."""
     pairs = zip(students, temperatures, strict=True)
     return torch.stack([both_ways(fused.detach(), one, temperature) for one, temperature in pairs]).mean()
 
 
 def alignment(one: torch.Tensor, other: torch.Tensor, temperatures: tuple[float, float]) -> torch.Tensor:
     """Pairwise alignment: a document with one modality alone matches itself with another (OmniRetriever,
-    docs/objectives.md; the loss of CLIP, Radford et al. 2021).
-
-    S(one, other), both (rows, dimensions), at the geometric mean of their temperatures: as if each side's embeddings
-    were divided by the root of its own.
-    """
+    docs/objectives.md; the loss of CLIP, Radford et al. 2021). S(one, other), both (rows, dimensions), at the geometric
+    mean of their temperatures: as if each side's embeddings were divided by the root of its own."""
     return both_ways(one, other, (temperatures[0] * temperatures[1]) ** 0.5)

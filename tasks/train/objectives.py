@@ -31,10 +31,8 @@ Loss = Callable[[Mapping[str, torch.Tensor], Plan], Losses]
 
 @dataclass(frozen=True)
 class Objectives:
-    """Adds up the losses whose weight is not 0. The margin for false negatives and hardness apply to `query` alone.
-
-    A document that lacks a modality of the pair is represented by its whole embedding instead, without a gradient.
-    """
+    """Adds up the losses whose weight is not 0. The margin for false negatives and hardness apply to `query` alone. A
+    document that lacks a modality of the pair is represented by its whole embedding instead, without a gradient."""
 
     settings: Train
 

@@ -92,11 +92,8 @@ class Ranks:
 
     def device(self, take: Callable[[int], list[str]]) -> str | None:
         """This rank's device: its own GPU of those that the first rank of its machine takes for all, or the CPU; None
-        where the rank is alone: the best that it sees.
-
-        `take`, called on the first rank of a machine, holds so many GPUs and makes them alone visible, as
-        `StageRun.take_gpus` does.
-        """
+        where the rank is alone: the best that it sees. `take`, called on the first rank of a machine, holds so many
+        GPUs and makes them alone visible, as `StageRun.take_gpus` does."""
         place = f"gpus/{self.machine}"
         if self.local_rank == 0:
             taken = take(self.local_count)
@@ -110,11 +107,9 @@ class Ranks:
 
     @contextmanager
     def group(self, device: str | None) -> Iterator[None]:
-        """The group of torch.distributed that all ranks are of in the block, NCCL's on GPUs and Gloo's without.
-
-        When one rank ends, exchanges with it fail on all others. So an error, unless the user's mistake, waits a moment
-        for the launcher to end this process too, so that the first error is the one that is shown.
-        """
+        """The group of torch.distributed that all ranks are of in the block, NCCL's on GPUs and Gloo's without. When
+        one rank ends, exchanges with it fail on all others. So an error, unless the user's mistake, waits a moment for
+        the launcher to end this process too, so that the first error is the one that is shown."""
         if self.count == 1:
             yield
             return

@@ -61,11 +61,9 @@ def exposures_of(
     *,
     contrasted: bool,
 ) -> list[Exposure]:
-    """The exposures of a training: which videos were shown for which query, in which role and steps.
-
-    `batches` are numbers of the rows that are contrasted with each other, so many of which are one step of the
-    optimiser; without `contrasted` queries were not shown, and there are no in-batch negatives.
-    """
+    """The exposures of a training: which videos were shown for which query, in which role and steps. `batches` are
+    numbers of the rows that are contrasted with each other, so many of which are one step of the optimiser; without
+    `contrasted` queries were not shown, and there are no in-batch negatives."""
     hard = {one.query_id: {negative.video_id for negative in one.negatives} for one in mined}
     steps: dict[tuple[str, str, Role], list[int]] = defaultdict(list)
     others: Counter[tuple[str, str, Role]] = Counter()
@@ -84,10 +82,8 @@ def exposures_of(
 def judged_batches(
     rows: Sequence[Row], positives: Mapping[str, frozenset[str]], batch_size: int, epochs: int, seed: int
 ) -> list[list[int]]:
-    """The batches of all epochs in one sequence, each of row numbers; reproducible from the seed.
-
-    `positives` are all judged positives of every query; the last batches of an epoch may have fewer rows.
-    """
+    """The batches of all epochs in one sequence, each of row numbers; reproducible from the seed. `positives` are all
+    judged positives of every query; the last batches of an epoch may have fewer rows."""
     from torch import Generator, randperm
 
     batches: list[list[int]] = []

@@ -123,10 +123,8 @@ def _learn(stage: StageRun, training_set: TrainingSet, store: ItemStore, key: st
 
 
 def run_worker(ranks: Ranks) -> None:
-    """The program of every rank but the first: it trains as rank 0 plans, and reports nothing.
-
-    It exits with 0, or with one line on standard error and the code of a stage's program.
-    """
+    """The program of every rank but the first: it trains as rank 0 plans, and reports nothing. It exits with 0, or with
+    one line on standard error and the code of a stage's program."""
     os.environ.pop(PLACE, None)
     try:
         params = load_params()

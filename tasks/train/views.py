@@ -61,10 +61,8 @@ class Views:
         )
 
     def shown_modalities(self, number: int, place: int, column: int, video_id: str) -> list[Modality]:
-        """The modalities that a passage is shown with: each is dropped at its rate, but never all of them.
-
-        `number` is of the batch, `place` of the row in it; `column` is 0 for the row's positive, from 1 its negatives.
-        """
+        """The modalities that a passage is shown with: each is dropped at its rate, but never all of them. `number` is
+        of the batch, `place` of the row in it; `column` is 0 for the row's positive, from 1 its negatives."""
         has = [one for one in MODALITIES if one in self.contents[video_id]]
         rates = self.settings.modality_dropout.model_dump()
         draw = self.draw("drop", number, place, column)
@@ -98,10 +96,8 @@ def partners(documents: Sequence[Contents], modality: Modality, draw: Random) ->
 
 
 def count_views(views: Views, rows: Sequence[Row], batches: Sequence[Sequence[int]]) -> dict[str, int]:
-    """Counts of what the objectives besides `query` can learn from; empty where they are off.
-
-    Batches of one row are reported on standard output. Raises UserError where all batches have one row.
-    """
+    """Counts of what the objectives besides `query` can learn from; empty where they are off. Batches of one row are
+    reported on standard output. Raises UserError where all batches have one row."""
     objectives = views.settings.objectives
     others = [name for name, weight in objectives if weight and name != "query"]
     if not others:

@@ -8,7 +8,6 @@ side: what extract keeps is too small to read.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -17,27 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import write_json
-from tasks.video.container import UnreadableVideoError, check_unchanged, check_whole
+from tasks.video.container import UnreadableVideoError, check_file
 from tasks.video.picture import bounded, read_picture
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from tasks.shared.artifacts.corpus import Video
 
 ITEM = "frames.json"
 LONGEST = 1280  # pixels a side
 PACKAGES = ("rapidocr", "onnxruntime", "opencv-python-headless")  # that decide what is read
 SURE = 0.9  # of 1; what is really written was read with 0.97 and more, shapes taken for letters mostly with less
 THREADS = 1  # of a reader: videos are read side by side, and the number of threads could decide the last bits
-
-
-@dataclass(frozen=True)
-class Source:
-    """A video as the manifest has it, and how many of its frames to read."""
-
-    path: Path
-    sha256: str
-    bytes: int
-    frames: int
 
 
 def check_installed() -> list[str]:
@@ -79,14 +70,12 @@ def lines_in(picture: np.ndarray) -> list[str]:
     return [text for line, score in lines if score >= SURE and (text := " ".join(line.split()))]
 
 
-def read_video(source: Source, folder: Path) -> None:
-    """Fill `folder` with what is written in each frame of a video.
-
-    Raises what the reading of video files raises, and UnreadableVideoError for one that is not the manifest's.
-    """
-    check_unchanged(source.path, source.sha256, source.bytes)
-    check_whole(source.path)
-    found = read_picture(source.path, source.frames, bounded(LONGEST))
+def read_video(source: tuple[Video, int], folder: Path) -> None:
+    """Fill `folder` with what is written in each of so many frames of a video. Raises what the reading of video files
+    raises, and UnreadableVideoError for one that is not the manifest's."""
+    video, frames = source
+    check_file(path := Path(video.path), video.sha256, video.bytes)
+    found = read_picture(path, frames, bounded(LONGEST))
     if found is None:
         raise UnreadableVideoError("no picture in it")
     write_json(folder / ITEM, {"frames": ["\n".join(lines_in(frame)) for frame in found.frames]})

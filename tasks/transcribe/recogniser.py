@@ -22,10 +22,8 @@ NEEDED = ("model.bin", "tokenizer.json")  # without the second, faster-whisper g
 
 
 class Recogniser:
-    """A loaded Whisper model.
-
-    Raises UserError where the model cannot be loaded, or cannot do what `transcribe` in params asks.
-    """
+    """A loaded Whisper model. Raises UserError where the model cannot be loaded, or cannot do what `transcribe` in
+    params asks."""
 
     def __init__(self, model: Model, params: Transcribe, threads: int) -> None:
         if model.revision is None:
@@ -52,10 +50,8 @@ class Recogniser:
         self._params = params
 
     def transcribe(self, track: Media, folder: Path) -> None:
-        """Fill `folder` with what is said in an audio track.
-
-        Raises UserError where the file is missing or is not the one under whose digest its transcript is kept.
-        """
+        """Fill `folder` with what is said in an audio track. Raises UserError where the file is missing or is not the
+        one under whose digest its transcript is kept."""
         path = FOLDER / str(track.audio)
         if not path.is_file() or sha256_file(path) != track.audio_sha256:
             raise UserError(f"{path}: not what {TABLE} describes; restore it with `dvc checkout`")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import av
 
-from tasks.shared.artifacts.corpus import read_videos
+from tasks.shared.artifacts.corpus import Video, read_videos
 from tasks.shared.artifacts.media import Media
 from tasks.shared.artifacts.shipped import read_shipped
 from tasks.shared.artifacts.transcripts import Transcript
@@ -26,21 +26,14 @@ from tasks.transcribe.speech import StepResult
 SHORTEST = 3  # letters of a line that another one may continue
 
 
-def plan(media: Mapping[str, Media], root: Path = RESULTS) -> Plan[reader.Source]:
+def plan(media: Mapping[str, Media], root: Path = RESULTS) -> Plan[tuple[Video, int]]:
     """The videos with a picture, whose on-screen text is read. Raises UserError where the reader is not installed."""
     versions = [*reader.check_installed(), av.__version__, av.ffmpeg_version_info]
     store = ItemStore("ocr", "tasks.transcribe.reader", {"versions": versions})
     frames = {video_id: len(one.times) for video_id, one in media.items() if one.frames is not None}
-    items = [
-        Item(
-            one.video_id,
-            store.key(one.sha256, str(frames[one.video_id])),
-            reader.Source(Path(one.path), one.sha256, one.bytes, frames[one.video_id]),
-        )
-        for one in read_videos(root / "corpus" / "manifest.parquet")
-        if one.video_id in frames
-    ]
-    return Plan(store, items)
+    found = [(one, frames.get(one.video_id)) for one in read_videos(root / "corpus" / "manifest.parquet")]
+    wanted = [(one, count) for one, count in found if count is not None]
+    return Plan(store, [Item(one.video_id, store.key(one.sha256, str(count)), (one, count)) for one, count in wanted])
 
 
 def read_screens(stage: StageRun, media: Mapping[str, Media]) -> StepResult:

@@ -21,10 +21,8 @@ class UnreadableVideoError(Exception):
 
 
 def open_video(path: Path) -> InputContainer:
-    """Open a file for decoding. It cannot make ffmpeg read from a network or another file.
-
-    Raises UnreadableVideoError for a file that is no video of its own, av.FFmpegError where ffmpeg cannot read it.
-    """
+    """Open a file for decoding. It cannot make ffmpeg read from a network or another file. Raises UnreadableVideoError
+    for a file that is no video of its own, av.FFmpegError where ffmpeg cannot read it."""
     container = av.open(f"file:{path}", options={"protocol_whitelist": "file"})
     if container.format.name in PLAYLISTS:
         container.close()
@@ -32,20 +30,19 @@ def open_video(path: Path) -> InputContainer:
     return container
 
 
-def check_unchanged(path: Path, sha256: str, size: int) -> None:
-    """Raise UnreadableVideoError for a file that is not the one the manifest describes, by its digest and bytes."""
+def check_file(path: Path, sha256: str, size: int) -> None:
+    """Raise UnreadableVideoError for a file that is not the one the manifest describes, or is not whole."""
     if not path.is_file():
         raise UnreadableVideoError(f"{path} is gone since the corpus stage; put it back or run `dvc repro`")
     if path.stat().st_size != size or sha256_file(path) != sha256:
         raise UnreadableVideoError(f"{path} has changed since the corpus stage; run `dvc repro`")
+    check_whole(path)
 
 
 def check_whole(path: Path) -> None:
-    """Raise UnreadableVideoError where a file ends before its container's outermost elements do.
-
-    Decoders end such a file without an error. MP4 and QuickTime, Matroska and WebM, and AVI state their extent;
-    what has no such statement (a transport or raw stream) is taken as it is.
-    """
+    """Raise UnreadableVideoError where a file ends before its container's outermost elements do. Decoders end such a
+    file without an error. MP4 and QuickTime, Matroska and WebM, and AVI state their extent; what has no such statement
+    (a transport or raw stream) is taken as it is."""
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(12)

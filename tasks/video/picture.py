@@ -53,11 +53,9 @@ def read_picture(path: Path, count: int, resize: Resize) -> Picture | None:
     """Sampled frames of the video's main picture stream; None where the file has none, or only cover art.
 
     Frames are turned and mirrored as the display matrix says, converted to RGB by swscale and given to `resize`. Not
-    deinterlaced, not tone-mapped.
-
-    Raises:
-        UnreadableVideoError: no decoder, no frame in the stream, or a sampled frame that the decoder marks as damaged.
-        av.FFmpegError: the demuxer or decoder met an error, wherever in the stream: never a silently shorter video.
+    deinterlaced, not tone-mapped. Raises UnreadableVideoError where there is no decoder, no frame in the stream, or a
+    sampled frame is damaged; av.FFmpegError where demuxer or decoder met an error, wherever in the stream: never a
+    silently shorter video.
     """
     with open_video(path) as container:
         stream = picture_stream(container)
@@ -136,11 +134,9 @@ def _decode(path: Path, wanted: list[int], resize: Resize) -> tuple[Picture, int
 
 
 def upright(pixels: np.ndarray, matrix: bytes | None) -> np.ndarray:
-    """Pixels (height, width, 3) as they are meant to be seen, turned and mirrored.
-
-    `matrix` is ffmpeg's display matrix, nine int32 (a b u, c d v, x y w): x' = a x + c y and y' = b x + d y. One that
-    turns by no multiple of 90 degrees counts as the nearest that does.
-    """
+    """Pixels (height, width, 3) as they are meant to be seen, turned and mirrored. `matrix` is ffmpeg's display matrix,
+    nine int32 (a b u, c d v, x y w): x' = a x + c y and y' = b x + d y. One that turns by no multiple of 90 degrees
+    counts as the nearest that does."""
     if matrix is None:
         return pixels
     a, b, _, c, d = np.frombuffer(matrix, dtype=np.int32, count=5).tolist()

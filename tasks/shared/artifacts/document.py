@@ -13,10 +13,8 @@ if TYPE_CHECKING:
 
 
 def document_text(video: Video, transcript: Transcript | None, fields: Iterable[str]) -> str:
-    """The named fields that are there, in the order named, joined by tabs (as Tevatron's MultiVENT recipe joins).
-
-    Empty where the video has none of them.
-    """
+    """The named fields that are there, in the order named, joined by tabs (as Tevatron's MultiVENT recipe joins). Empty
+    where the video has none of them."""
     parts = {
         "caption": video.caption,
         "title": video.title,

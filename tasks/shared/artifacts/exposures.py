@@ -42,11 +42,8 @@ Alteration = Literal["swapped", "dropped"]
 @dataclass(frozen=True)
 class Altered:
     """A video that was shown for a query without one modality, or with that of another video, in steps of the
-    optimiser.
-
-    swapped: as a negative of itself (tuple negative), with one modality of the video `partner`; dropped: in its role in
-    the exposures, without one modality.
-    """
+    optimiser. swapped: as a negative of itself (tuple negative), with one modality of the video `partner`; dropped: in
+    its role in the exposures, without one modality."""
 
     video_id: str
     query_id: str
@@ -65,10 +62,8 @@ write_altered = ALTERED_ROWS.write
 def read_altered(
     folder: Path = FOLDER, video_ids: Collection[str] | None = None, query_ids: Collection[str] | None = None
 ) -> list[Altered]:
-    """The rows in the order written, of some videos or queries where they are named.
-
-    Those of a video itself come first, then those in which it is the partner.
-    """
+    """The rows in the order written, of some videos or queries where they are named. Those of a video itself come
+    first, then those in which it is the partner."""
     columns = ("video_id",) if video_ids is None else ("video_id", "partner")  # no video is its own partner
     found: list[Altered] = []
     for column in columns:

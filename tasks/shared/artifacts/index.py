@@ -98,17 +98,10 @@ PAYLOAD = Table(Hit).schema.remove(0)  # the columns beside the vector
 
 
 def write_index(
-    folder: Path,
-    vectors: Vectors,
-    videos: Iterable[Video],
-    transcripts: Mapping[str, Transcript],
-    encoding: Encoding,
+    folder: Path, vectors: Vectors, videos: Iterable[Video], transcripts: Mapping[str, Transcript], encoding: Encoding
 ) -> dict[str, RowDigests]:
     """Write table and manifest into a folder without one; the digests of its rows by video id, as read back from the
-    table.
-
-    Raises UserError where a vector's id is no video's.
-    """
+    table. Raises UserError where a vector's id is no video's."""
     import lancedb
 
     known = {video.video_id: video for video in videos}

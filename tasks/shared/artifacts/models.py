@@ -53,9 +53,7 @@ class System(BaseModel):
 
     def digest(self) -> str:
         """sha256 that identifies weights and tokenizer: of directories by their files, of hub ids by their revision.
-
-        Raises UserError where a name is neither a directory nor a hub id with a revision.
-        """
+        Raises UserError where a name is neither a directory nor a hub id with a revision."""
         weights = [_weights("model", self.model, self.revision)]
         if self.processor is not None:
             weights.append("tokenizer " + _weights("processor", self.processor, self.processor_revision))

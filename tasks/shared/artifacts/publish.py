@@ -76,11 +76,8 @@ def write_manifest(
     counts: Mapping[str, int],
     derived: Iterable[str] = (),
 ) -> None:
-    """Write `out/manifest.json` over everything already in `out`.
-
-    `derived` names folders whose bytes are not reproducible (the LanceDB index): their files are not listed, their
-    identity is a content manifest beside them.
-    """
+    """Write `out/manifest.json` over everything already in `out`. `derived` names folders whose bytes are not
+    reproducible (the LanceDB index): their files are not listed, their identity is a content manifest beside them."""
     derived = sorted(derived)
     names = {path: (RESULTS / stage / path.relative_to(out)).as_posix() for path in files_under(out)}
     names = {path: name for path, name in names.items() if path.relative_to(out).parts[0] not in derived}

@@ -13,11 +13,9 @@ RUNS = "runs"
 
 
 def write_run(folder: Path, system: str, run: Run) -> None:
-    """Write `runs/<system>.trec`: `query Q0 video rank score system`, queries by id, videos best first.
-
-    Scores have enough digits to distinguish any two float32, so sorting them again after reading gives the order
-    written: by score, and equal scores by video id, both descending, as trec_eval does.
-    """
+    """Write `runs/<system>.trec`: `query Q0 video rank score system`, queries by id, videos best first. Scores have
+    enough digits to distinguish any two float32, so sorting them again after reading gives the order written: by score,
+    and equal scores by video id, both descending, as trec_eval does."""
     import numpy as np
 
     lines = []

@@ -38,10 +38,8 @@ class Table(Generic[Row]):
         write_parquet(folder / self.name, pa.Table.from_pylist(plain, schema=self.schema))
 
     def read(self, folder: Path, **only: Collection[str] | None) -> list[Row]:
-        """The rows in the order written; `only` names by column the values that a row must have one of.
-
-        Raises UserError where the file or a column is missing.
-        """
+        """The rows in the order written; `only` names by column the values that a row must have one of. Raises
+        UserError where the file or a column is missing."""
         rows = read_parquet(folder / self.name, self.schema, only).to_pylist()
         return [structured(self.row, row) for row in rows]
 

@@ -84,10 +84,8 @@ def read_vectors(
 def mismatched(
     system: str, kind: Kind, vectors: Vectors, sources: Mapping[str, str], view: str | None = None
 ) -> Iterator[Mismatch]:
-    """Vectors that were made from another document or query text than their id has.
-
-    `sources` has digests by id, of documents or of queries; an id that is not there is not compared.
-    """
+    """Vectors that were made from another document or query text than their id has. `sources` has digests by id, of
+    documents or of queries; an id that is not there is not compared."""
     what = "query text" if kind.endswith("queries") else "document"
     for one, source in zip(vectors.ids, vectors.sources, strict=True):
         if one in sources and sources[one] != source:

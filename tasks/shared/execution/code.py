@@ -21,10 +21,8 @@ COMPILED = ("__pycache__", ".pyc", ".pyo")
 
 def code_of(*entries: str, root: Path | None = None) -> dict[str, str]:
     """sha256 by path, sorted, of the modules named, all modules of the project that they import, directly or not, the
-    `__init__.py` of their packages, and what lies beside a module and is no Python, such as templates.
-
-    `root` holds `tasks`; None: that of the code that runs. Raises ValueError for an entry that is no module.
-    """
+    `__init__.py` of their packages, and what lies beside a module and is no Python, such as templates. `root` holds
+    `tasks`; None: that of the code that runs. Raises ValueError for an entry that is no module."""
     root = root or ROOT
     return {path.relative_to(root).as_posix(): _digest(path, _stamp(path)) for path in closure(*entries, root=root)}
 

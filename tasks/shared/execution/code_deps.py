@@ -21,10 +21,8 @@ from tasks.shared.runtime.files import write_text
 
 
 def code_deps(stage: str, root: Path = ROOT) -> list[str]:
-    """The files and folders that hold a stage's code, and nothing else, sorted: paths from the root.
-
-    Empty files are named only with their folder: DVC warns of each, whenever it runs the stage.
-    """
+    """The files and folders that hold a stage's code, and nothing else, sorted: paths from the root. Empty files are
+    named only with their folder: DVC warns of each, whenever it runs the stage."""
     files = set(closure(f"{PACKAGE}.{stage}.__main__", root=root))
     found = [path for path in _folded(root / PACKAGE, files) if path.is_dir() or path.stat().st_size]
     return sorted(path.relative_to(root).as_posix() for path in found)

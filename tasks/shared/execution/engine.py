@@ -46,11 +46,9 @@ def process(
     modules, or methods of an object that can be sent. An exception is the failure of its item, except a full disk,
     which ends the run. The death of a worker is the failure of the item that caused it.
 
-    Args:
-        work: fills a folder from a payload, or from what was loaded for it.
-        prepare: called once, in this process, and only where the store lacks an item. What it raises ends the run.
-        start: called once in each process that works, with its number from 0; what it raises ends the run too.
-        load: makes what `work` is given out of a payload, in threads, for the next items while one is worked on.
+    `prepare` is called once, in this process, and only where the store lacks an item; `start` once in each process that
+    works, with its number from 0; what they raise ends the run. `load` makes what `work` is given out of a payload, in
+    threads, for the next items while one is worked on.
     """
     outcome = Outcome()
     missing = []

@@ -96,10 +96,8 @@ def checked(sections: type[Sections], raw: Any, where: str) -> Sections:
 
 
 def as_read(value: Any, key: str = "") -> Any:
-    """A params.yaml as it is written, or what it has at a dotted key, as stages read and record it.
-
-    A list whose order means nothing is in the one order that `Params` gives it; all else stays.
-    """
+    """A params.yaml as it is written, or what it has at a dotted key, as stages read and record it. A list whose order
+    means nothing is in the one order that `Params` gives it; all else stays."""
     if isinstance(value, dict):
         return {name: as_read(one, f"{key}.{name}" if key else name) for name, one in value.items()}
     if key in SETS and isinstance(value, list) and all(one in MODALITIES for one in value):

@@ -18,9 +18,7 @@ from tasks.shared.runtime.errors import UserError
 
 def change_params(changes: Mapping[str, Any], path: Path = PARAMS_FILE) -> None:
     """Write values into a params.yaml: `{"corpus.source": "folder"}`. Whether they are right is for load_params to say.
-
-    Raises UserError for a key that is not there.
-    """
+    Raises UserError for a key that is not there."""
     round_trip = YAML()  # keeps comments, and builds no objects
     round_trip.preserve_quotes = True
     round_trip.width = 200

@@ -58,13 +58,8 @@ def read_stages(params: Params, path: Path = DVC_FILE) -> dict[str, StageSpec]:
 
 
 def stages_of(text: str, value: Callable[[str], Any]) -> dict[str, StageSpec]:
-    """Stages of a dvc.yaml in the order written.
-
-    Args:
-        text: of the file.
-        value: of a param by its dotted key, for `${...}`.
-
-    Raises UserError where it has no stages.
+    """Stages of a dvc.yaml in the order written; `value` gives a param by its dotted key, for `${...}`. Raises
+    UserError where it has no stages.
     """
     try:
         stages: dict[str, Any] = yaml.safe_load(text)["stages"]

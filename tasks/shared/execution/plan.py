@@ -23,10 +23,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Item(Generic[T]):
-    """One thing to make: its id, its key in the store, and what the work needs to know.
-
-    The id is a video's, or another that is unique in the plan; `counts` is how many units it holds.
-    """
+    """One thing to make: its id, its key in the store, and what the work needs to know. The id is a video's, or another
+    that is unique in the plan; `counts` is how many units it holds."""
 
     id: str
     key: str
@@ -36,10 +34,8 @@ class Item(Generic[T]):
 
 @dataclass(frozen=True)
 class Plan(Generic[T]):
-    """The items of one step, each id once, the store that keeps them, and what one unit is called.
-
-    `chunked`: an item holds several units, and a unit that changes may divide the others among items in another way.
-    """
+    """The items of one step, each id once, the store that keeps them, and what one unit is called. `chunked`: an item
+    holds several units, and a unit that changes may divide the others among items in another way."""
 
     store: ItemStore
     items: Sequence[Item[T]]

@@ -47,10 +47,8 @@ def names(folder: Path = PROFILES) -> list[str]:
 
 
 def read_profile(name: str, folder: Path = PROFILES) -> dict[str, Any]:
-    """A profile's values by dotted key, those of what it extends included.
-
-    Raises UserError for a profile that is not there, and for a file that is none.
-    """
+    """A profile's values by dotted key, those of what it extends included. Raises UserError for a profile that is not
+    there, and for a file that is none."""
     if name not in names(folder):
         raise UserError(f"no profile {name}; there are {', '.join(names(folder)) or 'none'} in {folder}/")
     try:

@@ -34,15 +34,11 @@ def run(
     """Run a program until all of its process group is gone; its exit code, 128 + n where signal n killed it.
 
     The group is interrupted, and killed `GRACE` seconds later, when anything is raised here: by `line`, by `tick`, by a
-    signal's handler, by the time limit. It is also ended when this process is killed.
+    signal's handler, by the time limit (TimeLimitError). It is also ended when this process is killed.
 
-    Args:
-        environment: the whole of it.
-        line: called with every line it prints, on either stream, without its end; of a line that is drawn over with
-            carriage returns, with the last state alone.
-        tick: called about twice a second, however much or little it prints.
-        limit: seconds it may run; then TimeLimitError is raised.
-        held: file descriptors that stay open until the group is gone: locks.
+    `line` is called with every line it prints, on either stream, without its end; of a line that is drawn over with
+    carriage returns, with the last state alone; `tick` about twice a second. `held` are file descriptors that stay open
+    until the group is gone: locks.
     """
     started = ticked = time.monotonic()
     process = subprocess.Popen(

@@ -52,11 +52,9 @@ def repro(
     limit: float | None = None,
     held: Collection[int] = (),
 ) -> dict[str, Outcome]:
-    """Bring stages up to date, these and no others, in the order given; by stage what DVC did.
-
-    `line`, `tick`, `limit` and `held` are as `programs.run` has them, but DVC's hints are no lines; `force` runs them
-    even where nothing changed. Raises StageFailedError for the first that fails, and TimeLimitError.
-    """
+    """Bring stages up to date, these and no others, in the order given; by stage what DVC did. `line`, `tick`, `limit`
+    and `held` are as `programs.run` has them, but DVC's hints are no lines; `force` runs them even where nothing
+    changed. Raises StageFailedError for the first that fails, and TimeLimitError."""
     outcomes: dict[str, Outcome] = {}
     lines: list[str] = []
 
@@ -78,10 +76,8 @@ def repro(
 
 
 def stale(root: Path, environment: Mapping[str, str]) -> set[str]:
-    """Stages that DVC would run again as things are; one that only follows from such a one is not among them.
-
-    Raises UserError with what DVC says where it cannot tell.
-    """
+    """Stages that DVC would run again as things are; one that only follows from such a one is not among them. Raises
+    UserError with what DVC says where it cannot tell."""
     command = [*DVC, "status", "--json"]
     done = subprocess.run(command, cwd=root, env=dict(environment), capture_output=True, text=True, check=False)
     try:

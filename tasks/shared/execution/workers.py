@@ -62,11 +62,9 @@ def in_turn(tasks: Sequence[T], work: Work[T, R]) -> Iterator[tuple[T, R]]:
 
 
 def side_by_side(tasks: Sequence[T], work: Work[T, R], count: int) -> Iterator[tuple[T, R | Died]]:
-    """Every task with its answer, in the order in which they are finished by `count` processes.
-
-    The tasks that a process held when it died are retried, each alone, so that only the one that kills it is lost.
-    Raises what `work` raises; UserError where a process dies before it has started.
-    """
+    """Every task with its answer, in the order in which they are finished by `count` processes. The tasks that a
+    process held when it died are retried, each alone, so that only the one that kills it is lost. Raises what `work`
+    raises; UserError where a process dies before it has started."""
     waiting, suspects = deque(tasks), deque[T]()
     workers = [_Worker(number, work) for number in range(min(count, len(tasks)))]
     try:

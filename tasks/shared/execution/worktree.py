@@ -49,11 +49,8 @@ def worktree(
 ) -> Iterator[Worktree]:
     """A clean checkout of a commit without its dvc.lock; it is removed when the block ends, unless it is to be kept.
 
-    Args:
-        place: the folder to make it in, under a name that begins with `prefix`.
-        dvc_config: what DVC is to be configured with in it, over what the commit says; paths are as seen from .dvc/.
-        climbs: how many folders above the project its relative paths reach; they stay inside.
-
+    It is made in the folder `place`, under a name that begins with `prefix`; `dvc_config` is added to DVC's, its paths
+    as seen from .dvc/; `climbs` is how many folders above the project its relative paths reach, which stay inside.
     Raises UserError where git refuses.
     """
     _git(workspace, "worktree", "prune")
@@ -97,9 +94,7 @@ def climbs(paths: Sequence[Path]) -> int:
 
 def link(paths: Sequence[Path], workspace: Path, worktree: Path) -> list[str]:
     """Link what the workspace has and the worktree lacks, at the same paths: stages record them. The linked paths.
-
-    Folders are to come before the files in them.
-    """
+    Folders are to come before the files in them."""
     made = []
     for path in paths:
         source, target = workspace / path, worktree / path

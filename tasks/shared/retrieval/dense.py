@@ -49,18 +49,15 @@ class DenseRetriever:
         check_code(self.model, params.trust_remote_code, params.revision)
         self._digest = self.model.digest()  # once: it reads every byte of a directory
         self._encoder: SentenceTransformer | None = None
-        self._store = ItemStore(
-            "texts",
-            "tasks.shared.retrieval.text_encoder",
-            {
-                "model": [self._digest, commit_of(self.model)],
-                "dimensions": params.dimensions,
-                "dtype": params.dtype,
-                "threads": threads,
-                "device": "cuda" if visible_gpus() else "cpu",
-                "versions": [version(name) for name in VERSIONS],
-            },
-        )
+        decides = {
+            "model": [self._digest, commit_of(self.model)],
+            "dimensions": params.dimensions,
+            "dtype": params.dtype,
+            "threads": threads,
+            "device": "cuda" if visible_gpus() else "cpu",
+            "versions": [version(name) for name in VERSIONS],
+        }
+        self._store = ItemStore("texts", "tasks.shared.retrieval.text_encoder", decides)
 
     @property
     def decides(self) -> str:
@@ -120,11 +117,9 @@ class DenseRetriever:
 
 
 def chunks_of(texts: Iterable[str]) -> list[list[str]]:
-    """Texts in chunks of about the same length, each text once, the longest of a chunk first.
-
-    Texts of one order of length (a power of two) stand in the order of their digests, and a chunk ends after every text
-    whose digest says so, one in `CHUNK`. So a text more or less changes the chunk that it belongs to and no other.
-    """
+    """Texts in chunks of about the same length, each text once, the longest of a chunk first. Texts of one order of
+    length (a power of two) stand in the order of their digests, and a chunk ends after every text whose digest says so,
+    one in `CHUNK`. So a text more or less changes the chunk that it belongs to and no other."""
     digests = {text: sha256_text(text) for text in texts}
     ordered = sorted(digests, key=lambda text: (len(text).bit_length(), digests[text]))
     chunks: list[list[str]] = [[]]

@@ -43,11 +43,9 @@ Weighting = Callable[[ByModality], np.ndarray]  # (q, modalities): rows sum to 1
 def fused(
     queries: Vectors, views: Mapping[str, Vectors], methods: Mapping[str, FuseScores], depth: int, block: int = BLOCK
 ) -> dict[str, Run]:
-    """Rankings by method, as `search` has them, of every video that has at least one modality.
-
-    `views` has by modality the vectors of the videos that have it; `depth` is the length of a ranking, `block` how many
-    queries are scored at once. Raises UserError where dimensions differ or a vector is not finite.
-    """
+    """Rankings by method, as `search` has them, of every video that has at least one modality. `views` has by modality
+    the vectors of the videos that have it; `depth` is the length of a ranking, `block` how many queries are scored at
+    once. Raises UserError where dimensions differ or a vector is not finite."""
     ids = video_ids(views)
     runs: dict[str, Run] = {name: {} for name in methods}
     for start, some in _blocks(queries, views, block):

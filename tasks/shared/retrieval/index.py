@@ -19,10 +19,8 @@ if TYPE_CHECKING:
 
 
 class Index:
-    """A published index, open for search.
-
-    Raises UserError where the table is missing or has other rows than its manifest says.
-    """
+    """A published index, open for search. Raises UserError where the table is missing or has other rows than its
+    manifest says."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
         self.folder, self.manifest = folder, read_index_manifest(folder)
@@ -36,11 +34,8 @@ class Index:
 
     def search(self, query: np.ndarray, k: int, filters: Mapping[str, str | None] | None = None) -> list[Hit]:
         """The k videos with the highest inner product with the query, float32 (dimension,), of length 1; best first,
-        equal scores by id, descending.
-
-        `filters` has by column (`FILTERS`) the value a video must have; None does not filter. Raises UserError for a
-        query of another dimension or a value that no video has.
-        """
+        equal scores by id, descending. `filters` has by column (`FILTERS`) the value a video must have; None does not
+        filter. Raises UserError for a query of another dimension or a value that no video has."""
         from lancedb.expr import col, lit
 
         if query.shape != (self.manifest.dimension,):
@@ -66,10 +61,8 @@ class Index:
                 raise UserError(f"no video has {name.replace('_', ' ')} {value!r}; there are: {there}")
 
     def system(self) -> System:
-        """The system that made the vectors, from the artifacts base and train beside the index.
-
-        Raises UserError where these hold other weights.
-        """
+        """The system that made the vectors, from the artifacts base and train beside the index. Raises UserError where
+        these hold other weights."""
         root, encoding = self.folder.parent, self.manifest.encoding
         for system in systems(root):
             if system.name == encoding.system and system.digest() == encoding.checkpoint:

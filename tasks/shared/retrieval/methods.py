@@ -36,11 +36,9 @@ def read_modalities(system: str, kind: Kind, modalities: Sequence[str], folder: 
 def make_weighting(
     method: str, system: str, modalities: list[str], given: Mapping[str, float], training: Qrels, folder: Path
 ) -> Weighting | None:
-    """How a method (weights, entropy, routed) weighs modalities; None for one that weighs none.
-
-    `given` are the weights of method weights; routing is learnt from the system's training queries in `folder` and
-    `training`, their judgments. Raises UserError where no modality is given any weight, and TooFewError.
-    """
+    """How a method (weights, entropy, routed) weighs modalities; None for one that weighs none. `given` are the weights
+    of method weights; routing is learnt from the system's training queries in `folder` and `training`, their judgments.
+    Raises UserError where no modality is given any weight, and TooFewError."""
     if method == "weights":
         if not sum(given[one] for one in modalities):
             raise UserError(f"evaluate.weights gives nothing to {', '.join(modalities)}; let one be above 0")

@@ -58,10 +58,8 @@ def _chunks(documents: Vectors, chunk: int) -> list[np.ndarray]:
 
 
 def similarities(queries: Vectors, documents: Vectors, wanted: Mapping[str, Iterable[str]]) -> Run:
-    """Inner products of single pairs, computed as `search` does: by query id, of the documents wanted for it.
-
-    A document that has no vector is left out.
-    """
+    """Inner products of single pairs, computed as `search` does: by query id, of the documents wanted for it. A
+    document that has no vector is left out."""
     if not documents.ids or not queries.ids:
         return {query_id: {} for query_id in queries.ids}
     check(queries, documents)
@@ -75,10 +73,8 @@ def similarities(queries: Vectors, documents: Vectors, wanted: Mapping[str, Iter
 
 
 def ranks(queries: Vectors, documents: Vectors, relevant: Sequence[str], chunk: int = CHUNK) -> list[int]:
-    """At which rank, from 1, `search` would have one document for each query, without ranking the others.
-
-    `relevant` has for every query the id of a document. Raises UserError as `search` does.
-    """
+    """At which rank, from 1, `search` would have one document for each query, without ranking the others. `relevant`
+    has for every query the id of a document. Raises UserError as `search` does."""
     if not queries.ids:
         return []
     check(queries, documents)

@@ -25,10 +25,8 @@ ALIKE = 0.99  # cosine of a text's vectors alone and in a batch: 16-bit weights 
 
 def load_text_encoder(model: Model, params: Retriever) -> SentenceTransformer:
     """The encoder in evaluation mode. Its weights are of `retriever.dtype`; pooling and normalisation are float32.
-
     Raises UserError where it cannot be loaded, has fewer dimensions than `retriever.dimensions`, or where its own code
-    gives a text another vector beside a longer one.
-    """
+    gives a text another vector beside a longer one."""
     import torch
     from sentence_transformers import SentenceTransformer
 

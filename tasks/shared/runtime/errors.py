@@ -9,11 +9,8 @@ from typing import ClassVar
 
 
 class UserError(Exception):
-    """Something the user can correct: a wrong param, a missing file, bad data.
-
-    The message is one line that says what is wrong, with which item, and what to do. Entry points print it without a
-    stack trace and exit with `exit_code`.
-    """
+    """Something the user can correct: a wrong param, a missing file, bad data. The message is one line that says what
+    is wrong, with which item, and what to do. Entry points print it without a stack trace and exit with `exit_code`."""
 
     exit_code: ClassVar[int] = 2
 
@@ -25,10 +22,8 @@ class TransientError(UserError):
 
 
 def disk_full(error: BaseException | None) -> bool:
-    """Whether an error, or what caused it, is a full disk or quota.
-
-    Libraries in Rust and C++ raise classes of their own, in which only the system's message is left.
-    """
+    """Whether an error, or what caused it, is a full disk or quota. Libraries in Rust and C++ raise classes of their
+    own, in which only the system's message is left."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return True

@@ -104,10 +104,8 @@ def numbered_jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def lines_starting(path: Path, first: str) -> list[str]:
-    """The lines whose first field (up to a space) is `first`, of a UTF-8 file in which they stand together.
-
-    Only these are parsed. Raises UserError where the file is missing.
-    """
+    """The lines whose first field (up to a space) is `first`, of a UTF-8 file in which they stand together. Only these
+    are parsed. Raises UserError where the file is missing."""
     wanted = f"{first} ".encode()
     found = []
     try:
@@ -124,10 +122,8 @@ def lines_starting(path: Path, first: str) -> list[str]:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Put a finished file at `target`: a hard link where the file system allows it, else a copy.
-
-    Finished items are never changed in place, so sharing an inode is safe.
-    """
+    """Put a finished file at `target`: a hard link where the file system allows it, else a copy. Finished items are
+    never changed in place, so sharing an inode is safe."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(source, target)

@@ -43,11 +43,9 @@ os.register_at_fork(after_in_child=_close_locks)
 
 
 def visible_gpus() -> list[str]:
-    """UUIDs of the GPUs that this process may use, in order: all, or those that CUDA_VISIBLE_DEVICES names.
-
-    It names them by index in nvidia-smi's order, by the UUID of a GPU (or its beginning), or by that of a MIG instance.
-    As in CUDA, an invalid name ends the list: what follows it is not visible.
-    """
+    """UUIDs of the GPUs that this process may use, in order: all, or those that CUDA_VISIBLE_DEVICES names. It names
+    them by index in nvidia-smi's order, by the UUID of a GPU (or its beginning), or by that of a MIG instance. As in
+    CUDA, an invalid name ends the list: what follows it is not visible."""
     try:
         listed = subprocess.run(LIST, capture_output=True, text=True, check=False, timeout=LIST_SECONDS).stdout
     except (OSError, subprocess.TimeoutExpired):

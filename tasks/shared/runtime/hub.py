@@ -15,10 +15,8 @@ FRONT = re.compile(r"\A\ufeff?---\s*\n(.*?)\n---\s*(\n|\Z)", re.DOTALL)
 
 
 def fetch(name_or_path: str, revision: str | None, filename: str) -> Path | None:
-    """A file of a model; None where the model has no such file.
-
-    Raises UserError where the model is not available, and TransientError where a later try may succeed.
-    """
+    """A file of a model; None where the model has no such file. Raises UserError where the model is not available, and
+    TransientError where a later try may succeed."""
     folder = Path(name_or_path)
     if folder.is_dir():
         return folder / filename if (folder / filename).is_file() else None
@@ -59,10 +57,8 @@ def _line(error: Exception) -> str:
 
 
 def licence_of(model: Model) -> str | None:
-    """The licence's id, as `cc-by-nc-4.0`, or the name that the card gives another; None where it states none.
-
-    Raises UserError where the card's repository is not available.
-    """
+    """The licence's id, as `cc-by-nc-4.0`, or the name that the card gives another; None where it states none. Raises
+    UserError where the card's repository is not available."""
     file = fetch(model.location, model.revision, CARD)
     front = FRONT.match(file.read_text(encoding="utf-8", errors="replace")) if file else None
     try:

@@ -42,11 +42,8 @@ class Holder:
 
 def take(path: Path, what: str, mode: int = 0o644) -> int | None:
     """Take a lock, made where its file is missing: the descriptor that holds it until all its copies are closed, or
-    None where another process has it.
-
-    `what` the holder does is for its note; `mode` is of a new file, 0o666 for all users of a machine. Raises OSError
-    where the file cannot be opened, or is a link or anything but a file.
-    """
+    None where another process has it. `what` the holder does is for its note; `mode` is of a new file, 0o666 for all
+    users of a machine. Raises OSError where the file cannot be opened, or is a link or anything but a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
         descriptor = _opened(path, mode)

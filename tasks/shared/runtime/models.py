@@ -39,11 +39,8 @@ class Model:
 
 def resolve_model(name: str, revision: str | None, section: str) -> Model:
     """Where the model is that a section of params names: `package:NAME` (the folder `model` of an installed package), a
-    directory, or a hub id with its revision.
-
-    Raises UserError for a package that is not installed, a path that is no directory, and a hub id without a revision:
-    its weights could change between two runs unnoticed.
-    """
+    directory, or a hub id with its revision. Raises UserError for a package that is not installed, a path that is no
+    directory, and a hub id without a revision: its weights could change between two runs unnoticed."""
     if name.startswith(PACKAGE):
         return Model(name, str(_in_package(name.removeprefix(PACKAGE), section)), None)
     if name and Path(name).is_dir():
@@ -59,11 +56,8 @@ def resolve_model(name: str, revision: str | None, section: str) -> Model:
 
 
 def hub_commit(name: str, param: str) -> str:
-    """The commit that a hub repository's main branch is at now; `param` names it in messages.
-
-    Raises UserError where there is no such repository or it needs a login, TransientError where the hub cannot be
-    reached.
-    """
+    """The commit that a hub repository's main branch is at now; `param` names it in messages. Raises UserError where
+    there is no such repository or it needs a login, TransientError where the hub cannot be reached."""
     from huggingface_hub import HfApi
 
     with loading(Model(name, name, None), param):
@@ -72,10 +66,8 @@ def hub_commit(name: str, param: str) -> str:
 
 @contextmanager
 def loading(model: Model, param: str) -> Iterator[None]:
-    """Turn what a library raises while it loads a model into one line that begins with the param that names it.
-
-    That is a TransientError where a later try may succeed, else a UserError. The error of a full disk is not changed.
-    """
+    """Turn what a library raises while it loads a model into one line that begins with the param that names it. That is
+    a TransientError where a later try may succeed, else a UserError. The error of a full disk is not changed."""
     try:
         yield
     except UserError:
@@ -94,10 +86,8 @@ def loading(model: Model, param: str) -> Iterator[None]:
 
 def is_transient(error: BaseException) -> bool:
     """Whether a later try may succeed after an error of the hub: no connection, a timeout, HTTP 408, 429 or 5xx.
-
     Libraries wrap each other's errors, so the outermost that has a status or a known class decides. Offline mode and a
-    certificate that is not trusted are permanent.
-    """
+    certificate that is not trusted are permanent."""
     found: bool | None = None
     cause: BaseException | None = error
     while cause is not None:

@@ -15,18 +15,14 @@ from tasks.shared.runtime.files import atomically
 
 
 def write_parquet(path: Path, table: pa.Table) -> None:
-    """Write a table; equal tables give equal bytes: fixed codec, no dates inside.
-
-    Row groups are small, so that reading one id of a large sorted table reads little of it.
-    """
+    """Write a table; equal tables give equal bytes: fixed codec, no dates inside. Row groups are small, so that reading
+    one id of a large sorted table reads little of it."""
     atomically(path, lambda temporary: pq.write_table(table, temporary, compression="zstd", row_group_size=1 << 12))
 
 
 def read_parquet(path: Path, schema: pa.Schema, only: Mapping[str, Collection[str] | None] | None = None) -> pa.Table:
-    """A table with just the schema's columns; UserError where the file or a column is missing.
-
-    `only` names by column the values a row must have one of; row groups that cannot hold them are not read.
-    """
+    """A table with just the schema's columns; UserError where the file or a column is missing. `only` names by column
+    the values a row must have one of; row groups that cannot hold them are not read."""
     wanted = {column: set(values) for column, values in (only or {}).items() if values is not None}
     with _reading(path), pq.ParquetFile(path) as file:  # pq.read_table imports pandas, which takes a second
         table = _some_rows(file, wanted) if wanted else file.read()
@@ -34,10 +30,8 @@ def read_parquet(path: Path, schema: pa.Schema, only: Mapping[str, Collection[st
 
 
 def parquet_rows(path: Path, schema: pa.Schema) -> Iterator[dict[str, Any]]:
-    """The rows of a table in its order with just the schema's columns, one row group at a time.
-
-    Raises UserError where the file or a column is missing.
-    """
+    """The rows of a table in its order with just the schema's columns, one row group at a time. Raises UserError where
+    the file or a column is missing."""
     with _reading(path):
         file = pq.ParquetFile(path)
         for group in range(file.num_row_groups):

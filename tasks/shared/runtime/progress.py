@@ -56,10 +56,8 @@ def watched() -> bool:
 
 
 def progress(items: Iterable[T], what: str, total: int | None = None, unit: str = "video") -> Iterator[T]:
-    """Iterate, and show how far it is; an item counts when the next one is asked for.
-
-    `total` is the number of items where they have no length.
-    """
+    """Iterate, and show how far it is; an item counts when the next one is asked for. `total` is the number of items
+    where they have no length."""
     if total is None and isinstance(items, Sized):
         total = len(items)
     with Bar(what, total, unit) as bar:
@@ -69,10 +67,8 @@ def progress(items: Iterable[T], what: str, total: int | None = None, unit: str 
 
 
 class Bar:
-    """The progress of a loop that does not iterate over its items, until the block is left.
-
-    Where the file cannot be written, one line says so and the work goes on.
-    """
+    """The progress of a loop that does not iterate over its items, until the block is left. Where the file cannot be
+    written, one line says so and the work goes on."""
 
     _writer: ClassVar[Bar | None] = None
     _unwritable: ClassVar[str | None] = None  # the file that could not be written

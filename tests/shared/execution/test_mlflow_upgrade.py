@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from mlflow.store.db import utils
 from mlflow.store.tracking.dbmodels.initial_models import Base
 
-from tasks.shared.execution.mlflow_upgrade import upgrade_database
+from tasks.shared.execution.mlflow_client import upgrade_database
 from tasks.shared.execution.tracking import EXPERIMENT, Tracker
 
 
