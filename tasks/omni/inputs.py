@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,14 +48,6 @@ class Item:
         """Which of text, video and audio the item has."""
         have = {"text": self.text, "video": self.frames, "audio": self.audio}
         return frozenset(name for name, value in have.items() if value is not None)
-
-    def only(self, modalities: Collection[str]) -> Item:
-        """The same item with no other modalities than these. Raises UserError where none is left."""
-        return Item(
-            text=self.text if "text" in modalities else None,
-            frames=self.frames if "video" in modalities else None,
-            audio=self.audio if "audio" in modalities else None,
-        )
 
     @staticmethod
     def of(value: object) -> Item:

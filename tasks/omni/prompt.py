@@ -66,24 +66,21 @@ class Prompt:
         ids = self._plain(text)
         if len(ids) <= limit.tokens:
             return text, len(ids)
+        cut = ids
         if limit.cut == "fields" and (fields := text.split("\t"))[1:]:
             tokens = [self._plain(field) for field in fields]
             kept = shares([len(one) for one in tokens], limit.tokens - (len(fields) - 1))  # a tab between two
-            text = "\t".join(
-                field if len(one) == share else self._decoded(one[:share])
-                for field, one, share in zip(fields, tokens, kept, strict=True)
-            )
-            if len(cut := self._plain(text)) <= limit.tokens:
+            parts = zip(fields, tokens, kept, strict=True)
+            text = "\t".join(field if len(one) == share else self._decoded(one[:share]) for field, one, share in parts)
+            if len(cut := self._plain(text)) <= limit.tokens:  # else, cut apart, the words made more tokens
                 return text, len(ids)
-            return self._decoded(cut[: limit.tokens]), len(ids)  # cut apart, the words made more tokens
-        return self._decoded(ids[: limit.tokens]), len(ids)
+        return self._decoded(cut[: limit.tokens]), len(ids)
 
     def _decoded(self, ids: list[int]) -> str:
         return str(self.tokenizer.decode(ids, clean_up_tokenization_spaces=False))
 
     def _plain(self, text: str) -> list[int]:
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-        return ids
+        return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
 
 
 def shares(lengths: list[int], total: int) -> list[int]:

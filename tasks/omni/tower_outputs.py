@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import regex
 import torch
@@ -78,27 +78,18 @@ def _split(
 
 def only(item: TowerOutput, modalities: Collection[Modality]) -> TowerOutput:
     """The item with these modalities alone; without content where it has none of them."""
-    return _joined(
-        item.text if "text" in modalities else None,
-        _clip(item) if "video" in modalities else None,
-        _sound(item) if "audio" in modalities else None,
-    )
+    return _joined(**{name: one for name, one in _parts(item).items() if name in modalities})
 
 
 def swapped(item: TowerOutput, other: TowerOutput, modality: Modality) -> TowerOutput:
     """The item with one modality, which both have, taken from the other item."""
-    text, clip, sound = item.text, _clip(item), _sound(item)
-    return _joined(
-        other.text if modality == "text" else text,
-        _clip(other) if modality == "video" else clip,
-        _sound(other) if modality == "audio" else sound,
-    )
+    return _joined(**_parts(item) | {modality: _parts(other)[modality]})
 
 
 def crop(item: TowerOutput, part: float, draw: Random) -> TowerOutput:
     """A contiguous part of every modality, each drawn independently: of words, pairs of frames and tokens of sound.
     `part` is the fraction of them that is kept, rounded, and at least one."""
-    text, clip, sound = item.text, _clip(item), _sound(item)
+    text, clip, sound = _parts(item).values()
     if text is not None and (words := [word.span() for word in WORD.finditer(text)]):
         first, last = _range(len(words), part, draw)
         text = text[words[first][0] : words[last - 1][1]]
@@ -119,20 +110,19 @@ def _range(count: int, part: float, draw: Random) -> tuple[int, int]:
     return first, first + kept
 
 
-def _clip(item: TowerOutput) -> Clip | None:
-    return (item.grid, item.media[: item.video_tokens]) if item.grid is not None and item.media is not None else None
+def _parts(item: TowerOutput) -> dict[str, Any]:
+    """By modality: text, grid and tokens of the clip, tokens of sound; None of what it has not."""
+    media, count = item.media, item.video_tokens
+    clip = (item.grid, media[:count]) if item.grid is not None and media is not None else None
+    return {
+        "text": item.text,
+        "video": clip,
+        "audio": media[count:] if media is not None and item.audio_tokens else None,
+    }
 
 
-def _sound(item: TowerOutput) -> torch.Tensor | None:
-    return item.media[item.video_tokens :] if item.media is not None and item.audio_tokens else None
-
-
-def _joined(text: str | None, clip: Clip | None, sound: torch.Tensor | None) -> TowerOutput:
-    media = [tokens for tokens in (clip[1] if clip else None, sound) if tokens is not None]
-    return TowerOutput(
-        text,
-        clip[0] if clip else None,
-        len(clip[1]) if clip else 0,
-        len(sound) if sound is not None else 0,
-        torch.cat(media) if media else None,
-    )
+def _joined(text: str | None = None, video: Clip | None = None, audio: torch.Tensor | None = None) -> TowerOutput:
+    grid, clip = video or (None, None)
+    media = [tokens for tokens in (clip, audio) if tokens is not None]
+    counts = (0 if tokens is None else len(tokens) for tokens in (clip, audio))
+    return TowerOutput(text, grid, *counts, torch.cat(media) if media else None)

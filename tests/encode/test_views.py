@@ -18,7 +18,7 @@ from tasks.shared.execution.failures import read_failures
 from tests.conftest import Workspace
 from tests.encode.archive import RESULTS, VIDEOS
 from tests.encode.test_encode_run import HAVE, TEXT, archive, calls, reproducible
-from tests.omni.encoding import encode_items
+from tests.omni.encoding import encode_items, item_with
 
 __all__ = ["archive", "calls"]  # fixtures
 OUT = RESULTS / "encode"
@@ -50,11 +50,14 @@ def test_a_view_is_the_vector_of_those_modalities_alone_of_the_videos_that_have_
         found = read_vectors("base", "videos", view=view)
         assert found.ids == there[view] == read_vectors("tuned", "videos", view=view).ids
         items = [
-            Item(
-                document_text(videos[name], transcripts.get(name), TEXT),
-                read_frames(media[name]),
-                read_audio(media[name]),
-            ).only(shown)
+            item_with(
+                Item(
+                    document_text(videos[name], transcripts.get(name), TEXT),
+                    read_frames(media[name]),
+                    read_audio(media[name]),
+                ),
+                shown,
+            )
             for name in found.ids
         ]
         np.testing.assert_allclose(found.values, encode_items(model, items, batch_size=8), atol=1e-5)

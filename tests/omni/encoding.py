@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from sentence_transformers import SentenceTransformer
@@ -21,3 +21,12 @@ def encode_items(
         chosen = list(items[start : start + batch_size])
         vectors[start : start + batch_size] = embed(model, model.preprocess(chosen, prompt=prompt))
     return vectors
+
+
+def item_with(item: Item, modalities: Collection[str]) -> Item:
+    """The same item with no other modalities than these."""
+    return Item(
+        text=item.text if "text" in modalities else None,
+        frames=item.frames if "video" in modalities else None,
+        audio=item.audio if "audio" in modalities else None,
+    )

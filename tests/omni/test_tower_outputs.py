@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tasks.omni.inputs import Item, TowerOutput
 from tasks.omni.tower_outputs import WORD, crop, only, run_towers, swapped
 from tests.omni.conftest import small
+from tests.omni.encoding import item_with
 from tests.omni.kinds import TEXTS, frames, sound
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def same(one: TowerOutput, other: TowerOutput) -> None:
 
 def test_fewer_modalities(tower: SentenceTransformer, here: TowerOutput) -> None:
     for kept in ({"text"}, {"video"}, {"audio"}, {"text", "audio"}, {"video", "audio"}, {"text", "video", "audio"}):
-        same(only(here, kept), run_towers(tower, [HERE.only(kept)], batch_size=1)[0])
+        same(only(here, kept), run_towers(tower, [item_with(HERE, kept)], batch_size=1)[0])
 
 
 def test_an_item_of_nothing_still_has_an_embedding(tower: SentenceTransformer, here: TowerOutput) -> None:
