@@ -114,11 +114,8 @@ def _parts(item: TowerOutput) -> dict[str, Any]:
     """By modality: text, grid and tokens of the clip, tokens of sound; None of what it has not."""
     media, count = item.media, item.video_tokens
     clip = (item.grid, media[:count]) if item.grid is not None and media is not None else None
-    return {
-        "text": item.text,
-        "video": clip,
-        "audio": media[count:] if media is not None and item.audio_tokens else None,
-    }
+    sound = media[count:] if media is not None and item.audio_tokens else None
+    return {"text": item.text, "video": clip, "audio": sound}
 
 
 def _joined(text: str | None = None, video: Clip | None = None, audio: torch.Tensor | None = None) -> TowerOutput:

@@ -27,7 +27,7 @@ from torch.distributed import all_gather
 from torch.nn.parallel import DistributedDataParallel
 
 from tasks.train.inputs import Batch, Features
-from tasks.train.objectives import Loss
+from tasks.train.losses import Loss
 
 SHORTEST = 0.75  # of a mini-batch's longest item, in tokens
 TOKENS = 2048  # at most, of a mini-batch of several items: with more a CPU is slower, as its caches overflow

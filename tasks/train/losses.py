@@ -1,4 +1,4 @@
-"""Contrastive losses over the embeddings of a whole batch.
+"""Contrastive losses over the embeddings of a whole batch, and the training objective: the weighted sum of those on.
 
 A loss does not depend on which rank or mini-batch made an embedding: how they are computed, gathered and given their
 gradients is the concern of `tasks.train.contrast`. All embeddings are float32 and of length 1.
@@ -6,10 +6,17 @@ gradients is the concern of `tasks.train.contrast`. All embeddings are float32 a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
+
+from tasks.shared.artifacts.types import Modality
+from tasks.train.views import Plan
+
+if TYPE_CHECKING:
+    from tasks.shared.execution.params_train import Train
 
 
 @dataclass(frozen=True)
@@ -104,3 +111,60 @@ def alignment(one: torch.Tensor, other: torch.Tensor, temperatures: tuple[float,
     docs/objectives.md; the loss of CLIP, Radford et al. 2021). S(one, other), both (rows, dimensions), at the geometric
     mean of their temperatures: as if each side's embeddings were divided by the root of its own."""
     return both_ways(one, other, (temperatures[0] * temperatures[1]) ** 0.5)
+
+
+@dataclass(frozen=True)
+class Losses:
+    """A loss of a batch."""
+
+    total: torch.Tensor  # a scalar that can be differentiated
+    parts: Mapping[str, torch.Tensor]  # what it is made of, by name, each before it is weighted
+
+
+# The mean over a batch's rows, of groups of embeddings by name (see `tasks.train.inputs.Batch`), each (columns, rows,
+# dimensions), of length 1, float32: column by column, row `i` belongs to row `i`. The plan says what they show.
+Loss = Callable[[Mapping[str, torch.Tensor], Plan], Losses]
+
+
+@dataclass(frozen=True)
+class Objectives:
+    """Adds up the losses whose weight is not 0. The margin for false negatives and hardness apply to `query` alone. A
+    document that lacks a modality of the pair is represented by its whole embedding instead, without a gradient."""
+
+    settings: Train
+
+    def __call__(self, embedded: Mapping[str, torch.Tensor], plan: Plan) -> Losses:
+        settings, weights = self.settings, self.settings.objectives
+        parts: dict[str, torch.Tensor] = {}
+        if weights.query or weights.symmetric:
+            (queries,), passages = embedded["queries"], embedded["passages"]
+            infonce = InfoNCE(settings.temperature, settings.false_negative_margin, settings.hardness)
+            if weights.query:
+                parts["query"] = infonce(queries, passages)
+            if weights.symmetric:
+                parts["symmetric"] = infonce(passages[0], queries.unsqueeze(0))
+        if weights.of_views:
+            fused = embedded["fused" if "fused" in embedded else "passages"][0]
+            if weights.tuple:
+                places = [place for place, other in enumerate(plan.partners) if other is not None]
+                swapped = embedded["swapped"][0][places] if places else fused[:0]
+                parts["tuple"] = tuple_infonce(fused, embedded["second"][0], swapped, settings.temperature)
+            if plan.pair:
+                one, other = (_alone(modality, embedded, fused, plan) for modality in plan.pair)
+                temperatures = (self._temperature(plan.pair[0]), self._temperature(plan.pair[1]))
+                if weights.teacher:
+                    parts["teacher"] = fusion_as_teacher(fused, (one, other), temperatures)
+                if weights.alignment:
+                    parts["alignment"] = alignment(one, other, temperatures)
+        weighted = [getattr(weights, name) * part for name, part in parts.items()]
+        return Losses(torch.stack(weighted).sum(), parts)
+
+    def _temperature(self, modality: Modality) -> float:
+        own: float | None = getattr(self.settings.temperatures, modality)
+        return self.settings.temperature if own is None else own
+
+
+def _alone(modality: Modality, embedded: Mapping[str, torch.Tensor], fused: torch.Tensor, plan: Plan) -> torch.Tensor:
+    lacks = torch.zeros(len(fused), 1, dtype=torch.bool, device=fused.device)
+    lacks[list(plan.lacking[modality])] = True
+    return torch.where(lacks, fused.detach(), embedded[modality][0])

@@ -9,7 +9,7 @@ A trained adapter is one item of the store, keyed by its training set. Checkpoin
 training goes on from its last one, and its bytes are those of an undisturbed run.
 
 From the training set to the adapter: `training_set` (rows of queries and videos), `rows` (and batches of rows that are
-contrasted), `inputs` (a rank's share of a batch as tensors), `losses` and `objectives` (what is learnt), `contrast`
+contrasted), `inputs` (a rank's share of a batch as tensors), `losses` (what is learnt), `contrast`
 (its gradient, across mini-batches and ranks), `trainer` (the steps of the optimiser).
 """
 

@@ -16,7 +16,7 @@ from tasks.shared.artifacts.losses import COLUMNS, as_metrics
 from tasks.shared.runtime.progress import Bar
 from tasks.train.contrast import Contrast
 from tasks.train.inputs import Batch, Inputs, Share
-from tasks.train.objectives import Objectives
+from tasks.train.losses import Objectives
 from tasks.train.ranks import Ranks
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import pytest
 from tasks.corpus.check import checked
 from tasks.corpus.omniretriever import read_omniretriever
 from tasks.corpus.run import run
-from tasks.extract.sound import read_sound
+from tasks.extract.item import read_sound
 from tasks.shared.artifacts.corpus import read_queries, read_videos
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import sha256_file

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from tasks.extract.sound import write_flac
+from tasks.extract.item import write_flac
 from tasks.omni.lora import attach_lora, save_adapter
 from tasks.omni.tiny import TinyConfig, build_tiny
 from tasks.shared.artifacts.corpus import Query, Video, write_qrels, write_queries, write_videos

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from tasks.encode.run import plan, run
-from tasks.extract.sound import write_flac
+from tasks.extract.item import write_flac
 from tasks.omni import encode_item
 from tasks.omni.encode_item import embed
 from tasks.omni.inputs import SHORTEST_AUDIO, Item

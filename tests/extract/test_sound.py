@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from tasks.extract.sound import read_sound, resampled, write_flac
+from tasks.extract.item import read_sound, resampled, write_flac
 from tests.conftest import make_video
 
 

@@ -10,8 +10,7 @@ import torch
 
 from tasks.train.contrast import Contrast, by_length
 from tasks.train.inputs import Batch, Features
-from tasks.train.losses import InfoNCE, fusion_as_teacher
-from tasks.train.objectives import Losses, Objectives
+from tasks.train.losses import InfoNCE, Losses, Objectives, fusion_as_teacher
 from tasks.train.views import Plan
 from tests.train.small import EVERYTHING, adapter, batch, learner, settings
 

@@ -13,8 +13,7 @@ import torch
 from sentence_transformers.losses import MultipleNegativesRankingLoss
 from torch.nn.functional import normalize
 
-from tasks.train.losses import alignment, fusion_as_teacher, tuple_infonce
-from tasks.train.objectives import Objectives
+from tasks.train.losses import Objectives, alignment, fusion_as_teacher, tuple_infonce
 from tasks.train.views import Plan
 from tests.train.small import settings
 from tests.train.test_losses import LEFT, RIGHT, UP, Known

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.extract.sound import write_flac
+from tasks.extract.item import write_flac
 from tasks.shared.artifacts.corpus import write_videos
 from tasks.shared.artifacts.media import Media, write_media
 from tasks.shared.artifacts.publish import write_manifest

@@ -23,7 +23,7 @@ DECIDES = {
     "tasks.corpus.features": ["tasks/corpus/tables.py", "tasks/corpus/tars.py"],
     "tasks.corpus.join": ["tasks/corpus/join.py", "tasks/video/container.py"],
     "tasks.corpus.tars": ["tasks/corpus/tars.py"],
-    "tasks.extract.item": ["tasks/extract/sound.py", "tasks/video/picture.py", "tasks/video/container.py"],
+    "tasks.extract.item": ["tasks/shared/runtime/files.py", "tasks/video/picture.py", "tasks/video/container.py"],
     "tasks.omni.encode_item": ["tasks/shared/artifacts/media.py", "tasks/omni/prompt.py", "tasks/omni/lora.py"],
     "tasks.shared.retrieval.text_encoder": ["tasks/shared/retrieval/text_encoder.py"],
     "tasks.train.learn": ["tasks/shared/artifacts/media.py", "tasks/train/losses.py", "tasks/omni/tower_outputs.py"],
