@@ -121,5 +121,5 @@ def _parts(item: TowerOutput) -> dict[str, Any]:
 def _joined(text: str | None = None, video: Clip | None = None, audio: torch.Tensor | None = None) -> TowerOutput:
     grid, clip = video or (None, None)
     media = [tokens for tokens in (clip, audio) if tokens is not None]
-    counts = (0 if tokens is None else len(tokens) for tokens in (clip, audio))
-    return TowerOutput(text, grid, *counts, torch.cat(media) if media else None)
+    pictures, sounds = (0 if tokens is None else len(tokens) for tokens in (clip, audio))
+    return TowerOutput(text, grid, pictures, sounds, torch.cat(media) if media else None)

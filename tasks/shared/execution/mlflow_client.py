@@ -50,7 +50,8 @@ class ClientRun:
         from mlflow.entities import Metric, Param, RunTag
 
         make = {"params": Param, "metrics": Metric, "tags": RunTag}[kind]
-        self._client.log_batch(self._id, **{kind: [make(*entry) for entry in entries]})
+        made: dict[str, Any] = {kind: [make(*entry) for entry in entries]}
+        self._client.log_batch(self._id, **made)
 
     def artifact(self, path: Path) -> None:
         if path.is_dir():
