@@ -43,10 +43,13 @@ def test_a_pretrained_base_is_looked_at_and_named(workspace: Workspace, tmp_path
     ("names", "words"),
     [
         ({"model": None}, "names nothing"),
-        ({"model": "owner/name"}, "base.model owner/name has no revision"),
+        (
+            {"model": "owner/name"},
+            "base.model: owner/name is no directory here, so it is on the hub: set base.revision",
+        ),
         (
             {"model": "owner/name", "revision": "0" * 40, "adapter": "owner/lora"},
-            "base.adapter owner/lora has no revision",
+            "base.adapter: owner/lora is no directory here, so it is on the hub: set base.adapter_revision",
         ),
     ],
     ids=["none", "unpinned", "unpinned adapter"],

@@ -122,7 +122,7 @@ def test_one_more_video_costs_one_video(
     decoded: list[str] = []
 
     def spy(source: Any, folder: Path) -> None:
-        decoded.append(source.path.name)
+        decoded.append(Path(source[0].path).name)
         raise RuntimeError("not this time")
 
     monkeypatch.setattr("tasks.extract.run.extract", spy)

@@ -18,7 +18,7 @@ from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import files_under, sha256_file
 from tests.omni import reference
 from tests.omni.conftest import small
-from tests.omni.encoding import encode_items
+from tests.omni.encoding import encode_items, item_with
 from tests.omni.kinds import MAX_TEXT_TOKENS, TEXTS, frames, kinds, sound
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def test_embeddings_tell_items_apart(alone: np.ndarray) -> None:
 
 def test_every_modality_counts(model: SentenceTransformer) -> None:
     item = kinds()["all"]
-    parts = [item, *(item.only({"text", "video", "audio"} - {left}) for left in ("text", "video", "audio"))]
+    parts = [item, *(item_with(item, {"text", "video", "audio"} - {left}) for left in ("text", "video", "audio"))]
     vectors = encode_items(model, parts, batch_size=4)
     assert (vectors[1:] @ vectors[0]).max() < 0.999
 
