@@ -79,9 +79,8 @@ def read_sound(path: Path, max_seconds: int) -> np.ndarray | None:
     """The main audio stream as int16 (samples,), cut at `max_seconds`; None where the file has no sound.
 
     Channels are mixed down and resampled by swresample. The track starts with the stream's first sample: where the
-    sound sets in later than the picture, and where its time stamps leap, no silence is put in.
-
-    Raises UnreadableVideoError without a decoder, av.FFmpegError where one fails before the cut.
+    sound sets in later than the picture, and where its time stamps leap, no silence is put in. Raises
+    UnreadableVideoError without a decoder, av.FFmpegError where one fails before the cut.
     """
     most = max_seconds * SAMPLE_RATE
     pieces: list[np.ndarray] = []

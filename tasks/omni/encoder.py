@@ -48,10 +48,9 @@ def encode(
     """Vectors of documents, of queries by their id, and of further documents of the same videos by view.
 
     Each of the processes uses so many threads of torch and loads the weights, onto a GPU of its own of those that
-    `take_gpus` returns for their number; it is called only where the store lacks an item.
-
-    Raises UserError where the system cannot be loaded and for a query that cannot be encoded: without it no score is
-    right. A document that cannot be encoded is a failure.
+    `take_gpus` returns for their number; it is called only where the store lacks an item. Raises UserError where the
+    system cannot be loaded and for a query that cannot be encoded: without it no score is right. A document that cannot
+    be encoded is a failure.
     """
     planned = plan_encoding(encoding, threads, documents, queries, views)
     work = ItemEncoder(system, encoding, threads)

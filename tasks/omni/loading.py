@@ -28,10 +28,9 @@ def load_embedder(
 
     It is a directory or a hub id: saved by this project, a plain Qwen2.5-Omni Thinker in any layout that transformers
     has written, or a whole Qwen2.5-Omni. The tokenizer is at `processor`, when not beside the weights; `device` None
-    takes the best there is; `settings` are `OmniEmbedder.config_keys`, else as saved, or its own defaults.
-
-    Raises UserError where nothing is at that path, there is no such repository or revision, it is no Thinker, or
-    weights are missing; its subclass TransientError where the hub is out of reach.
+    takes the best there is; `settings` are `OmniEmbedder.config_keys`, else as saved, or its own defaults. Raises
+    UserError where nothing is at that path, there is no such repository or revision, it is no Thinker, or weights are
+    missing; its subclass TransientError where the hub is out of reach.
     """
     check_thinker(name_or_path, revision, processor, processor_revision)
 

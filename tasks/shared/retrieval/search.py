@@ -25,9 +25,7 @@ def search(queries: Vectors, documents: Vectors, depth: int, chunk: int = CHUNK)
     Scores are float32. Products are summed in float64, where products of float32 are exact, and rounded once, so a
     score depends on the two vectors and not on what BLAS does with the shape of a chunk or the number of threads (but
     for sums that lie within 1e-16 of the middle between two float32). `chunk` numbers of documents' vectors are held as
-    float64 at once.
-
-    Raises UserError where the dimensions differ or a vector is not finite.
+    float64 at once. Raises UserError where the dimensions differ or a vector is not finite.
     """
     if not documents.ids or not queries.ids:
         return {query_id: {} for query_id in queries.ids}

@@ -72,9 +72,8 @@ def gpus(what: str, count: int = 1) -> Iterator[list[str]]:
     """Hold `count` GPUs until the block is left, and make only these visible to CUDA; wait while others hold too many.
 
     Yields their UUIDs in the order in which they were visible; none on a machine without a GPU. When the process that
-    holds them dies, its GPUs are free at once. `what` is the stage, which is named to others that wait.
-
-    Raises UserError where there are fewer GPUs (but any), and where a lock's file cannot be opened.
+    holds them dies, its GPUs are free at once. `what` is the stage, which is named to others that wait. Raises
+    UserError where there are fewer GPUs (but any), and where a lock's file cannot be opened.
     """
     there = visible_gpus()
     if not there:
