@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from tasks.evaluate.significance import holm, interval, randomisation_p
+from tasks.evaluate.significance import holm, interval, randomisation_p, tested
 
 
 def test_the_interval_is_scipys() -> None:
@@ -71,3 +71,12 @@ def test_holm() -> None:
     assert holm({"a": 0.01, "b": 0.04, "c": 0.03}) == pytest.approx({"a": 0.03, "b": 0.06, "c": 0.06})
     assert list(holm({"b": 0.9, "a": 0.8}).items()) == [("b", 1.0), ("a", 1.0)]
     assert holm({}) == {}
+
+
+def test_differences_are_tested_together() -> None:
+    leads = {"a": [0.2, 0.1, 0.3, 0.1] * 5, "b": [0.1, -0.1, 0.2, -0.1] * 5}
+    found = tested(leads, 1000, 7)
+    p_values = {name: randomisation_p(lead, 1000, 7) for name, lead in leads.items()}
+    assert {name: one.p for name, one in found.items()} == p_values
+    assert {name: one.p_holm for name, one in found.items()} == holm(p_values)
+    assert found["a"].p_holm == 2 * found["a"].p and found["b"].difference == pytest.approx(0.025)
