@@ -11,7 +11,7 @@ import numpy as np
 
 from tasks.evaluate.measures import PerQuery, headline, means, per_query
 from tasks.evaluate.rankings import encoders
-from tasks.evaluate.significance import differences, interval, tested
+from tasks.evaluate.significance import comparisons_of, differences, interval
 from tasks.shared.artifacts import vectors
 from tasks.shared.artifacts.corpus import Qrels
 from tasks.shared.artifacts.fusion import Comparison, FusedQuery, Fusion
@@ -109,7 +109,7 @@ def compared(values: Mapping[str, Mapping[str, PerQuery]], bootstrap: int, permu
 
 def _against(of: Mapping[str, PerQuery], permutations: int, seed: int) -> dict[str, Comparison]:
     leads = {name: differences(one, of["joint"]) for name, one in of.items() if name != "joint"}
-    return tested(leads, permutations, seed)
+    return comparisons_of(leads, permutations, seed)
 
 
 def _rows(system: str, of: Mapping[str, PerQuery], one: Fusing, modalities: list[str]) -> list[FusedQuery]:

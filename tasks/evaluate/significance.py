@@ -69,7 +69,7 @@ def _rng(what: str, seed: int) -> np.random.Generator:
 def comparisons(values: Mapping[str, PerQuery], permutations: int, seed: int) -> dict[str, Comparison]:
     """Tuned against every other system, by its name, of what each scores for every query; empty without tuned."""
     others = {name: one for name, one in values.items() if name != "tuned"} if "tuned" in values else {}
-    return tested({name: differences(values["tuned"], one) for name, one in others.items()}, permutations, seed)
+    return comparisons_of({name: differences(values["tuned"], one) for name, one in others.items()}, permutations, seed)
 
 
 def differences(one: PerQuery, other: PerQuery) -> list[float]:
@@ -77,7 +77,7 @@ def differences(one: PerQuery, other: PerQuery) -> list[float]:
     return [mine - theirs for mine, theirs in zip(headline(one), headline(other), strict=True)]
 
 
-def tested(leads: Mapping[str, list[float]], permutations: int, seed: int) -> dict[str, Comparison]:
+def comparisons_of(leads: Mapping[str, list[float]], permutations: int, seed: int) -> dict[str, Comparison]:
     """The means of differences by name, with the p of each and all p corrected together."""
     named = progress(leads.items(), "tests", unit="test")
     p_values = {name: randomisation_p(lead, permutations, seed) for name, lead in named}

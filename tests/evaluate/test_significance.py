@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from tasks.evaluate.significance import holm, interval, randomisation_p, tested
+from tasks.evaluate.significance import comparisons_of, holm, interval, randomisation_p
 
 
 def test_the_interval_is_scipys() -> None:
@@ -75,7 +75,7 @@ def test_holm() -> None:
 
 def test_differences_are_tested_together() -> None:
     leads = {"a": [0.2, 0.1, 0.3, 0.1] * 5, "b": [0.1, -0.1, 0.2, -0.1] * 5}
-    found = tested(leads, 1000, 7)
+    found = comparisons_of(leads, 1000, 7)
     p_values = {name: randomisation_p(lead, 1000, 7) for name, lead in leads.items()}
     assert {name: one.p for name, one in found.items()} == p_values
     assert {name: one.p_holm for name, one in found.items()} == holm(p_values)
