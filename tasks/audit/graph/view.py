@@ -35,9 +35,9 @@ def answer(chosen: argparse.Namespace) -> int:
 def drawn(graph: Graph, form: str) -> str:
     """The graph in Mermaid, DOT or SVG."""
     from tasks.lineage.picture.formats import dot, mermaid
-    from tasks.lineage.picture.svg import svg_file
+    from tasks.lineage.picture.svg import svg
 
-    return {"mermaid": mermaid, "dot": dot, "svg": svg_file}[form](graph)
+    return {"mermaid": mermaid, "dot": dot, "svg": svg}[form](graph)
 
 
 def _by_ending(output: Path | None) -> str:
