@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from tasks.audit.ancestry import Ancestry
@@ -12,12 +14,13 @@ from tasks.audit.graph.stages import state_of
 from tasks.audit.trace.trace import ROLES
 from tasks.lineage.items import VideoLineage
 from tasks.lineage.lineage import FINAL, Lineage
-from tasks.lineage.picture.graph import Edge, Graph, Line, Node, counted, digests, short, whole
+from tasks.lineage.picture.graph import Edge, Graph, Line, Mark, Node, counted, digests, short, whole
 from tasks.shared.artifacts.corpus import Query
 from tasks.shared.artifacts.exposures import Exposure
-from tasks.shared.artifacts.indexed import IndexedDocument
 from tasks.shared.artifacts.scores import HEADLINE
 
+QRELS = "results/corpus/qrels.test.trec"
+WORDS, MEDIA, SPEECH = ("video", "title, description, caption"), ("media", "frames, audio"), ("transcript", "text")
 STEPS = 4  # of training, named one by one
 Read = tuple[str, str] | tuple[str, str, bool]  # of which node, what it is called, whether it is another than is there
 
@@ -38,6 +41,17 @@ class Drawing:
         self.nodes.append(node)
         self.edges += [Edge(maker, node.key, (label,), any(wrong)) for maker, label, *wrong in reads]
 
+    def made(
+        self, key: str, stage: str, title: str, lines: Iterable[Line], facts: dict[str, Any], *reads: Read
+    ) -> None:
+        """What a stage made, and what it took for that."""
+        mark, why = self.marks.get(stage, (None, ()))
+        by, runs = self.stages.get(stage), [run.run_id for run in self.runs.get(stage, ())]
+        facts |= {"stage": stage, "manifest": by.digest if by else None, "runs": runs}
+        last = digests(f"{stage} manifest {short(by.digest)}" if by else f"{stage}: no manifest")
+        last += digests(*(f"MLflow {run_id}" for run_id in runs[-1:]))
+        self.add(Node(key, "item", title, (*lines, *last), mark, why, facts=facts), *reads)
+
     def beside(self, node: Node, reader: str, label: str) -> None:
         """A source and its reader, which may come later."""
         self.nodes.append(node)
@@ -47,67 +61,50 @@ class Drawing:
         """The whole."""
         return Graph(f"Lineage of {title}", self.about, tuple(self.nodes), tuple(self.edges))
 
-    def box(self, key: str, stage: str, title: str, lines: Iterable[Line], facts: Mapping[str, Any]) -> Node:
-        """What a stage made."""
-        mark, why = self.marks.get(stage, (None, ()))
-        by, runs = self.stages.get(stage), [run.run_id for run in self.runs.get(stage, ())]
-        origin = {"stage": stage, "manifest": by.digest if by else None, "runs": runs}
-        last = digests(f"{stage} manifest {short(by.digest)}" if by else f"{stage}: no manifest")
-        last += digests(*(f"MLflow {run_id}" for run_id in runs[-1:]))
-        return Node(key, "item", title, (*lines, *last), mark, why, facts={**facts, **origin})
-
-    def score(self, value: float, says: str, facts: dict[str, Any]) -> Node:
-        """What a query scores."""
+    def score(self, value: float, says: str, judged: str, facts: dict[str, Any], read: str) -> None:
+        """What a query scores, and the judgments it is measured by."""
+        corpus = self.stages.get("corpus")
+        digest = corpus.digest_of(QRELS) if corpus else None
+        lines = (Line(judged), *digests(f"{Path(QRELS).name} {short(digest)}"))
+        self.beside(Node("judgments", "source", "judgments", lines, facts={QRELS: digest}), "score", "relevance")
         lines = (Line(f"{value:.3f}", "figure"), Line(says, most=2))
-        mark = "follows" if FINAL in self.marks else None
-        return Node("score", "score", f"{HEADLINE} of the query", lines, mark, facts=facts)
+        mark: Mark | None = "follows" if FINAL in self.marks else None
+        self.add(Node("score", "score", f"{HEADLINE} of the query", lines, mark, facts=facts), ("rank", read))
 
-    def video(self, found: VideoLineage) -> Node:
-        """The video's file."""
-        video = found.video
+    def video(self, found: VideoLineage, *, other: AbstractSet[tuple[str, str]]) -> None:
+        """A video's file and all that was made of it; `other` has stages and what of theirs is of something else."""
+        video, media, said, document = found.video, found.media, found.said, found.document
+        stages = {stage for stage, _ in other}
         seconds = f"{video.duration:.1f} s" if video.duration else None
         about = " · ".join(one for one in (video.split, video.language, video.video_type, seconds) if one)
         lines = [Line(title) for title in [video.title or video.caption] if title]
-        lines += [Line(video.path), Line(f"sha256 {short(video.sha256)}", "digest"), Line(about)]
-        return self.box("video", "corpus", f"video {video.video_id}", lines, asdict(video))
-
-    def media(self, found: VideoLineage) -> Node:
-        """Its frames and sound, or why there are none."""
-        made = found.media
-        if made is None:
+        lines += [Line(video.path), *digests(f"sha256 {short(video.sha256)}"), Line(about)]
+        self.made("video", "corpus", f"video {video.video_id}", lines, asdict(video))
+        title = "frames and sound" if media else "not extracted"
+        if media:
+            frames = f"{len(media.times)} frames  {short(media.frames_sha256)}" if media.frames else "no picture"
+            sound = f"audio {media.audio_seconds:.1f} s  {short(media.audio_sha256)}" if media.audio else "no sound"
+            lines = digests(frames, sound)
+        else:
             reasons = [f"{one.step} failed: {one.error}: {one.message}" for one in found.failures]
-            why = [Line(one, most=2) for one in reasons or ["it has no row in media.parquet"]]
-            return self.box("media", "extract", "not extracted", why, {})
-        frames = f"{len(made.times)} frames  {short(made.frames_sha256)}" if made.frames else "no picture"
-        sound = f"audio {made.audio_seconds:.1f} s  {short(made.audio_sha256)}" if made.audio else "no sound"
-        return self.box("media", "extract", "frames and sound", digests(frames, sound), asdict(made))
-
-    def transcript(self, found: VideoLineage) -> Node:
-        """What was heard."""
-        said = found.said
-        if said is None:
-            none = Line("nothing to hear, or not extracted")
-            return self.box("transcript", "transcribe", "no transcript", [none], {})
-        lines = [Line("no speech found")]
-        if said.text:
-            lines = [Line(f"{len(said.text.split())} words, heard as {said.language}"), Line(f"“{said.text}”", most=2)]
-        lines += [Line(f"on screen: “{said.ocr}”", most=2)] if said.ocr else []
-        lines += digests(f"text {short(said.sha256)}")
-        return self.box("transcript", "transcribe", "transcript", lines, asdict(said))
-
-    def document(self, document: IndexedDocument) -> Node:
-        """What the model read."""
-        has = " + ".join(document.modalities) or "nothing"
-        parts = {"document": document.document_sha256, "frames": document.frames_sha256, "audio": document.audio_sha256}
-        lines = [Line(f"{has} · {document.text_tokens} tokens · {document.frames} frames")]
-        lines += digests(*(f"{name} {short(digest)}" for name, digest in parts.items() if digest))
-        return self.box("document", "encode", "document", lines, asdict(document))
-
-    def vector(self, document: IndexedDocument) -> Node:
-        """Its row of the index."""
-        facts = {"vector_sha256": document.vector_sha256, "payload_sha256": document.payload_sha256}
-        lines = digests(f"vector {short(document.vector_sha256)}", f"payload {short(document.payload_sha256)}")
-        return self.box("vector", "encode", "row of the index", lines, facts)
+            lines = [Line(one, most=2) for one in reasons or ["it has no row in media.parquet"]]
+        facts = asdict(media) if media else {}
+        self.made("media", "extract", title, lines, facts, ("video", "file", "extract" in stages))
+        title, lines = "transcript" if said else "no transcript", [Line("nothing to hear, or not extracted")]
+        if said:
+            heard = f"{len(said.text.split())} words, heard as {said.language}" if said.text else "no speech found"
+            quoted = [f"“{said.text}”"] * bool(said.text) + [f"on screen: “{said.ocr}”"] * bool(said.ocr)
+            lines = [Line(heard), *(Line(text, most=2) for text in quoted), *digests(f"text {short(said.sha256)}")]
+        facts = asdict(said) if said else {}
+        self.made("transcript", "transcribe", title, lines, facts, ("media", "audio", "transcribe" in stages))
+        if document:
+            has = " + ".join(document.modalities) or "nothing"
+            parts = {name: getattr(document, f"{name}_sha256") for name in ("document", "frames", "audio")}
+            lines = [Line(f"{has} · {document.text_tokens} tokens · {document.frames} frames")]
+            lines += digests(*(f"{name} {short(digest)}" for name, digest in parts.items() if digest))
+            seen = media is None or bool({("encode", "frames"), ("encode", "audio")} & other)
+            reads = (WORDS, (*MEDIA, seen), (*SPEECH, ("encode", "transcript") in other))
+            self.made("document", "encode", "document", lines, asdict(document), *reads)
 
     def checkpoint(self, *beside: tuple[Node, str], says: str = "", reads: Sequence[Read] = ()) -> None:
         """The weights that encoded the query and the videos, with their base and what training showed."""
@@ -128,7 +125,7 @@ class Drawing:
         lines += [Line(says, most=3)] if says else []
         facts = {"weights": weights, "params": train.params.get("train") if train else None}
         name = "base" if not weights and "base" in self.stages else "train"
-        self.add(self.box("checkpoint", name, "checkpoint", lines, facts), *reads)
+        self.made("checkpoint", name, "checkpoint", lines, facts, *reads)
 
 
 def query_box(query: Query, key: str = "query", role: str = "query") -> Node:

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from tasks.audit.ancestry import ancestry
-from tasks.audit.graph.boxes import Drawing, more_box, query_box, role_counts, shown_as, video_box
+from tasks.audit.graph.boxes import (
+    MEDIA,
+    SPEECH,
+    WORDS,
+    Drawing,
+    Read,
+    more_box,
+    query_box,
+    role_counts,
+    shown_as,
+    video_box,
+)
 from tasks.audit.trace.pair import PairTrace, trace_pair
 from tasks.audit.trace.trace import QueryTrace, judgments_of, trace_query
 from tasks.lineage.items import video_lineages
@@ -16,8 +28,6 @@ from tasks.shared.artifacts.corpus import read_queries
 from tasks.shared.artifacts.exposures import Exposure
 from tasks.shared.artifacts.scores import HEADLINE
 
-QRELS = "results/corpus/qrels.test.trec"
-WORDS, MEDIA, SPEECH = ("video", "title, description, caption"), ("media", "frames, audio"), ("transcript", "text")
 MOST = 6  # videos or queries beside a box; the rest is counted
 
 
@@ -28,18 +38,7 @@ def graph_of_pair(score: Score) -> Graph:
     indexed = document is not None and traced.system is None  # of a training query the trace ends with training
     drawing = Drawing(score.lineage, ancestry(score.lineage, "encode") if indexed else traced.ancestry)
     other = {(Path(one.table).parts[1], one.made_from) for one in lineage.mismatches}
-    stages = {stage for stage, _ in other}
-    drawing.add(drawing.video(lineage))
-    drawing.add(drawing.media(lineage), ("video", "file", "extract" in stages))
-    drawing.add(drawing.transcript(lineage), ("media", "audio", "transcribe" in stages))
-    if document:
-        seen = lineage.media is None or bool({("encode", "frames"), ("encode", "audio")} & other)
-        drawing.add(
-            drawing.document(document),
-            WORDS,
-            (*MEDIA, seen),
-            (*SPEECH, ("encode", "transcript") in other),
-        )
+    drawing.video(lineage, other=other)
     first = {one.query_id: one for one in sorted(traced.shown or [], key=lambda x: (x.role != "positive", x.query_id))}
     texts = read_queries(drawing.lineage.need(QUERIES), query_ids=[*first][:MOST]) if first else []
     boxes = {one.query_id: query_box(one, f"trained {one.query_id}", "training query") for one in texts}
@@ -48,9 +47,15 @@ def graph_of_pair(score: Score) -> Graph:
     drawing.checkpoint(*queries, says=_training(traced), reads=itself)
     if document:
         wrong = bool({("encode", "document"), ("encode", "content"), ("encode", "vector")} & other)
-        drawing.add(drawing.vector(document), ("document", "content", wrong), ("checkpoint", "weights"))
+        facts = {"vector_sha256": document.vector_sha256, "payload_sha256": document.payload_sha256}
+        lines = digests(f"vector {short(document.vector_sha256)}", f"payload {short(document.payload_sha256)}")
+        _row(drawing, lines, facts, ("document", "content", wrong))
     _rank(drawing, traced)
     return drawing.graph(f"{traced.query.query_id}:{lineage.video.video_id}")
+
+
+def _row(drawing: Drawing, lines: list[Line], facts: dict[str, Any], *reads: Read) -> None:
+    drawing.made("vector", "encode", "row of the index", lines, facts, *reads, ("checkpoint", "weights"))
 
 
 def _shown(exposures: Sequence[Exposure], box: Callable[[Exposure], Node], what: str) -> list[tuple[Node, str]]:
@@ -87,28 +92,19 @@ def _rank(drawing: Drawing, traced: PairTrace) -> None:
         drawing.add(Node("none", "item", "not ranked", (Line(why, most=2),)), *reads)
         return
     if document is None:
-        row = drawing.box("vector", "encode", "row of the index", [Line("not recorded row by row here")], {})
-        drawing.add(row, MEDIA, SPEECH, ("checkpoint", "weights"))
+        _row(drawing, [Line("not recorded row by row here")], {}, MEDIA, SPEECH)
     lines = [Line(f"similarity {place.similarity:.6f}"), Line(f"of {place.ranked} videos in runs/{system}.trec")]
     others = [f"{name} {one.rank or 'none'}" for name, one in traced.places.items() if name != system]
     lines += [Line(f"rank by other systems: {', '.join(others)}", most=2)] if others else []
     facts = {"rank": place.rank, "similarity": place.similarity, "system": system}
     drawing.beside(query_box(query), "rank", "text")
-    rank = drawing.box("rank", "evaluate", f"rank {place.rank} in {system}", lines, facts)
-    drawing.add(rank, ("vector", "inner product"), ("checkpoint", "query's vector"))
+    reads = [("vector", "inner product"), ("checkpoint", "query's vector")]
+    drawing.made("rank", "evaluate", f"rank {place.rank} in {system}", lines, facts, *reads)
     if traced.ndcg is not None:
-        relevance = traced.relevance
-        _judgments(drawing, "not judged" if relevance is None else f"relevance {relevance}")
+        judged = "not judged" if traced.relevance is None else f"relevance {traced.relevance}"
         adds = f"of which this video adds {traced.gain:.3f}" if traced.gain is not None else ""
-        end = drawing.score(traced.ndcg, adds, {"value": traced.ndcg, "gain": traced.gain})
-        drawing.add(end, ("rank", f"rank {place.rank}"))
-
-
-def _judgments(drawing: Drawing, says: str) -> None:
-    corpus = drawing.stages.get("corpus")
-    digest = corpus.digest_of(QRELS) if corpus else None
-    lines = (Line(says), *digests(f"{Path(QRELS).name} {short(digest)}"))
-    drawing.beside(Node("judgments", "source", "judgments", lines, facts={QRELS: digest}), "score", "relevance")
+        facts = {"value": traced.ndcg, "gain": traced.gain}
+        drawing.score(traced.ndcg, adds, judged, facts, f"rank {place.rank}")
 
 
 def graph_of_query(score: Score) -> Graph:
@@ -144,12 +140,11 @@ def _ranking(drawing: Drawing, traced: QueryTrace, system: str) -> None:
     if rest := traced.ranked - len(traced.results):
         drawing.beside(more_box(rest, "videos ranked"), "rank", "lower ranks")
     lines = [Line(f"{traced.ranked} videos in runs/{system}.trec"), Line("✓ judged relevant, ✗ judged not relevant")]
-    ranking = drawing.box("rank", "evaluate", f"ranking by {system}", lines, {"ranked": traced.ranked})
-    drawing.add(ranking, ("checkpoint", "vectors of query and videos"))
+    reads = ("checkpoint", "vectors of query and videos")
+    drawing.made("rank", "evaluate", f"ranking by {system}", lines, {"ranked": traced.ranked}, reads)
     value = traced.values.get(system, {}).get(HEADLINE)
     if value is not None:
         others = [f"{name} {of[HEADLINE]:.3f}" for name, of in traced.values.items() if name != system]
         judged = judgments_of(drawing.lineage, traced.query).values()
-        _judgments(drawing, f"{sum(one > 0 for one in judged)} relevant of {len(judged)} judged")
-        end = drawing.score(value, f"other systems: {', '.join(others)}", {"values": traced.values})
-        drawing.add(end, ("rank", "ranks"))
+        relevant = f"{sum(one > 0 for one in judged)} relevant of {len(judged)} judged"
+        drawing.score(value, f"other systems: {', '.join(others)}", relevant, {"values": traced.values}, "ranks")

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.lineage.picture.graph import Edge, Graph, Line, Mark, Node
+from tasks.lineage.picture.graph import MARKS, Edge, Graph, Line, Mark, Node
 from tasks.lineage.picture.layout import place
 from tasks.lineage.picture.placed import Box, Layout
-from tasks.lineage.picture.svg import svg
+from tasks.lineage.picture.svg import HUES, svg
 from tasks.lineage.picture.text import shortened, width, wrapped
 from tests.lineage.picture.graphs import HOSTILE, hostile, of_chance
 
@@ -157,6 +157,15 @@ def test_it_is_told_in_words() -> None:
     assert by_id[named[1]] == "About it. train reads negatives.jsonl of mine (broken). mine is marked: stale."
     assert "DVC would run this stage again" in "".join(root.itertext()), "what a mark means"
     assert "its manifest is not to be had" not in "".join(root.itertext()), "no mark that is not there"
+
+
+def test_every_hue_and_mark_has_its_colour_on_light_and_on_dark_paper() -> None:
+    rules = re.findall(r"([^{}]+) \{ ([^{}]+) \}", svg(of_chance(1)).partition("</style>")[0])
+    wanted = [(f".lineage .hue-{number}", "color:") for number in range(HUES)]
+    wanted += [(f".lineage .is-{mark} .box", "stroke:") for mark in MARKS]
+    for selector, what in wanted:
+        found = [rule for selectors, rule in rules if selector in map(str.strip, selectors.split(",")) and what in rule]
+        assert len(found) == len(set(found)) == 2, selector
 
 
 def test_equal_graphs_give_equal_bytes() -> None:
