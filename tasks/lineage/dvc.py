@@ -91,12 +91,12 @@ class Objects:
 
     def files_at(self, outs: Mapping[str, str], path: Path) -> dict[Path, str]:
         """The md5 of the file, or of every file below the folder, at a path; `outs` are outputs by path."""
-        found, wanted = {}, path.as_posix()
+        found: dict[str, str] = {}
         for out, md5 in outs.items():
             if path.is_relative_to(out) or Path(out).is_relative_to(path):
                 folder = md5.endswith(FOLDER)
                 files = {f"{out}/{name}": one for name, one in self.files(md5).items()} if folder else {out: md5}
-                found |= {name: one for name, one in files.items() if f"{name}/".startswith(f"{wanted}/")}
+                found |= {name: one for name, one in files.items() if f"{name}/".startswith(f"{path.as_posix()}/")}
         return {Path(name): one for name, one in found.items()}
 
     def has(self, md5: str) -> bool:

@@ -29,7 +29,7 @@ def svg(graph: Graph, *, inline: bool = False) -> str:
     wide = max(layout.width, 560.0)
     about = wrapped(clean(graph.about), wide - 2 * MARGIN, "meaning", 6) if graph.about else []
     top = 0 if inline else HEADING + 20 + LINE * len(about)
-    high, legend = top + layout.height, []
+    high, legend = top + layout.height, list[tuple[Mark, float, list[str]]]()
     for mark, (_, meaning) in MARKS.items():
         if any(node.mark == mark for node in graph.nodes):
             lines = wrapped(clean(meaning), wide - MEANING - 2 * MARGIN, "meaning", 4)
