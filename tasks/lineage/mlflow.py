@@ -92,7 +92,7 @@ class Tracking:
         except sqlite3.Error as error:
             self._out_of_reach(error)
             return []
-        return sorted((_run(*of, json.loads(tags)) for *of, tags in rows), key=_oldest_first)
+        return sorted((_run(*of, tags=json.loads(tags)) for *of, tags in rows), key=_oldest_first)
 
     def _client(self) -> Any:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")

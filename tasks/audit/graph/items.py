@@ -145,6 +145,6 @@ def _ranking(drawing: Drawing, traced: QueryTrace, system: str) -> None:
     value = traced.values.get(system, {}).get(HEADLINE)
     if value is not None:
         others = [f"{name} {of[HEADLINE]:.3f}" for name, of in traced.values.items() if name != system]
-        judged = judgments_of(drawing.lineage, traced.query).values()
-        relevant = f"{sum(one > 0 for one in judged)} relevant of {len(judged)} judged"
+        judgments = judgments_of(drawing.lineage, traced.query).values()
+        relevant = f"{sum(one > 0 for one in judgments)} relevant of {len(judgments)} judged"
         drawing.score(value, f"other systems: {', '.join(others)}", relevant, {"values": traced.values}, "ranks")
