@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from tasks.audit.ancestry import Ancestry
-from tasks.audit.graph.stages import state_of
 from tasks.audit.trace.trace import ROLES
+from tasks.lineage.dvc import stale_stages
 from tasks.lineage.items import VideoLineage
 from tasks.lineage.lineage import FINAL, Lineage
 from tasks.lineage.picture.graph import Edge, Graph, Line, Mark, Node, counted, digests, short, whole
+from tasks.lineage.picture.stages import Marks, marks_of
 from tasks.shared.artifacts.corpus import Query
 from tasks.shared.artifacts.exposures import Exposure
 from tasks.shared.artifacts.scores import HEADLINE
@@ -23,6 +24,18 @@ QRELS = "results/corpus/qrels.test.trec"
 WORDS, MEDIA, SPEECH = ("video", "title, description, caption"), ("media", "frames, audio"), ("transcript", "text")
 STEPS = 4  # of training, named one by one
 Read = tuple[str, str] | tuple[str, str, bool]  # of which node, what it is called, whether it is another than is there
+
+
+def state_of(lineage: Lineage, names: Sequence[str]) -> tuple[Marks, str]:
+    """What does not hold of some stages, makers before readers, and sentences on the state."""
+    stale, problem = stale_stages(lineage.root) if lineage.objects is None else ({}, None)
+    marks = marks_of(lineage, names, stale)
+    at = f" at commit {short(lineage.commit)}" if lineage.commit else ""
+    changed = f", {len(lineage.dirty)} tracked files changed since" if lineage.dirty else ""
+    sentences = [f"State: {lineage.name}{at}{changed}."]
+    if problem or not marks:
+        sentences.append(problem or f"Nothing {'here is stale or' if lineage.objects is None else 'is'} broken.")
+    return marks, " ".join(sentences)
 
 
 class Drawing:

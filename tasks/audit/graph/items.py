@@ -4,21 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from tasks.audit.ancestry import ancestry
-from tasks.audit.graph.boxes import (
-    MEDIA,
-    SPEECH,
-    WORDS,
-    Drawing,
-    Read,
-    more_box,
-    query_box,
-    role_counts,
-    shown_as,
-    video_box,
-)
+from tasks.audit.graph import boxes
+from tasks.audit.graph.boxes import MEDIA, SPEECH, WORDS, Drawing, role_counts
 from tasks.audit.trace.pair import PairTrace, trace_pair
 from tasks.audit.trace.trace import QueryTrace, judgments_of, trace_query
 from tasks.lineage.items import video_lineages
@@ -41,28 +30,25 @@ def graph_of_pair(score: Score) -> Graph:
     drawing.video(lineage, other=other)
     first = {one.query_id: one for one in sorted(traced.shown or [], key=lambda x: (x.role != "positive", x.query_id))}
     texts = read_queries(drawing.lineage.need(QUERIES), query_ids=[*first][:MOST]) if first else []
-    boxes = {one.query_id: query_box(one, f"trained {one.query_id}", "training query") for one in texts}
-    queries = _shown([*first.values()], lambda one: boxes[one.query_id], "training queries")
+    trained = {one.query_id: boxes.query_box(one, f"trained {one.query_id}", "training query") for one in texts}
+    queries = _shown([*first.values()], lambda one: trained[one.query_id], "training queries")
     itself = [WORDS, MEDIA, SPEECH] if traced.shown and not document else []
     drawing.checkpoint(*queries, says=_training(traced), reads=itself)
     if document:
         wrong = bool({("encode", "document"), ("encode", "content"), ("encode", "vector")} & other)
         facts = {"vector_sha256": document.vector_sha256, "payload_sha256": document.payload_sha256}
         lines = digests(f"vector {short(document.vector_sha256)}", f"payload {short(document.payload_sha256)}")
-        _row(drawing, lines, facts, ("document", "content", wrong))
+        reads = [("document", "content", wrong), ("checkpoint", "weights")]
+        drawing.made("vector", "encode", "row of the index", lines, facts, *reads)
     _rank(drawing, traced)
     return drawing.graph(f"{traced.query.query_id}:{lineage.video.video_id}")
 
 
-def _row(drawing: Drawing, lines: list[Line], facts: dict[str, Any], *reads: Read) -> None:
-    drawing.made("vector", "encode", "row of the index", lines, facts, *reads, ("checkpoint", "weights"))
-
-
 def _shown(exposures: Sequence[Exposure], box: Callable[[Exposure], Node], what: str) -> list[tuple[Node, str]]:
     """The first of what training showed, in which role and when, and how many more there are."""
-    found = [(box(one), shown_as(one)) for one in exposures[:MOST]]
+    found = [(box(one), boxes.shown_as(one)) for one in exposures[:MOST]]
     rest = exposures[MOST:]
-    return [*found, (more_box(len(rest), what), role_counts(rest))] if rest else found
+    return [*found, (boxes.more_box(len(rest), what), role_counts(rest))] if rest else found
 
 
 def _training(traced: PairTrace) -> str:
@@ -87,17 +73,18 @@ def _rank(drawing: Drawing, traced: PairTrace) -> None:
             why = "nothing ranked videos for it: it is a training query"
         if traced.lineage.video.split == "train":
             why = "the index holds the test split, and this video is of the train split"
-        drawing.beside(query_box(query), "none", "query")
+        drawing.beside(boxes.query_box(query), "none", "query")
         reads = [("vector", "not compared")] if document else []
         drawing.add(Node("none", "item", "not ranked", (Line(why, most=2),)), *reads)
         return
     if document is None:
-        _row(drawing, [Line("not recorded row by row here")], {}, MEDIA, SPEECH)
+        nothing = [Line("not recorded row by row here")]
+        drawing.made("vector", "encode", "row of the index", nothing, {}, MEDIA, SPEECH, ("checkpoint", "weights"))
     lines = [Line(f"similarity {place.similarity:.6f}"), Line(f"of {place.ranked} videos in runs/{system}.trec")]
     others = [f"{name} {one.rank or 'none'}" for name, one in traced.places.items() if name != system]
     lines += [Line(f"rank by other systems: {', '.join(others)}", most=2)] if others else []
     facts = {"rank": place.rank, "similarity": place.similarity, "system": system}
-    drawing.beside(query_box(query), "rank", "text")
+    drawing.beside(boxes.query_box(query), "rank", "text")
     reads = [("vector", "inner product"), ("checkpoint", "query's vector")]
     drawing.made("rank", "evaluate", f"rank {place.rank} in {system}", lines, facts, *reads)
     if traced.ndcg is not None:
@@ -125,20 +112,20 @@ def _training_query(drawing: Drawing, traced: QueryTrace) -> None:
     if traced.query.split == "test":
         none = "a test query, for which nothing is ranked in this state"
     lineages = video_lineages(drawing.lineage, [one.video_id for one in shown[:MOST]])
-    videos = _shown(shown, lambda one: video_box(lineages[one.video_id]), "videos")
-    own = (query_box(traced.query), "trained on" if shown else "not trained on")
+    videos = _shown(shown, lambda one: boxes.video_box(lineages[one.video_id]), "videos")
+    own = (boxes.query_box(traced.query), "trained on" if shown else "not trained on")
     drawing.checkpoint(own, *videos, says=role_counts(shown) or none)
 
 
 def _ranking(drawing: Drawing, traced: QueryTrace, system: str) -> None:
     """A test query: what was ranked for it, and what that scores."""
     drawing.checkpoint()
-    drawing.beside(query_box(traced.query), "rank", "text")
+    drawing.beside(boxes.query_box(traced.query), "rank", "text")
     for one in traced.results:
         judged = "" if one.relevance is None else " ✓" if one.relevance > 0 else " ✗"
-        drawing.beside(video_box(one.lineage), "rank", f"rank {one.rank}: {one.similarity:.3f}{judged}")
+        drawing.beside(boxes.video_box(one.lineage), "rank", f"rank {one.rank}: {one.similarity:.3f}{judged}")
     if rest := traced.ranked - len(traced.results):
-        drawing.beside(more_box(rest, "videos ranked"), "rank", "lower ranks")
+        drawing.beside(boxes.more_box(rest, "videos ranked"), "rank", "lower ranks")
     lines = [Line(f"{traced.ranked} videos in runs/{system}.trec"), Line("✓ judged relevant, ✗ judged not relevant")]
     reads = ("checkpoint", "vectors of query and videos")
     drawing.made("rank", "evaluate", f"ranking by {system}", lines, {"ranked": traced.ranked}, reads)
