@@ -92,7 +92,7 @@ class Tracking:
         except sqlite3.Error as error:
             self._out_of_reach(error)
             return []
-        return sorted((_run(*of, tags=json.loads(tags)) for *of, tags in rows), key=_oldest_first)
+        return sorted((_run(of, json.loads(tags)) for *of, tags in rows), key=_oldest_first)
 
     def _client(self) -> Any:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
@@ -119,16 +119,16 @@ def read_database(path: Path, query: str, values: Sequence[str] = ()) -> list[An
         return database.execute(query, values).fetchall()
 
 
-def _run(
-    run_id: str, name: str, status: str, start: int | None, end: int | None, artifacts: str, tags: dict[str, str]
-) -> Run:
+def _run(row: Sequence[Any], tags: dict[str, str]) -> Run:
+    """From id, name, status, start, end and artifact address, and tags."""
+    run_id, name, status, started, ended, artifacts = row
     return Run(
         run_id=run_id,
         stage=tags.get("reeltrace.stage", name or ""),
         status=status,
         manifest=tags.get(MANIFEST_TAG),
-        started=_time(start),
-        ended=_time(end),
+        started=_time(started),
+        ended=_time(ended),
         commit=tags.get("git.commit"),
         dirty=tags.get("git.dirty") == "true",
         artifacts=artifacts,
@@ -137,10 +137,9 @@ def _run(
 
 
 def _of_client(run: Any) -> Run:
-    one = run.info
-    return _run(
-        one.run_id, one.run_name, one.status, one.start_time, one.end_time, one.artifact_uri, dict(run.data.tags)
-    )
+    info = run.info
+    row = (info.run_id, info.run_name, info.status, info.start_time, info.end_time, info.artifact_uri)
+    return _run(row, dict(run.data.tags))
 
 
 def _time(milliseconds: int | None) -> datetime | None:

@@ -38,8 +38,8 @@ def graph_of_pair(score: Score) -> Graph:
         wrong = bool({("encode", "document"), ("encode", "content"), ("encode", "vector")} & other)
         facts = {"vector_sha256": document.vector_sha256, "payload_sha256": document.payload_sha256}
         lines = digests(f"vector {short(document.vector_sha256)}", f"payload {short(document.payload_sha256)}")
-        reads = [("document", "content", wrong), ("checkpoint", "weights")]
-        drawing.made("vector", "encode", "row of the index", lines, facts, *reads)
+        content, weights = ("document", "content", wrong), ("checkpoint", "weights")
+        drawing.made("vector", "encode", "row of the index", lines, facts, content, weights)
     _rank(drawing, traced)
     return drawing.graph(f"{traced.query.query_id}:{lineage.video.video_id}")
 
