@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from tasks.audit.change import Change
 from tasks.audit.reproduce.amounts import Amount
 from tasks.audit.reproduce.compare import Comparison, FileDifference, Verdict
-from tasks.audit.reproduce.params import OtherEnvironment
+from tasks.audit.reproduce.plan import OtherEnvironment
 from tasks.audit.reproduce.reproduce import EXIT, Reproduction, outcome
 from tasks.audit.reproduce.scores import Asked, ScoreResult, SystemScore
 from tasks.audit.reproduce.view import headline, show_answer
+from tasks.lineage.score import Score
+from tests.audit.states import state
 
 SAME = ScoreResult(identical=True, systems=[])
 OTHER = ScoreResult(identical=False, systems=[])
@@ -53,13 +56,16 @@ def answer() -> Reproduction:
         "cd" * 32,
         Amount("vectors", 3, 9, 1e-7, 0.5, "v\x1b[1m"),
     )
-    tuned = SystemScore(
-        "tuned", {"nDCG@10": (0.5, 0.25)}, 8, 1, 1.0, 0.125, [Change("q\x1b[31mred[bold]", "removed", 1.0, None)]
-    )
+    tuned = SystemScore("tuned", {"nDCG@10": (0.5, 0.25)}, 8, [Change("q\x1b[31mred[bold]", "removed", 1.0, None)])
     return Reproduction(
+        request=Score(state(Path("somewhere"))),
+        executions={},
+        runs={},
+        again=["mine", "encode", "evaluate"],
+        before=[],
+        worktree_params={},
         outcome="differs",
         state="workspace",
-        target="evaluate",
         commit="12" * 20,
         why="HEAD",
         params={"run.seed": 7},

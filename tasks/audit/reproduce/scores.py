@@ -15,27 +15,18 @@ from tasks.shared.artifacts.scores import HEADLINE, METRICS, PER_QUERY, read_per
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 
-MOST = 5  # queries that are named
 Means = Mapping[str, Mapping[str, float]]  # by system and measure
 Values = Mapping[tuple[str, str], Mapping[str, float]]  # by system and query, then by measure
 
 
 @dataclass(frozen=True)
 class SystemScore:
-    """A system's numbers by measure: recorded, and made here; and nDCG@10 query by query.
-
-    Attributes:
-        largest, mean: absolute differences of nDCG@10 over the queries.
-        moved: how many queries score differently; most: those that moved most, recorded (A) and made here (B).
-    """
+    """A system's numbers."""
 
     system: str
-    measures: dict[str, tuple[float | None, float | None]]
+    measures: dict[str, tuple[float | None, float | None]]  # recorded, and made here
     queries: int
-    moved: int
-    largest: float
-    mean: float
-    most: list[Change]
+    moved: list[Change]  # nDCG@10 of queries that score differently, recorded (A) and made here (B), the most first
 
 
 @dataclass(frozen=True)
@@ -87,17 +78,12 @@ def _asked(score: Score, means: Sequence[Means], values: Sequence[Values], made:
 
 
 def _system(name: str, means: Sequence[Means], values: Sequence[Values]) -> SystemScore:
+    a, b = (of.get(name, {}) for of in means)
     before, after = ({query: one[HEADLINE] for (system, query), one in of.items() if system == name} for of in values)
-    queries = before.keys() | after.keys()
-    moved = changes(before, after)
-    apart = {one.key: abs((one.a or 0.0) - (one.b or 0.0)) for one in moved}
-    of_system = [one.get(name, {}) for one in means]
-    return SystemScore(
-        system=name,
-        measures={one: (of_system[0].get(one), of_system[1].get(one)) for one in {**of_system[0], **of_system[1]}},
-        queries=len(queries),
-        moved=len(moved),
-        largest=max(apart.values(), default=0.0),
-        mean=sum(apart.values()) / len(queries) if queries else 0.0,
-        most=sorted(moved, key=lambda one: -apart[one.key])[:MOST],
-    )
+    moved = sorted(changes(before, after), key=distance, reverse=True)
+    return SystemScore(name, {one: (a.get(one), b.get(one)) for one in {**a, **b}}, len({*before, *after}), moved)
+
+
+def distance(one: Change) -> float:
+    """By how much a query moved; where only one side scored it, all of that."""
+    return abs((one.a or 0.0) - (one.b or 0.0))
