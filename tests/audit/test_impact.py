@@ -21,6 +21,7 @@ from tasks.audit.impact.view import answer
 from tasks.lineage.lineage import Lineage
 from tasks.lineage.mlflow import Tracking
 from tasks.lineage.open import workspace
+from tasks.shared.artifacts.scores import MEASURES
 from tasks.shared.runtime.errors import UserError
 from tests.project import STAGES, Project
 
@@ -95,10 +96,10 @@ def test_what_follows_from_a_test_video(project: Project) -> None:
             system: rank for (query, system), rank in ranks.items() if query == place["query_id"]
         }
         scored = {
-            row["system"]: row["nDCG@10"]
+            row["system"]: {name: row[name] for name in MEASURES}
             for row in _rows(project, "evaluate/per_query.parquet", query_id=place["query_id"])
         }
-        assert place["scores"] == scored
+        assert found["scores"].get(place["query_id"], {}) == scored
     metrics = json.loads((project.root / "results/evaluate/metrics.json").read_text(encoding="utf-8"))
     assert {one["system"]: one["value"] for one in found["means"]} == {
         name: values["nDCG@10"] for name, values in metrics["systems"].items()
@@ -118,7 +119,7 @@ def test_what_follows_from_queries(project: Project) -> None:
     }
     assert taught["checkpoints"][0]["exposures"] == len(taught["exposures"]) > 0
     assert (
-        asked["scores"]["tuned"]["AP"]
+        asked["scores"][test]["tuned"]["AP"]
         == _rows(project, "evaluate/per_query.parquet", query_id=test, system="tuned")[0]["AP"]
     )
     judged = {fields[2]: int(fields[3]) for fields in _lines(project, "corpus/qrels.test.trec") if fields[0] == test}

@@ -42,7 +42,9 @@ def impact(videos: Sequence[str], queries: Sequence[str], params: Sequence[str],
     change = Change(find_videos(lineage, videos), False, find_queries(lineage, queries), changed)
     notes: list[str] = []
     trained = trainings(lineage) if videos or queries else []
-    followed = [[follow(lineage, one, trained, notes) for one in items] for items in (change.videos, change.queries)]
+    video_impacts, query_impacts = (
+        [follow(lineage, one, trained, notes) for one in items] for items in (change.videos, change.queries)
+    )
     rerun = {"changed": forecast(lineage, change)}
     if videos and not (queries or params):
         rerun["removed"] = forecast(lineage, Change(change.videos, removed=True))
@@ -55,10 +57,11 @@ def impact(videos: Sequence[str], queries: Sequence[str], params: Sequence[str],
     ]
     notes += [*_assumed(lineage, change, named), problem or "", lineage.tracking.problem or ""]
     return Impact(
-        lineage.name,
-        lineage.commit,
-        lineage.dirty,
-        *followed,
+        state=lineage.name,
+        commit=lineage.commit,
+        dirty=lineage.dirty,
+        videos=video_impacts,
+        queries=query_impacts,
         params=named,
         results=results,
         rerun=rerun,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from tasks.audit.impact.checkpoints import Checkpoint
 from tasks.audit.trace.trace import systems_of
@@ -37,25 +38,12 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a video stands for a test query."""
+    """Where a video stands for a test query; relevance is 0 where it is not judged, a rank None where there is none."""
 
     query_id: str
     video_id: str
-    relevance: int  # 0 where it is not judged
-    ranks: dict[str, int | None]  # by system; None where it is not ranked
-    scores: dict[str, float]  # the query's nDCG@10 by system, of a video's places
-
-
-@dataclass(frozen=True)
-class Mean:
-    """A mean that depends on the item: by so many of the scored queries, or through the trained weights."""
-
-    system: str
-    measure: str
-    value: float
-    queries: int
-    of: int
-    training: bool
+    relevance: int
+    ranks: dict[str, int | None]  # by system
 
 
 @dataclass
@@ -69,9 +57,9 @@ class ItemImpact:
     exposures: list[Exposure] | None = None  # None where what training showed was not recorded
     checkpoints: list[Checkpoint] = field(default_factory=list)
     vectors: dict[str, str] = field(default_factory=dict)  # sha256 by system
-    scores: dict[str, dict[str, float]] = field(default_factory=dict)  # of a query, by system and measure
     places: list[Place] = field(default_factory=list)  # where a video is relevant or in the first ten; or judged videos
-    means: list[Mean] = field(default_factory=list)
+    scores: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)  # by query of these, system, measure
+    means: list[dict[str, Any]] = field(default_factory=list)  # by how many of their queries, or by training
 
 
 def follow(
@@ -96,15 +84,22 @@ def follow(
         found.checkpoints.append(training if training.why else replace(training, exposures=sum(map(its, rows))))
     if item.split == "train":
         with _noted(notes):
-            found.mined = [each for each in _mined(lineage) if its(each)]
+            for row in read_negatives(lineage.need(FILE)):
+                kept = [Candidate(row.query_id, each.video_id, each.rank, each.score, None) for each in row.negatives]
+                cut = [
+                    Candidate(row.query_id, each.video_id, each.rank, each.score, each.reason) for each in row.dropped
+                ]
+                found.mined += filter(its, kept + cut)
     else:
         with _noted(notes):
             found.vectors = _vectors(lineage, "videos" if video else "queries", one)
         with _noted(notes):
-            found.scores = {} if video else _scores(lineage, [one]).get(one, {})
             found.places = _places(lineage, one, found.judged, video=video)
+            queries = {each.query_id for each in found.places} if video else {one}
+            for scored in read_per_query(lineage.need(scores.FOLDER / scores.PER_QUERY).parent, queries):
+                found.scores.setdefault(scored.query_id, {})[scored.system] = scored.values
     with _noted(notes):
-        found.means = _means(lineage, found)
+        found.means = list(_means(lineage, found))
     return found
 
 
@@ -114,14 +109,6 @@ def _noted(notes: list[str]) -> Iterator[None]:
         yield
     except UserError as error:
         notes.append(str(error))
-
-
-def _mined(lineage: Lineage) -> Iterator[Candidate]:
-    for one in read_negatives(lineage.need(FILE)):
-        for kept in one.negatives:
-            yield Candidate(one.query_id, kept.video_id, kept.rank, kept.score, None)
-        for cut in one.dropped:
-            yield Candidate(one.query_id, cut.video_id, cut.rank, cut.score, cut.reason)
 
 
 def _vectors(lineage: Lineage, kind: vectors.Kind, item_id: str) -> dict[str, str]:
@@ -135,14 +122,6 @@ def _vectors(lineage: Lineage, kind: vectors.Kind, item_id: str) -> dict[str, st
     return found
 
 
-def _scores(lineage: Lineage, query_ids: Collection[str]) -> dict[str, dict[str, dict[str, float]]]:
-    """What systems score for queries, by query, system and measure."""
-    found: dict[str, dict[str, dict[str, float]]] = {}
-    for one in read_per_query(lineage.need(scores.FOLDER / scores.PER_QUERY).parent, query_ids):
-        found.setdefault(one.query_id, {})[one.system] = one.values
-    return found
-
-
 def _places(lineage: Lineage, item_id: str, judged: Mapping[str, int], *, video: bool) -> list[Place]:
     ranks = {
         system: ranks_of(lineage.need(scores.FOLDER / RUNS / f"{system}.trec"), item_id, video=video)
@@ -150,15 +129,13 @@ def _places(lineage: Lineage, item_id: str, judged: Mapping[str, int], *, video:
     }
     others = list(judged)
     if video:
-        relevant = {query for query, relevance in judged.items() if relevance > 0}
-        others = sorted(relevant | {query for of in ranks.values() for query, rank in of.items() if rank <= TOP})
-    values = _scores(lineage, others) if video else {}
+        top = {query for of in ranks.values() for query, rank in of.items() if rank <= TOP}
+        others = sorted(top | {query for query, relevance in judged.items() if relevance > 0})
     return [
         Place(
             *((other, item_id) if video else (item_id, other)),
-            relevance=judged.get(other, 0),
-            ranks={system: of.get(other) for system, of in ranks.items()},
-            scores={system: of[HEADLINE] for system, of in values.get(other, {}).items()},
+            judged.get(other, 0),
+            {system: of.get(other) for system, of in ranks.items()},
         )
         for other in others
     ]
@@ -172,14 +149,15 @@ def ranks_of(path: Path, item_id: str, *, video: bool) -> dict[str, int]:
         return {fields[other]: int(fields[3]) for fields in rows if len(fields) == 6 and fields[own] == item_id}
 
 
-def _means(lineage: Lineage, found: ItemImpact) -> list[Mean]:
+def _means(lineage: Lineage, found: ItemImpact) -> Iterator[dict[str, Any]]:
     """Means that places of a video, a query's scores, or training count for."""
-    means, numbers = [], read_scores(lineage.need(scores.FOLDER / scores.METRICS).parent)
+    numbers = read_scores(lineage.need(scores.FOLDER / scores.METRICS).parent)
     for system, values in numbers.systems.items():
-        counted = [one for one in found.places if one.scores]
-        count = sum(one.relevance > 0 or (one.ranks.get(system) or TOP + 1) <= TOP for one in counted)
-        count += system in found.scores
+        scored = {query for query, of in found.scores.items() if system in of}
+        if isinstance(found.item, Video):
+            first = (one for one in found.places if one.relevance > 0 or (one.ranks.get(system) or TOP + 1) <= TOP)
+            scored &= {one.query_id for one in first}
         training = bool(found.exposures) and system == "tuned"
-        if count or training:
-            means.append(Mean(system, HEADLINE, values[HEADLINE], count, numbers.queries, training))
-    return means
+        if scored or training:
+            mean = {"system": system, "measure": HEADLINE, "value": values[HEADLINE]}
+            yield mean | {"queries": len(scored), "of": numbers.queries, "training": training}

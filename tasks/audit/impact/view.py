@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tasks.audit.impact.items import ItemImpact, Place
 from tasks.audit.text import Table, Tree, as_json, lines, plain, short, shortened, show, table, tree
 from tasks.audit.trace.view import item_tree
 from tasks.shared.artifacts.corpus import Video
+from tasks.shared.artifacts.scores import HEADLINE
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.params import as_read
 from tasks.shared.runtime.errors import UserError
@@ -84,27 +86,30 @@ def _item(one: ItemImpact) -> Tree:
     found.add(trained, map(_checkpoint, one.checkpoints))
     if item.split == "test":
         found.add("vectors", [f"{system}: sha256 {short(digest)}" for system, digest in one.vectors.items()])
-        for system, values in one.scores.items():
-            found.add(f"{system}: " + ", ".join(f"{name} {value:.4f}" for name, value in values.items()))
-        for title, relevant in ((f"ranks with relevant {others}", True), (f"ranks with other {others}", False)):
-            places = [
-                f"{getattr(each, other)}: {_place(each)}" for each in one.places if (each.relevance > 0) is relevant
-            ]
-            found.add(f"{title}: {len(places)}", _some(places))
+        if not isinstance(item, Video):
+            for system, values in one.scores.get(item.query_id, {}).items():
+                found.add(f"{system}: " + _listed(f"{name} {value:.4f}" for name, value in values.items()))
+        for kind, places in groupby(sorted(one.places, key=_relevant, reverse=True), _relevant):
+            leaves = [f"{getattr(each, other)}: {_place(each, one)}" for each in places]
+            found.add(f"ranks with {'relevant' if kind else 'other'} {others}: {len(leaves)}", _some(leaves))
     means = [
-        f"{each.system}: {each.measure} {each.value:.4f}"
-        + (f", by {each.queries} of {each.of} queries" if each.queries else "")
-        + ", through the trained weights" * each.training
-        for each in one.means
+        f"{mean['system']}: {mean['measure']} {mean['value']:.4f}"
+        + f", by {mean['queries']} of {mean['of']} queries" * bool(mean["queries"])
+        + ", through the trained weights" * mean["training"]
+        for mean in one.means
     ]
     found.add("mean scores that depend on it" if means else "no mean score depends on it", means)
     return found
 
 
-def _place(one: Place) -> str:
-    ranks = ", ".join(f"{system} {plain(rank)}" for system, rank in one.ranks.items())
-    scores = ", ".join(f"{system} {value:.3f}" for system, value in one.scores.items())
-    return f"rank {ranks}" + (f"; nDCG@10 {scores}" if scores else "")
+def _relevant(one: Place) -> bool:
+    return one.relevance > 0
+
+
+def _place(one: Place, of: ItemImpact) -> str:
+    ranks = _listed(f"{system} {plain(rank)}" for system, rank in one.ranks.items())
+    scores = _listed(f"{system} {values[HEADLINE]:.3f}" for system, values in of.scores.get(one.query_id, {}).items())
+    return f"rank {ranks}" + (f"; {HEADLINE} {scores}" if scores and isinstance(of.item, Video) else "")
 
 
 def _checkpoint(one: Checkpoint) -> str:

@@ -81,22 +81,18 @@ def find_commit(
 
 
 def _likely(lineage: Lineage, runs: Mapping[str, list[Run]], root: Path) -> dict[str, str]:
-    """Commits to look at first, and why: those of clean runs that published the results, from the last stage up; the
-    state's own; those that changed dvc.lock; those of runs whose tracked files differed from the commit."""
+    """Commits to look at first, and why: those of runs that published the results, clean ones before others and the
+    last stage's before those of earlier ones; the state's own; those that changed dvc.lock."""
+    found: dict[str, str] = {}
     backwards = [run for of_stage in reversed(list(runs.values())) for run in reversed(of_stage) if run.commit]
-    found = [(str(run.commit), f"of run {run.run_id} of {run.stage}") for run in backwards if not run.dirty]
+    for run in sorted(backwards, key=lambda one: one.dirty):
+        differed = ", when tracked files differed from it" if run.dirty else ""
+        found.setdefault(str(run.commit), f"of run {run.run_id} of {run.stage}{differed}")
     if lineage.commit:
-        found.append((lineage.commit, "HEAD" if lineage.objects is None else f"of {lineage.name}"))
-    found += [(one, f"changed {LOCK}") for one in git.commits_of(LOCK, root=root)]
-    found += [
-        (str(run.commit), f"of run {run.run_id} of {run.stage}, when tracked files differed from it")
-        for run in backwards
-        if run.dirty
-    ]
-    likely: dict[str, str] = {}
-    for one, why in found:
-        likely.setdefault(one, why)
-    return likely
+        found.setdefault(lineage.commit, "HEAD" if lineage.objects is None else f"of {lineage.name}")
+    for commit in git.commits_of(LOCK, root=root):
+        found.setdefault(commit, f"changed {LOCK}")
+    return found
 
 
 def params_changed(params: Mapping[str, Any], recorded: Mapping[str, Any]) -> dict[str, list[Any]]:

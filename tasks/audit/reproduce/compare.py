@@ -13,10 +13,8 @@ from tasks.audit.recorded import recorded_file
 from tasks.audit.reproduce.amounts import Amount, amount
 from tasks.audit.reproduce.plan import Plan
 from tasks.audit.text import shortened
-from tasks.lineage.lineage import Lineage
 from tasks.lineage.model import Execution, manifest_path
 from tasks.lineage.open import published
-from tasks.shared.artifacts.index import DATABASE, TABLE, describe, read_index_manifest
 from tasks.shared.artifacts.types import RESULTS
 
 Verdict = Literal["identical bytes", "same outputs, another manifest", "differs", "not made", "taken as recorded"]
@@ -70,7 +68,7 @@ def compare(plan: Plan, root: Path, seconds: Mapping[str, float]) -> list[Compar
 def _compared(one: Comparison, pair: Pair) -> Comparison:
     recorded, made = pair.a.execution(one.stage), pair.b.execution(one.stage)
     files = compare_files(pair, one.stage)
-    differing = [*(_difference(pair, file) for file in files.named), *_index(pair.b, made)]
+    differing = [_difference(pair, file) for file in files.named]
     same: Verdict = "identical bytes" if made.digest == recorded.digest else "same outputs, another manifest"
     return replace(
         one,
@@ -99,15 +97,3 @@ def _difference(pair: Pair, file: Change) -> FileDifference:
         return replace(found, amount=amount(recorded_file(pair.a, file.key, file.a), pair.b.need(file.key)))
     except Exception as error:  # a reader of one format or another, on bytes that may be anything
         return replace(found, reason=f"not compared: {' '.join(str(error).split())}")
-
-
-def _index(lineage: Lineage, made: Execution) -> Iterator[FileDifference]:
-    """The index, whose bytes are never the same: whether its rows are what its content manifest says."""
-    database = (RESULTS / made.stage / DATABASE).as_posix()
-    if database in made.derived:
-        import lancedb
-
-        stated = read_index_manifest(lineage.results / made.stage)
-        table = lancedb.connect(str(lineage.root / database)).open_table(TABLE).to_arrow()
-        if describe(table, stated.encoding) != stated:
-            yield FileDifference(database, None, None, reason="its rows are not what its content manifest says")

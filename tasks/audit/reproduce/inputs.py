@@ -10,8 +10,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tasks.audit.recorded import recorded_file, recorded_outputs
+from tasks.audit.text import short
 from tasks.lineage.lineage import FINAL, Lineage
 from tasks.lineage.model import manifest_path
 from tasks.shared.artifacts.corpus import read_videos
@@ -64,31 +66,26 @@ def external_files(lineage: Lineage, again: Collection[str]) -> dict[str, str]:
     return found | {video.path: video.sha256 for video in videos if RESULTS not in Path(video.path).parents}
 
 
-def altered(recorded: Mapping[str, str], worktree: Path) -> dict[str, str | None]:
-    """Files that are no longer what was recorded: their sha256 now by path, None for those that are missing."""
-
-    def digest(path: str) -> str | None:
-        try:
-            return sha256_file(worktree / path)
-        except OSError:
-            return None
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        now = progress(pool.map(digest, recorded), "external files", total=len(recorded), unit="file")
-        return {path: here for path, here in zip(recorded, now, strict=True) if here != recorded[path]}
-
-
 def check(lineage: Lineage, again: Sequence[str], recorded: Mapping[str, str], worktree: Path) -> list[str]:
     """What could not be checked of what the stages to run again read from outside, and why.
 
     Raises UserError where it is not what the results were made of.
     """
-    wrong = altered(recorded, worktree)
-    for path, here in list(wrong.items())[:1]:
-        what = "is missing" if here is None else f"has sha256 {here[:12]} where {recorded[path][:12]} was recorded"
+
+    def problem(path: str) -> str | None:
+        try:
+            here = sha256_file(worktree / path)
+        except OSError:
+            return f"{path} is missing"
+        return None if here == recorded[path] else f"{path} has sha256 {short(here)}, recorded {short(recorded[path])}"
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        checked = progress(pool.map(problem, recorded), "external files", total=len(recorded), unit="file")
+        wrong = list(filter(None, checked))
+    if wrong:
         more = f" ({len(wrong) - 1} more like it)" if len(wrong) > 1 else ""
         raise UserError(
-            f"{path} {what}{more}; the score was made of other bytes. Restore them, or take what was made of them as "
+            f"{wrong[0]}{more}; the score was made of other bytes. Restore them, or take what was made of them as "
             "recorded: --from STAGE"
         )
     unknown = []
@@ -101,8 +98,8 @@ def check(lineage: Lineage, again: Sequence[str], recorded: Mapping[str, str], w
             if found and found[2] != found[3]:
                 param, name, digest, here = found
                 raise UserError(
-                    f"{param}: {name} has other weights than the results were made with (digest {here[:12]}, recorded "
-                    f"{digest[:12]}); put the model of that time there"
+                    f"{param}: {name} has other weights than the results were made with (digest {short(here)}, "
+                    f"recorded {short(digest)}); put the model of that time there"
                 )
     return unknown
 
@@ -127,7 +124,7 @@ def _base(lineage: Lineage, worktree: Path) -> tuple[str, str, str, str] | None:
     recorded = read_index_manifest(recorded_file(lineage, RESULTS / "encode" / INDEX).parent).encoding
     lineage.need(RESULTS / "base" / MODEL, RESULTS / "train")
     indexed = next(one for one in systems(lineage.results) if one.name == recorded.system)
-    paths = {key: _placed(getattr(indexed, key), worktree) for key in ("model", "processor", "adapter")}
+    paths: dict[str, Any] = {key: _placed(getattr(indexed, key), worktree) for key in ("model", "processor", "adapter")}
     return "base.model", name, recorded.checkpoint, replace(indexed, **paths).digest()
 
 

@@ -11,8 +11,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -26,7 +27,6 @@ from tasks.audit.text import size
 from tasks.lineage.dvc import PARAMS
 from tasks.lineage.lineage import FINAL
 from tasks.lineage.mlflow import Tracking
-from tasks.shared.execution.items import store_folder
 from tasks.shared.execution.programs import run
 from tasks.shared.execution.repro import DVC, stage_environment
 from tasks.shared.execution.worktree import Worktree, climbs, link, named_paths, worktree
@@ -110,28 +110,22 @@ def _room(plan: Plan) -> int:
     return ROOM * (files + sum(folder["bytes"] for one in stages for folder in one.folders.values()))
 
 
-@contextmanager
-def clean_tree(commit: str, needed: int, climbs: int = 0, workspace: Path = Path()) -> Iterator[Worktree]:
-    """A clean checkout of a commit in a temporary folder, which goes with it unless it is to be kept.
+def clean_tree(commit: str, needed: int, climbs: int = 0, workspace: Path = Path()) -> AbstractContextManager[Worktree]:
+    """A clean checkout of a commit in the folder for temporary files, which goes unless it is to be kept.
 
     Args:
         needed: bytes that the run is expected to write.
         climbs: how many folders above the project its relative paths reach; they stay in the temporary folder.
 
-    Raises UserError where git refuses, and where neither the disk for temporary files nor the item store's has room.
+    Raises UserError where git refuses, and where the disk has no room.
     """
-    places = [Path(tempfile.gettempdir()), store_folder().absolute()]
-    for place in places:
-        place.mkdir(parents=True, exist_ok=True)
-        if shutil.disk_usage(place).free >= needed:
-            break
-    else:
+    place = Path(tempfile.gettempdir())
+    if shutil.disk_usage(place).free < needed:
         raise UserError(
-            f"about {size(needed)} of free disk are needed, and neither {places[0]} nor {places[1]} has them; make "
-            "room or set TMPDIR to a folder on another disk"
+            f"about {size(needed)} of free disk are needed, and {place} does not have them; make room or set TMPDIR to "
+            "a folder on another disk"
         )
-    with worktree(commit, place, PREFIX, OWN_CACHE, climbs=climbs, workspace=workspace) as tree:
-        yield tree
+    return worktree(commit, place, PREFIX, OWN_CACHE, climbs=climbs, workspace=workspace)
 
 
 def _run_stages(tree: Worktree, stages: Sequence[str], whole: bool) -> int:
@@ -144,12 +138,9 @@ def _run_stages(tree: Worktree, stages: Sequence[str], whole: bool) -> int:
     command = [*DVC, "repro", "--force", "--no-run-cache", "--no-commit", *targets]
     inherited = {k: v for k, v in stage_environment(tree.root).items() if not k.startswith(FOREIGN)}
     own = {"MLFLOW_TRACKING_URI": TRACKING, "DVC_SITE_CACHE_DIR": str(tree.folder / "dvc")}
+    show = partial(print, file=sys.stderr, flush=True)
     with terminable():
-        return run(command, root=tree.root, environment=inherited | own, line=_show, held=[tree.lock])
-
-
-def _show(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+        return run(command, root=tree.root, environment=inherited | own, line=show, held=[tree.lock])
 
 
 def _seconds(tree: Worktree, stages: Sequence[str]) -> dict[str, float]:

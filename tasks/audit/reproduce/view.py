@@ -100,8 +100,8 @@ def _stages(found: Reproduction) -> Table:
 def _differences(one: Comparison) -> Table:
     rows: list[tuple[object, ...]] = []
     for file in one.differing[:MOST]:
-        words, found = [file.reason], file.amount
-        if found:
+        words: list[str | None] = [file.reason]
+        if found := file.amount:
             largest = None if found.largest is None else f"by up to {found.largest:.3g}"
             cosine = None if found.lowest_cosine is None else f"lowest cosine {found.lowest_cosine:.9f}"
             words = [f"{found.differing} of {found.total} {found.of}", largest, cosine, found.where]
