@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from argparse import ArgumentTypeError
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tasks.audit.text import plain
 from tasks.lineage.lineage import Lineage
@@ -21,6 +21,8 @@ from tasks.shared.execution.params import PARAMS_FILE, as_read, checked_params, 
 from tasks.shared.execution.params_file import assignment, overridden
 from tasks.shared.execution.tracking import flat
 from tasks.shared.runtime.errors import UserError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,8 @@ class Change:
             corpus.write_videos(folder / VIDEOS.name, [videos.get(one.video_id, one) for one in kept])
         for name in [f"qrels.{split}.trec" for split in corpus.SPLITS] if self.removed else []:
             judged = corpus.read_qrels(present / name)
-            pairs = [(query, video) for query, of in judged.items() for video in of if video not in videos]
-            corpus.write_qrels(folder / name, [corpus.Judgment(*pair, judged[pair[0]][pair[1]]) for pair in pairs])
+            left = [corpus.Judgment(query, *one) for query, of in judged.items() for one in of.items()]
+            corpus.write_qrels(folder / name, [one for one in left if one.video_id not in videos])
         queries = {one.query_id: replace(one, text=f"other {one.text}") for one in self.queries}
         if queries:
             rows = [queries.get(one.query_id, one) for one in read_queries(present / QUERIES.name)]
@@ -78,24 +80,26 @@ def find_videos(lineage: Lineage, names: Sequence[str]) -> list[Video]:
     """Videos of the corpus by id or by the path of their file. Raises UserError for a name that is neither."""
     videos = read_videos(lineage.need(VIDEOS)) if names else []
     by_path = {os.path.abspath(one.path): one for one in videos}  # noqa: PTH100 - dots go, links stay
-    by_id = {one.video_id: one for one in videos}
-    known = [name for one in videos for name in (one.video_id, one.path)]
-    found = {}
-    for name in names:
-        video = by_id.get(name) or by_path.get(os.path.abspath(name))  # noqa: PTH100
-        if video is None:
-            raise UserError(f"the corpus of {lineage.name} has no video {plain(name)}; {_meant(name, known)}")
-        found[video.video_id] = video
-    return list(found.values())
+    return _find(
+        lineage, "video", names, by_path | {one.path: one for one in videos} | {one.video_id: one for one in videos}
+    )
 
 
 def find_queries(lineage: Lineage, names: Sequence[str]) -> list[Query]:
     """Queries of the corpus by id. Raises UserError for one that it does not have."""
-    queries = {one.query_id: one for one in read_queries(lineage.need(QUERIES))} if names else {}
+    queries = read_queries(lineage.need(QUERIES)) if names else []
+    return _find(lineage, "query", names, {one.query_id: one for one in queries})
+
+
+def _find(lineage: Lineage, what: str, names: Sequence[str], known: Mapping[str, T]) -> list[T]:
+    found = []
     for name in names:
-        if name not in queries:
-            raise UserError(f"the corpus of {lineage.name} has no query {plain(name)}; {_meant(name, queries)}")
-    return [queries[name] for name in dict.fromkeys(names)]
+        one = known.get(name) or known.get(os.path.abspath(name))  # noqa: PTH100
+        if one is None:
+            raise UserError(f"the corpus of {lineage.name} has no {what} {plain(name)}; {_meant(name, known)}")
+        if one not in found:
+            found.append(one)
+    return found
 
 
 def params_of(lineage: Lineage, changed: Sequence[Param] = ()) -> dict[str, Any]:

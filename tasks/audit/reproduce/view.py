@@ -5,18 +5,20 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
+from itertools import chain
+from typing import Any
 
-from tasks.audit.reproduce.compare import Comparison
+from tasks.audit.reproduce.compare import Comparison, FileDifference
 from tasks.audit.reproduce.plan import Plan, make_plan
 from tasks.audit.reproduce.reproduce import EXIT, PREFIX, Reproduction, reproduce
 from tasks.audit.reproduce.scores import SystemScore, distance
-from tasks.audit.text import Table, as_json, plain, short, show, table
+from tasks.audit.rows import rows
+from tasks.audit.text import Table, as_json, lines, plain, short, show
 from tasks.lineage.score import resolve
 from tasks.shared.artifacts.scores import HEADLINE
 from tasks.shared.execution.worktree import left_over
 
-MOST = 20  # differing files of a stage that are shown; JSON has all
-QUERIES = 5  # that are named
+MOST = 24  # differing files of a stage, and measures, that are shown; JSON has all
 
 
 def answer(chosen: argparse.Namespace) -> int:
@@ -45,10 +47,13 @@ def _before(plan: Plan) -> Iterator[str]:
 
 def show_answer(found: Reproduction) -> None:
     """What came of it, on standard output."""
-    show(_stages(found), (_differences(one) for one in found.stages if one.differing or one.manifest_differs))
+    show(rows(f"{found.state} made again at commit {found.commit} ({found.why})", map(_stage, found.stages)))
+    for one in found.stages:
+        show(rows(f"{one.stage}: where it differs", map(_difference, one.differing), MOST))
+        show(lines(f"{one.stage}: where its manifest differs", one.manifest_differs))
     score = found.score
-    if score and score.systems:
-        show(_systems(score.systems), (_moved(system) for system in score.systems if system.moved))
+    if score:
+        show(rows("The score", chain.from_iterable(map(_system, score.systems)), MOST), map(_moved, score.systems))
     show(found.notes, _params(found))
     show(f"params: sha256 {short(found.params_sha256)}{'' if found.params_changed else ', those of the commit'}")
     if score and score.asked:
@@ -82,55 +87,43 @@ def headline(found: Reproduction) -> str:
     return f"did not run through: {stopped} failed, see above"
 
 
-def _stages(found: Reproduction) -> Table:
-    rows = []
-    for one in found.stages:
-        count = len(one.differing)
-        verdict = f"differs in {count} file{'s' * (count != 1)}" if one.verdict == "differs" else one.verdict
-        seconds = None if one.seconds is None else f"{one.seconds:.0f}"
-        digests = short(one.recorded), short(one.made)
-        rows.append(
-            (one.stage, verdict, one.files if one.made else None, *digests, *(one.runs or [None])[-1:], seconds)
-        )
-    columns = ["stage", "verdict", "files", "manifest recorded", "made here", "run", "seconds"]
-    title = f"{found.state} made again at commit {found.commit} ({found.why})"
-    return table(title, columns, rows, right=["files", "seconds"])
+def _stage(one: Comparison) -> dict[str, Any]:
+    count = len(one.differing)
+    return {
+        "stage": one.stage,
+        "verdict": f"differs in {count} file{'s' * (count != 1)}" if one.verdict == "differs" else one.verdict,
+        "files": one.files if one.made else None,
+        "manifest recorded": one.recorded,
+        "made here": one.made,
+        "run": one.runs[-1] if one.runs else None,
+        "seconds": None if one.seconds is None else round(one.seconds),
+    }
 
 
-def _differences(one: Comparison) -> Table:
-    rows: list[tuple[object, ...]] = []
-    for file in one.differing[:MOST]:
-        words: list[str | None] = [file.reason]
-        if found := file.amount:
-            largest = None if found.largest is None else f"by up to {found.largest:.3g}"
-            cosine = None if found.lowest_cosine is None else f"lowest cosine {found.lowest_cosine:.9f}"
-            words = [f"{found.differing} of {found.total} {found.of}", largest, cosine, found.where]
-        rows.append((file.path, short(file.recorded), short(file.made), "; ".join(filter(None, words))))
-    if len(one.differing) > MOST:
-        rows.append((f"and {len(one.differing) - MOST} more", None, None, None))
-    rows += [("manifest.json", None, None, entry) for entry in one.manifest_differs]
-    return table(f"{one.stage}: where it differs", ["file", "recorded", "made here", "how much"], rows)
+def _difference(one: FileDifference) -> dict[str, Any]:
+    words: list[str | None] = [one.reason]
+    if found := one.amount:
+        largest = None if found.largest is None else f"by up to {found.largest:.3g}"
+        cosine = None if found.lowest_cosine is None else f"lowest cosine {found.lowest_cosine:.9f}"
+        words = [f"{found.differing} of {found.total} {found.of}", largest, cosine, found.where]
+    how = "; ".join(filter(None, words))
+    return {"file": one.path, "recorded": one.recorded, "made here": one.made, "how much": how}
 
 
-def _systems(systems: list[SystemScore]) -> Table:
-    rows = []
-    for one in systems:
-        for measure, (before, after) in one.measures.items():
-            if measure == HEADLINE or before != after:
-                apart = None if before is None or after is None else f"{after - before:+.3g}"
-                rows.append((one.system, measure, before, after, "same" if before == after else apart))
-    columns = ["system", "measure", "recorded", "made here", "difference"]
-    return table("The score", columns, rows, right=columns[2:])
+def _system(one: SystemScore) -> Iterator[dict[str, Any]]:
+    for measure, (a, b) in one.measures.items():
+        if measure == HEADLINE or a != b:
+            apart = "same" if a == b else None if a is None or b is None else f"{b - a:+.3g}"
+            yield {"system": one.system, "measure": measure, "recorded": a, "made here": b, "difference": apart}
 
 
-def _moved(system: SystemScore) -> Table:
+def _moved(system: SystemScore) -> Table | None:
     sizes = [distance(one) for one in system.moved]
     title = (
         f"{HEADLINE} of {system.system}, query by query: {len(sizes)} of {system.queries} differ, by up to "
-        f"{sizes[0]:.4f}, on average {sum(sizes) / system.queries:.4f}; the most:"
+        f"{max(sizes, default=0):.4f}, on average {sum(sizes) / max(system.queries, 1):.4f}"
     )
-    columns = ["query", "recorded", "made here"]
-    return table(title, columns, [(one.key, one.a, one.b) for one in system.moved[:QUERIES]], right=columns[1:])
+    return rows(title, [{"query": one.key, "recorded": one.a, "made here": one.b} for one in system.moved])
 
 
 def _params(plan: Plan) -> list[str]:
