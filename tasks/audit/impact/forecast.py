@@ -28,6 +28,7 @@ from tasks.shared.runtime.files import sha256_file
 
 Runs = Literal["yes", "may be skipped", "no"]  # skipped where what it reads may come out the same
 Plans = Sequence[Plan[Any]]
+WHOLE = "made whole: it keeps no items"
 
 
 @dataclass(frozen=True)
@@ -114,15 +115,12 @@ class _Forecast:
         self.change.write_corpus(self.present / "corpus", self.root / "corpus")
         if self.change.queries or (self.change.videos and not self.change.removed):
             self.unknown.append("corpus")
-        return [], "made whole: it keeps no items"
+        return [], WHOLE
 
     def _items(self, name: str, spec: StageSpec) -> tuple[list[Made], str]:
         """What a stage makes by its plan, and what to know of that."""
         touched = [one for entry in spec.params for one in self.change.touching(entry)]
         now = self._plans(name, self.before, self.present)
-        if now is None:
-            self._lay_expected(name, (), certain=False)
-            return [], "made whole: it keeps no items"
         above = [one for one in self.lineage.upstream(name) if one in self.unknown]
         reason = "by the keys of its items and what the item store has of them"
         if above:
@@ -141,12 +139,12 @@ class _Forecast:
             return sum(item.counts for item in plan.missing())
 
         try:
-            then = self._plans(name, self.after, self.root) or ()
+            then = self._plans(name, self.after, self.root)
             makes = _made(name, then, lacking, exact=not above)
         except UserError:
             if not above:
                 raise
-            then = self._plans(name, self.after, self.present) or ()
+            then = self._plans(name, self.after, self.present)
             makes, known = _made(name, then, lambda plan: plan.size), set()
         ids = {item.key: item.id for plan in then for item in plan.items}
         changed = {one for key, one in ids.items() if key not in known}
@@ -155,17 +153,14 @@ class _Forecast:
             self._link(name)
         else:
             self._lay_expected(name, changed, certain=not touched and not changed)
-        return makes, reason
+        return makes, reason if makes else WHOLE
 
-    def _plans(self, name: str, params: Params, results: Path) -> Plans | None:
-        """A stage's plans with some params and of a results folder; None where it has no items."""
-        room = import_module(f"tasks.{name}.run")
-        if not hasattr(room, "plan"):
-            return None
-        for dep in self.lineage.stages[name].inputs:
+    def _plans(self, name: str, params: Params, results: Path) -> Plans:
+        """A stage's plans with some params and of a results folder; none where it has no items."""
+        plan = getattr(import_module(f"tasks.{name}.run"), "plan", None)
+        for dep in self.lineage.stages[name].inputs if plan else ():
             self._bring(dep.parts[1])
-        plans: Plans = room.plan(params, results)
-        return plans
+        return plan(params, results) if plan else ()
 
     def _bring(self, stage: str) -> None:
         """Have what a stage published; in the workspace it lies there."""

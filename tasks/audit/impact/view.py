@@ -61,7 +61,8 @@ def _item(one: ItemImpact) -> Iterator[Any]:
     yield rows(f"judged {others}", [{"id": other, "relevance": value} for other, value in one.judged.items()])
     if item.split == "train":
         fates = Counter(f"dropped as {each.dropped}" if each.dropped else "hard negatives" for each in one.mined)
-        yield rows(f"met by mining: {cell(fates) or 'never'}", one.mined)
+        yield f"mining met it: {cell(fates) or 'never'}"
+        yield rows("met", one.mined)
         times = Counter[str]()
         for each in one.exposures or ():
             times[each.role] += len(each.steps)

@@ -6,7 +6,6 @@ import hashlib
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -32,44 +31,35 @@ ANOTHER_DAG = Change(str(DVC_FILE), "changed", None, None)
 Mismatches = list[tuple[str, Change]]  # by stage, source files in which a commit (B) differs from a manifest (A)
 
 
-@dataclass(frozen=True)
-class Found:
-    """The commit to run, why it was looked at, and its params by section as params.yaml has them."""
-
-    commit: str
-    why: str
-    params: dict[str, Any]
-
-
 def find_commit(
     lineage: Lineage,
     executions: Mapping[str, Execution],
     params: Mapping[str, Any],
     runs: Mapping[str, list[Run]],
     root: Path = Path(),
-) -> Found:
-    """The first likely commit whose code is that of all manifests; of several, rather one that has the params too.
+) -> tuple[str, str, dict[str, Any]]:
+    """The first likely commit whose code is that of all manifests, why it was looked at, and its params.yaml.
 
-    Where no likely one fits, every commit that changed code or dvc.yaml is looked at, so that what is said to be in no
-    commit is in none of this clone.
+    Of several, rather one that has the params too. Where no likely one fits, every commit that changed code or
+    dvc.yaml is looked at, so that what is said to be in no commit is in none of this clone.
 
     Raises UserError that names the first file in which the nearest commit differs.
     """
     seen: dict[str, Mismatches] = {}
     unreadable: list[str] = []
 
-    def fitting(commits: Mapping[str, str]) -> Iterator[Found]:
+    def fitting(commits: Mapping[str, str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
         for commit, why in progress(commits.items(), "commits", unit="commit"):
             try:
                 seen[commit] = mismatches(commit, executions, params, root)
                 if not seen[commit]:
-                    yield Found(commit, why, _params_at(commit, root))
+                    yield commit, why, _params_at(commit, root)
             except UserError as error:
                 unreadable.append(str(error))
 
     likely, first = _likely(lineage, runs, root), None
     for found in fitting(likely):
-        if not params_changed(found.params, params):
+        if not params_changed(found[2], params):
             return found
         first = first or found
     if first is None:

@@ -50,32 +50,30 @@ class Comparison:
 def compare(plan: Plan, root: Path, seconds: Mapping[str, float]) -> list[Comparison]:
     """Compare the stages that were run below `root` with their record."""
     there = [stage for stage in plan.again if (root / manifest_path(stage)).is_file()]
-    recorded = plan.request.lineage
-    pair, found = Pair(recorded, published(there, root / RESULTS)), []
-    for stage, execution in plan.executions.items():
-        one = Comparison(
-            stage,
-            "not made" if stage in plan.again else "taken as recorded",
-            execution.digest,
-            runs=[run.run_id for run in plan.runs[stage]],
-            outs=recorded.outs_of(stage),
-            seconds=seconds.get(stage),
-        )
-        found.append(_compared(one, pair) if stage in there else one)
-    return found
+    pair = Pair(plan.request.lineage, published(there, root / RESULTS))
+    return [_comparison(plan, pair, stage, seconds.get(stage)) for stage in plan.executions]
 
 
-def _compared(one: Comparison, pair: Pair) -> Comparison:
-    recorded, made = pair.a.execution(one.stage), pair.b.execution(one.stage)
-    files = compare_files(pair, one.stage)
-    differing = [_difference(pair, file) for file in files.named]
+def _comparison(plan: Plan, pair: Pair, stage: str, seconds: float | None) -> Comparison:
+    recorded, made = plan.executions[stage], pair.b.executions.get(stage)
+    found = Comparison(
+        stage,
+        "not made" if stage in plan.again else "taken as recorded",
+        recorded.digest,
+        runs=[run.run_id for run in plan.runs[stage]],
+        outs=pair.a.outs_of(stage),
+        seconds=seconds,
+    )
+    if made is None:
+        return found
+    files = compare_files(pair, stage)
     same: Verdict = "identical bytes" if made.digest == recorded.digest else "same outputs, another manifest"
     return replace(
-        one,
-        verdict="differs" if differing else same,
+        found,
+        verdict="differs" if files.named else same,
         made=made.digest,
         files=files.equal + files.added + files.changed,
-        differing=differing,
+        differing=[_difference(pair, file) for file in files.named],
         manifest_differs=list(_manifest_differences(recorded, made)),
     )
 

@@ -123,7 +123,7 @@ def _base(lineage: Lineage, worktree: Path) -> tuple[str, str, str, str] | None:
         return None
     recorded = read_index_manifest(recorded_file(lineage, RESULTS / "encode" / INDEX).parent).encoding
     lineage.need(RESULTS / "base" / MODEL, RESULTS / "train")
-    indexed = next(one for one in systems(lineage.results) if one.name == recorded.system)
+    indexed = systems(lineage.results)[0]
     paths: dict[str, Any] = {key: _placed(getattr(indexed, key), worktree) for key in ("model", "processor", "adapter")}
     return "base.model", name, recorded.checkpoint, replace(indexed, **paths).digest()
 

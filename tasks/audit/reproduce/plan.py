@@ -74,7 +74,7 @@ def make_plan(score: Score, first: str | None = None, root: Path = Path()) -> Pl
         )
     params = _recorded_params(executions)
     runs = lineage.runs_by_stage(needed)
-    found = find_commit(lineage, executions, params, runs, root)
+    commit, why, written = find_commit(lineage, executions, params, runs, root)
     again = [stage for stage in needed if first is None or stage in lineage.downstream(first)]
     read = {maker for stage in again for maker in parents_of(lineage.stages)[stage]}
     return Plan(
@@ -83,14 +83,14 @@ def make_plan(score: Score, first: str | None = None, root: Path = Path()) -> Pl
         runs=runs,
         again=again,
         before=[stage for stage in needed if stage in read and stage not in again],
-        worktree_params=overridden(found.params, params),
+        worktree_params=overridden(written, params),
         state=lineage.name,
-        commit=found.commit,
-        why=found.why,
+        commit=commit,
+        why=why,
         params=params,
-        params_changed=params_changed(found.params, params),
+        params_changed=params_changed(written, params),
         environment=other_environment({stage: executions[stage] for stage in again}, runs),
-        notes=list(_notes(lineage, executions, params, found.commit, root)),
+        notes=list(_notes(lineage, executions, params, commit, root)),
     )
 
 

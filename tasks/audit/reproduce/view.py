@@ -5,19 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
-from itertools import chain
 from typing import Any
 
-from tasks.audit.reproduce.compare import Comparison, FileDifference
+from tasks.audit.reproduce.compare import FileDifference
 from tasks.audit.reproduce.plan import Plan, make_plan
 from tasks.audit.reproduce.reproduce import EXIT, PREFIX, Reproduction, reproduce
-from tasks.audit.reproduce.scores import SystemScore, distance
+from tasks.audit.reproduce.scores import ScoreResult
 from tasks.audit.rows import rows
-from tasks.audit.text import Table, as_json, lines, plain, short, show
+from tasks.audit.text import as_json, lines, plain, short, show
 from tasks.lineage.score import resolve
 from tasks.shared.artifacts.scores import HEADLINE
 from tasks.shared.execution.worktree import left_over
 
+STAGE = ("stage", "verdict", "files", "recorded", "made", "runs", "seconds")  # columns of their table
 MOST = 24  # differing files of a stage, and measures, that are shown; JSON has all
 
 
@@ -47,17 +47,18 @@ def _before(plan: Plan) -> Iterator[str]:
 
 def show_answer(found: Reproduction) -> None:
     """What came of it, on standard output."""
-    show(rows(f"{found.state} made again at commit {found.commit} ({found.why})", map(_stage, found.stages)))
+    stages = [{name: getattr(one, name) for name in STAGE} for one in found.stages]
+    show(rows(f"{found.state} made again at commit {found.commit} ({found.why})", stages, MOST))
     for one in found.stages:
         show(rows(f"{one.stage}: where it differs", map(_difference, one.differing), MOST))
         show(lines(f"{one.stage}: where its manifest differs", one.manifest_differs))
     score = found.score
-    if score:
-        show(rows("The score", chain.from_iterable(map(_system, score.systems)), MOST), map(_moved, score.systems))
+    if score and score.means:
+        show(_scores(score))
     show(found.notes, _params(found))
     show(f"params: sha256 {short(found.params_sha256)}{'' if found.params_changed else ', those of the commit'}")
     if score and score.asked:
-        show(f"{score.asked.what}: {plain(score.asked.recorded)} recorded, {plain(score.asked.made)} here")
+        show(_asked(score.asked))
     if found.linked:
         show(f"linked from the workspace: {', '.join(found.linked)}")
     if found.external:
@@ -81,23 +82,13 @@ def headline(found: Reproduction) -> str:
         return f"identical score (bytes differ in {', '.join(differing)})"
     if found.outcome == "differs":
         asked = found.score and found.score.asked
-        numbers = f"; {asked.what} {plain(asked.recorded)} recorded, {plain(asked.made)} here" if asked else ""
-        return f"differs: first in {differing[0]}{numbers}"
+        return f"differs: first in {differing[0]}" + (f"; {_asked(asked)}" if asked else "")
     stopped = next((one.stage for one in found.stages if one.verdict == "not made"), found.again[-1])
     return f"did not run through: {stopped} failed, see above"
 
 
-def _stage(one: Comparison) -> dict[str, Any]:
-    count = len(one.differing)
-    return {
-        "stage": one.stage,
-        "verdict": f"differs in {count} file{'s' * (count != 1)}" if one.verdict == "differs" else one.verdict,
-        "files": one.files if one.made else None,
-        "manifest recorded": one.recorded,
-        "made here": one.made,
-        "run": one.runs[-1] if one.runs else None,
-        "seconds": None if one.seconds is None else round(one.seconds),
-    }
+def _asked(one: dict[str, Any]) -> str:
+    return f"{one['what']} {plain(one['recorded'])} recorded, {plain(one['made'])} here"
 
 
 def _difference(one: FileDifference) -> dict[str, Any]:
@@ -107,23 +98,16 @@ def _difference(one: FileDifference) -> dict[str, Any]:
         cosine = None if found.lowest_cosine is None else f"lowest cosine {found.lowest_cosine:.9f}"
         words = [f"{found.differing} of {found.total} {found.of}", largest, cosine, found.where]
     how = "; ".join(filter(None, words))
-    return {"file": one.path, "recorded": one.recorded, "made here": one.made, "how much": how}
+    return {"file": one.path, "recorded": one.recorded, "made": one.made, "how much": how}
 
 
-def _system(one: SystemScore) -> Iterator[dict[str, Any]]:
-    for measure, (a, b) in one.measures.items():
-        if measure == HEADLINE or a != b:
-            apart = "same" if a == b else None if a is None or b is None else f"{b - a:+.3g}"
-            yield {"system": one.system, "measure": measure, "recorded": a, "made here": b, "difference": apart}
-
-
-def _moved(system: SystemScore) -> Table | None:
-    sizes = [distance(one) for one in system.moved]
-    title = (
-        f"{HEADLINE} of {system.system}, query by query: {len(sizes)} of {system.queries} differ, by up to "
-        f"{max(sizes, default=0):.4f}, on average {sum(sizes) / max(system.queries, 1):.4f}"
-    )
-    return rows(title, [{"query": one.key, "recorded": one.a, "made here": one.b} for one in system.moved])
+def _scores(score: ScoreResult) -> Iterator[Any]:
+    differ = [one for one in score.means if one["measure"] == HEADLINE or one["recorded"] != one["made"]]
+    yield rows("The score", [one | {"": "" if one["recorded"] != one["made"] else "same"} for one in differ], MOST)
+    if score.moved:
+        sizes = [one["by"] for one in score.moved]
+        apart = f"by up to {max(sizes):.4f}, on average {sum(sizes) / score.scored:.4f}"
+        yield rows(f"{HEADLINE} query by query: {len(sizes)} of {score.scored} differ, {apart}", score.moved)
 
 
 def _params(plan: Plan) -> list[str]:
