@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import subprocess
+import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,6 @@ from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.progress import progress
 
 CODE = "tasks"
-OF_FILES = ("100644", "100755")  # modes of git; links and submodules are no source files
 ANOTHER_DAG = Change(str(DVC_FILE), "changed", None, None)
 Mismatches = list[tuple[str, Change]]  # by stage, source files in which a commit (B) differs from a manifest (A)
 
@@ -113,29 +113,20 @@ def mismatches(commit: str, executions: Mapping[str, Execution], params: Mapping
 
 
 def _sources(commit: str, root: Path) -> dict[str, str]:
-    """sha256 of every source file of a commit, by its path from the project's root."""
-    listing = _read(f"commit {commit[:10]}", root, "ls-tree", "-r", "-z", commit, "--", f"{CODE}/")
-    found = {}
-    for entry in filter(None, listing.decode(errors="surrogateescape").split("\0")):
-        about, _, path = entry.partition("\t")
-        mode, _, blob = about.split(" ")
-        if mode in OF_FILES:
-            found[path] = _sha256(blob, root.absolute())
-    return found
-
-
-@cache
-def _sha256(blob: str, root: Path) -> str:
-    """Of a file that many commits may share."""
-    return hashlib.sha256(_read(f"object {blob[:10]}", root, "cat-file", "blob", blob)).hexdigest()
-
-
-def _read(what: str, root: Path, *arguments: str) -> bytes:
-    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, check=False)
+    """sha256 of every source file of a commit as it is checked out, by its path from the project's root."""
+    done = subprocess.run(["git", "archive", commit], cwd=root, capture_output=True, check=False)
     if done.returncode:
         reason = " ".join(done.stderr.decode(errors="replace").split())[:200]
-        raise UserError(f"{what} cannot be read from git ({reason}); mend it with `git fetch` or `git fsck`")
-    return done.stdout
+        raise UserError(
+            f"commit {commit[:10]} cannot be read from git ({reason}); mend it with `git fetch` or `git fsck`"
+        )
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as files:
+        contents = {one.name: files.extractfile(one) for one in files if one.isfile()}
+        return {
+            name: hashlib.sha256(content.read()).hexdigest()
+            for name, content in contents.items()
+            if content and name.startswith(f"{CODE}/")
+        }
 
 
 def _params_at(commit: str, root: Path) -> dict[str, Any]:
