@@ -110,8 +110,10 @@ def _tables(tables: Mapping[str, Rowwise], top: int) -> Iterator[Table | None]:
         rows = []
         for item in of.differ:
             fields = changes(item.a, item.b) if item.how == "changed" else []
-            rows += [] if fields else [{"row": item.key, "": item.how, "A": "", "B": ""}]
-            rows += [{"row": item.key, "": one.key, "A": value(one, "a"), "B": value(one, "b")} for one in fields]
+            whole = Change(item.how, item.how, item.a, item.b)
+            rows += [
+                {"row": item.key, "": one.key, "A": value(one, "a"), "B": value(one, "b")} for one in fields or [whole]
+            ]
         yield _rows(name.capitalize(), rows, top)
 
 
