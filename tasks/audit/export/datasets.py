@@ -11,13 +11,12 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, TypeVar, cast
+from typing import Any
 
-from openlineage.client import facet_v2 as facets
 from openlineage.client.event_v2 import InputDataset, OutputDataset
 
-from tasks.audit.export.names import HUB, Names
-from tasks.audit.export.tables import TABLES, rows_and_columns
+from tasks.audit.export.facets import TABLES, Kind, as_input, described, rows_and_columns
+from tasks.audit.export.names import Names
 from tasks.audit.recorded import recorded_artifacts, recorded_file
 from tasks.lineage.lineage import Lineage
 from tasks.lineage.model import Artifact, Execution, Holds
@@ -27,9 +26,6 @@ from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import sha256_json
 from tasks.shared.runtime.parquet import read_parquet
-
-Kind = Literal["FILE", "FOLDER", "MODEL", "TABLE", "STAGE"]
-Facet = TypeVar("Facet", bound=facets.BaseFacet)
 
 INDEX = (index.FOLDER / index.DATABASE).as_posix()
 CONTENT = (index.FOLDER / index.MANIFEST).as_posix()
@@ -47,15 +43,7 @@ RECORDED = {  # where stages record the text or speech model that they loaded
     "mine": RESULTS / "mine" / "retriever.json",
     "evaluate": scores.FOLDER / scores.METRICS,
 }
-OF_STAGE = "manifest.json, which has the sha256 of every file"
 OF_LISTING = "the canonical JSON of the sha256 of every file by its path in the folder"
-OF_CONTENT = f"{index.MANIFEST}, which describes the table's content"
-OF_HUB = "the model's revision on the hub, as params name it"
-
-
-def own(facet: Facet, **fields: Any) -> Facet:
-    """A facet of our own: that of a base class with fields added."""
-    return cast(Facet, facet.with_additional_properties(**fields))
 
 
 class Datasets:
@@ -76,34 +64,33 @@ class Datasets:
         except UserError as error:
             outputs = execution.generated
             self.remarks[f"{error}; what it lists is left out"] = None
-        whole, dvc = (RESULTS / execution.stage).as_posix(), self.lineage.outs
-        size = _size(outputs.values())
-        found = [
-            self._dataset(self.names.file(whole), "STAGE", execution.digest, OF_STAGE, size, dvc.get(whole)),
-            *(self._part(path, group, dvc.get(path)) for path, group in _groups(outputs, execution.folders).items()),
-        ]
+        dvc = self.lineage.outs
+        whole = dvc.get((RESULTS / execution.stage).as_posix())
+        found = [self._stage(execution.stage, execution.digest, _size(outputs.values()), whole)]
+        groups = _groups(outputs, execution.folders)
+        found += [self._part(path, group, dvc.get(path)) for path, group in groups.items()]
         if INDEX in execution.derived and CONTENT in outputs:
             version = outputs[CONTENT].sha256
             size = {"rowCount": rows_and_columns(place)[0]} if (place := self._file(CONTENT, version)) else {}
+            identity = f"{index.MANIFEST}, which describes the table's content"
             name = self.names.file(INDEX)
-            found.append(self._dataset(name, "TABLE", version, OF_CONTENT, size, dvc.get(INDEX)))
+            found.append(self._dataset(name, "TABLE", version, identity, size, dvc.get(INDEX)))
         return found
 
     def read(self, execution: Execution) -> list[InputDataset]:
         """What a stage read: of other stages (a manifest stands for all that its stage published) and from outside."""
         links = {link.artifact.path: link for link in self.lineage.links(execution.stage)}
         files = {path: link.artifact for path, link in links.items() if link.artifact.kind != "manifest"}
-        found = []
-        for link in links.values():
-            if link.maker and link.artifact.kind == "manifest":
-                name = self.names.file((RESULTS / link.maker).as_posix())
-                whole = self._dataset(name, "STAGE", link.artifact.sha256, OF_STAGE, {})
-                found.append(_input(whole, link.maker, link.holds))
+        found = [
+            as_input(self._stage(link.maker, link.artifact.sha256), link.maker, link.holds)
+            for link in links.values()
+            if link.maker and link.artifact.kind == "manifest"
+        ]
         large = {folder for maker in self.lineage.executions.values() for folder in maker.folders}
         for path, group in _groups(files, large).items():
             holds = {links[file].holds for file in group}
             worst: Holds = "no" if "no" in holds else "unknown" if "unknown" in holds else "yes"
-            found.append(_input(self._part(path, group), links[next(iter(group))].maker, worst))
+            found.append(as_input(self._part(path, group), links[next(iter(group))].maker, worst))
         return [*found, *self._videos(execution), *self._models(execution)]
 
     def json(self, execution: Execution, path: Path) -> Any:
@@ -122,17 +109,31 @@ class Datasets:
             self.remarks[f"{error}; what it holds is left out"] = None
             return None
 
+    def _stage(
+        self, stage: str, version: str, size: Mapping[str, int] | None = None, dvc: str | None = None
+    ) -> OutputDataset:
+        name = self.names.file((RESULTS / stage).as_posix())
+        return self._dataset(name, "STAGE", version, "manifest.json, which has the sha256 of every file", size, dvc)
+
     def _part(self, path: str, files: Mapping[str, Artifact], dvc: str | None = None) -> OutputDataset:
         """A file, or a folder that is one dataset."""
-        name, size = self.names.file(path), _size(files.values())
+        name, size, columns = self.names.file(path), _size(files.values()), None
         if path not in files:
             listing = sha256_json({file.removeprefix(f"{path}/"): one.sha256 for file, one in files.items()})
             return self._dataset(name, FOLDERS.get(path, "FOLDER"), listing, OF_LISTING, size, dvc)
         version = files[path].sha256
-        columns = None
         if (name, version) not in self._told and path.endswith(TABLES) and (place := self._file(path, version)):
             size["rowCount"], columns = rows_and_columns(place)
         return self._dataset(name, "FILE", version, "the file's bytes", size, dvc, columns)
+
+    def _dataset(
+        self, name: tuple[str, str], kind: Kind, version: str | None, identity: str,
+        size: Mapping[str, int] | None = None, dvc: str | None = None, columns: Any = None,
+    ) -> OutputDataset:  # fmt: skip
+        """A version as it was first described: by its maker, where this state has it."""
+        if (name, version) not in self._told:
+            self._told[name, version] = described(name, kind, version, identity, size, dvc, columns)
+        return self._told[name, version]
 
     def _videos(self, execution: Execution) -> list[InputDataset]:
         """The source videos, where a stage reads them: corpus lists them unless it made them, extract decodes them,
@@ -146,7 +147,7 @@ class Datasets:
         if not rows or (made and execution.stage == "corpus"):
             return []
         top = MADE if made else PurePosixPath(self.names.corpus or ".").as_posix()
-        return [_input(self._part(top, {row["path"]: Artifact(**row) for row in rows}), "corpus" if made else None)]
+        return [as_input(self._part(top, {row["path"]: Artifact(**row) for row in rows}), "corpus" if made else None)]
 
     def _models(self, execution: Execution) -> Iterator[InputDataset]:
         """The models that a stage took from outside, by the hub's revision or the digest that the stage recorded."""
@@ -160,36 +161,10 @@ class Datasets:
         for part, of in (("model", ""), ("processor", "processor_"), ("adapter", "adapter_")):
             if told.get(part) and "system" not in told:  # else it is of stage base
                 revision, digest = told.get(f"{of}revision"), told.get(f"{of}digest")
-                identity = OF_HUB if revision else OF_LISTING if digest else "no digest: the stage did not record one"
+                identity = "the model's revision on the hub, as params name it" if revision else OF_LISTING
+                identity = identity if revision or digest else "no digest: the stage did not record one"
                 name = self.names.model(told[part], revision)
-                yield _input(self._dataset(name, "MODEL", revision or digest, identity, {}), None)
-
-    def _dataset(
-        self, name: tuple[str, str], kind: Kind, version: str | None, identity: str, size: Mapping[str, Any],
-        dvc: str | None = None, columns: Any = None,
-    ) -> OutputDataset:  # fmt: skip
-        """A version of a dataset as it was first described.
-
-        Args:
-            identity: what the version is the digest of, or why there is none.
-            dvc: DVC's hash, of what this state recorded.
-        """
-        if (name, version) in self._told:
-            return self._told[name, version]
-        kinds = ("FOLDER", "STAGE") if kind == "STAGE" else (kind, None)
-        found: dict[str, facets.DatasetFacet] = {
-            "datasetType": facets.dataset_type_dataset.DatasetTypeDatasetFacet(*kinds),
-            "reeltrace_identity": own(facets.DatasetFacet(), digestOf=identity, dvc=dvc),
-        }
-        if version is not None:
-            found["version"] = facets.dataset_version_dataset.DatasetVersionDatasetFacet(version)
-        if name[0] == HUB:
-            found["dataSource"] = facets.datasource_dataset.DatasourceDatasetFacet("Hugging Face Hub", "/".join(name))
-        if columns is not None:
-            found["schema"] = facets.schema_dataset.SchemaDatasetFacet(columns)
-        statistics = facets.output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet
-        described = OutputDataset(*name, {"outputStatistics": statistics(**size)} if size else {}, facets=found)
-        return self._told.setdefault((name, version), described)
+                yield as_input(self._dataset(name, "MODEL", revision or digest, identity), None)
 
 
 def _size(files: Collection[Artifact]) -> dict[str, int]:
@@ -203,15 +178,3 @@ def _groups(files: Mapping[str, Artifact], large: Collection[str]) -> dict[str, 
         folder = "/".join(path.split("/", 3)[:3])  # results/<stage>/<folder>
         groups.setdefault(folder if folder in FOLDERS or folder in large else path, {})[path] = one
     return groups
-
-
-def _input(dataset: OutputDataset, maker: str | None, holds: Holds = "yes") -> InputDataset:
-    """A dataset as an input: of the stage that made it (None: it is from outside), and whether that made this."""
-    found: dict[str, facets.InputDatasetFacet] = {
-        "reeltrace_link": own(facets.InputDatasetFacet(), maker=maker, holds=holds)
-    }
-    size: Any = (dataset.outputFacets or {}).get("outputStatistics")
-    if size:
-        statistics = facets.input_statistics_input_dataset.InputStatisticsInputDatasetFacet
-        found["inputStatistics"] = statistics(size.rowCount, size.size, size.fileCount)
-    return InputDataset(dataset.namespace, dataset.name, found, facets=dataset.facets)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -20,8 +21,10 @@ from openlineage.client import facet_v2 as facets
 from openlineage.client.event_v2 import Job, RunEvent, RunState, set_producer
 from openlineage.client.event_v2 import Run as JobRun
 
+from tasks.audit.ancestry import ancestry
 from tasks.audit.export import names
-from tasks.audit.export.datasets import Datasets, own
+from tasks.audit.export.datasets import Datasets
+from tasks.audit.export.facets import own
 from tasks.audit.export.names import shareable
 from tasks.lineage.lineage import FINAL, Lineage
 from tasks.lineage.model import Execution, Run, manifest_path
@@ -67,31 +70,24 @@ def export(lineage: Lineage, last: str, namespace: str | None = None, run_id: st
     corpus = lineage.executions.get("corpus")
     path = corpus.params.get("corpus", {}).get("path") if corpus else None
     datasets = Datasets(lineage, names.Names(namespace, str(path) if path else None))
-    executions = lineage.ancestry(last)
-    runs = lineage.runs_by_stage(one.stage for one in executions)
-    remarks = [lineage.missing[name] for name in lineage.upstream(last) if name in lineage.missing]
-    remarks += [
-        f"{link.reader} read another {link.artifact.path} ({link.artifact.sha256[:12]}) than {link.maker} has: "
-        "the chain is broken there"
-        for link in lineage.broken(*(one.stage for one in executions))
+    found = ancestry(lineage, last)
+    events = [
+        _as_dict(event)
+        for one in progress(found.executions, "export", total=len(found.executions), unit="stage")
+        for event in _events(datasets, one, found.runs[one.stage], run_id, address)
     ]
-    remarks += [line for line in (lineage.unlike_lock(last), lineage.tracking.problem) if line]
-    events = []
-    for one in progress(executions, "export", total=len(executions), unit="stage"):
-        if not runs[one.stage] and lineage.tracking.problem is None:
-            remarks.append(f"MLflow knows no run that published this {one.stage}: its id follows from the manifest")
-        finished = [run for run in runs[one.stage] if run.status == "FINISHED"] or runs[one.stage]
-        # the run that was named, else the first that finished: it made what later ones made again
-        run = next((run for run in runs[one.stage] if run.run_id == run_id), next(iter(finished), None))
-        others = [each.run_id for each in runs[one.stage] if each is not run]
-        events += _events(datasets, one, run, others, address)
-    return Export(lineage.name, namespace, [_as_dict(event) for event in events], [*remarks, *datasets.remarks])
+    return Export(lineage.name, namespace, events, [*found.broken, *found.notes, *datasets.remarks])
 
 
 def _events(
-    datasets: Datasets, execution: Execution, run: Run | None, others: list[str], address: str | None
+    datasets: Datasets, execution: Execution, runs: Sequence[Run], named: str | None, address: str | None
 ) -> list[RunEvent]:
-    """START and COMPLETE of the run that stands for an execution; `others` published the same."""
+    """START and COMPLETE of the run that stands for an execution.
+
+    It is the run that was named, else the first of those that finished: it made what later ones made again.
+    """
+    finished = [one for one in runs if one.status == "FINISHED"] or runs
+    run = next((one for one in runs if one.run_id == named), next(iter(finished), None))
     lineage, tags = datasets.lineage, run.tags if run else {}
     commit = (run.commit if run else None) or lineage.commit
     ended, clock = _end(lineage, execution, run, commit)
@@ -101,7 +97,7 @@ def _events(
         "timesFrom": clock,
         "startRecorded": started is not None,
         "mlflowRunId": run.run_id if run else None,
-        "mlflowRunsOfSameResult": others,
+        "mlflowRunsOfSameResult": [one.run_id for one in runs if one is not run],
         "git": {"commit": commit, "dirty": run.dirty if run else None},
         "environment": {name: tags[f"env.{name}"] for name in ENVIRONMENT if f"env.{name}" in tags},
     }

@@ -1,9 +1,8 @@
 """Names of datasets, by which a consumer joins what one stage wrote to what another read; nothing of this machine.
 
-OpenLineage names a local file by its absolute path in the namespace `file`. That would name the machine, and make
-another dataset of the same artifact in every clone. So files of the project have their path from the project's root,
-in the namespace of the project. A file outside of the project has the namespace `file` and its path from the folder
-that params name on, without what lies above that folder; a model of the hub has the hub's.
+OpenLineage names a local file by its absolute path, which would name the machine, and make another dataset of the same
+artifact in every clone. So files of the project have their path from its root, in the namespace of the project; a file
+outside of it has the namespace `file` and its path from the folder on that params name; a model of the hub the hub's.
 """
 
 from __future__ import annotations
