@@ -19,13 +19,7 @@ from tasks.shared.artifacts.scores import HEADLINE
 
 TEXT = 40  # characters of a query
 KINDS = {"parts": "PARTS", "same result": "parts, same result", "inherited": "inherits", "unknown": "not compared"}
-DIFFERS = {  # by kind, in the order of their tables
-    "params": "Params",
-    "code": "Code",
-    "components": "Versions",
-    "inputs": "Inputs",
-    "environment": "Environment, as MLflow's runs have it",
-}
+DIFFERS = ("params", "code", "components", "inputs", "environment")  # in the order of their tables
 
 
 def answer(chosen: argparse.Namespace) -> int:
@@ -50,8 +44,14 @@ def show_difference(found: Difference, top: int) -> None:
         return
     show(f"The same bytes: {'; '.join(found.same)}." if found.same else None)
     show(_rows("Stages", map(_stage, found.stages)))
-    for kind, title in DIFFERS.items():
-        show(_changes(title, ((one.stage, each) for one in found.stages for each in one.differs.get(kind, [])), top))
+    for kind in DIFFERS:
+        show(
+            _changes(
+                kind.capitalize(),
+                ((one.stage, each) for one in found.stages for each in one.differs.get(kind, [])),
+                top,
+            )
+        )
     show(_tables(found.tables, top))
     show(f"note: {caveat}." for caveat in found.caveats)
     show(_effect(found.effect, top) if found.effect else None)
@@ -82,8 +82,8 @@ def _stage(one: StageDifference) -> dict[str, Any]:
 def _files(found: Files) -> str:
     if not found.named:
         return "same bytes" if found.same else "see note"
-    counts = {"changed": found.changed, "added": found.added, "removed": found.removed, "equal": found.equal}
-    return ", ".join(f"{count} {how}" for how, count in counts.items() if count)
+    counts = ((getattr(found, how), how) for how in ("changed", "added", "removed", "equal"))
+    return ", ".join(f"{count} {how}" for count, how in counts if count)
 
 
 def _changes(title: str, found: Iterable[tuple[str, Change]], top: int) -> Table | None:
