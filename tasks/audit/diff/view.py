@@ -45,18 +45,13 @@ def show_difference(found: Difference, top: int) -> None:
     show(f"The same bytes: {'; '.join(found.same)}." if found.same else None)
     show(_rows("Stages", map(_stage, found.stages)))
     for kind in DIFFERS:
-        show(
-            _changes(
-                kind.capitalize(),
-                ((one.stage, each) for one in found.stages for each in one.differs.get(kind, [])),
-                top,
-            )
-        )
+        differs = [(one.stage, each) for one in found.stages for each in one.differs.get(kind, [])]
+        show(_changes(kind.capitalize(), differs, top))
     show(_tables(found.tables, top))
     show(f"note: {caveat}." for caveat in found.caveats)
     show(_effect(found.effect, top) if found.effect else None)
     show(f"{one.stage}: {one.outputs.note}" for one in found.stages if one.outputs and one.outputs.note)
-    files = ((one.stage, each) for one in found.stages if one.outputs for each in one.outputs.named)
+    files = [(one.stage, each) for one in found.stages if one.outputs for each in one.outputs.named]
     show(_changes("Files that differ", files, top))
 
 
