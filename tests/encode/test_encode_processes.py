@@ -50,18 +50,18 @@ def publish_many() -> None:
 
 
 def entries() -> dict[str, int]:
-    """Finished items in the store, and when they were finished."""
-    return {path.parent.name: path.stat().st_mtime_ns for path in STORE.glob("*/*/entry.json")}
+    """Finished items in the store, and when they were finished; not those that are being written, in hidden folders."""
+    return {path.parent.name: path.stat().st_mtime_ns for path in STORE.glob("*/[!.]*/entry.json")}
 
 
-def test_one_two_and_three_processes_give_the_same_bytes_and_failures(
+def test_one_and_three_processes_give_the_same_bytes_and_failures(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish_archive(trained=False)
     frames = RESULTS / "extract" / "frames" / "mute.png"
     frames.write_bytes(frames.read_bytes()[:-20])
     published = []
-    for processes in (1, 2, 3):
+    for processes in (1, 3):
         monkeypatch.setenv("REELTRACE_STORE", str(tmp_path / f"store {processes}"))
         workspace.set_params({"encode.processes": processes, "run.max_failed_fraction": 0.3})
         assert workspace.run("encode", run)["counts"]["indexed"] == 4
@@ -71,7 +71,7 @@ def test_one_two_and_three_processes_give_the_same_bytes_and_failures(
         assert len(list((tmp_path / f"store {processes}").rglob("vector.npy"))) == 6
     assert read_vectors("base", "videos").ids == ["both", "radio", "unnamed", "words"]
     assert read_vectors("base", "queries").ids == ["q1", "q2"]
-    assert published[0] == published[1] == published[2]
+    assert published[0] == published[1]
     assert "manifest.json" in published[0]
 
 
