@@ -101,6 +101,17 @@ def test_a_chain_that_is_broken_is_broken_for_a_consumer(here: Project) -> None:
     assert any("MLflow has no run that published this result of transcribe" in line for line in answer.remarks)
 
 
+def test_a_reader_of_another_table_makes_none_altered(here: Project) -> None:
+    manifest = here.manifest("mine")
+    manifest["inputs"]["results/corpus/queries.parquet"]["sha256"] = "0" * 64
+    (here.root / "results/mine/manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    answer, done = told("mine")
+    read = dataset(done["mine"], "inputs", "results/corpus/queries.parquet")
+    assert read["inputFacets"]["reeltrace_link"]["holds"] == "no" and "schema" not in read["facets"]
+    assert any("read another results/corpus/queries.parquet" in line for line in answer.remarks)
+    assert not any("left out" in line for line in answer.remarks)
+
+
 def test_of_an_altered_table_no_columns_are_told(here: Project) -> None:
     shutil.copy(here.root / "results/corpus/queries.parquet", here.root / "results/evaluate/per_query.parquet")
     (here.root / "results/evaluate/metrics.json").write_text("{}", encoding="utf-8")
