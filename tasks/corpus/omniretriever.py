@@ -21,7 +21,7 @@ user's, and so are the rights in them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -69,7 +69,7 @@ def read_omniretriever(path: Path, workers: int) -> Source:
         raise UserError(f"{manifest}: no triple has its files, the first: {(missing or ['it is empty'])[0]}")
     marks |= fingerprints([file for file in made.values() if file not in marks], workers)
     videos = [
-        Video(one.triple_id, file.as_posix(), **asdict(marks[file]), caption=one.text, split="test")
+        Video(one.triple_id, file.as_posix(), **marks[file]._asdict(), caption=one.text, split="test")
         for one in kept
         for file in [made[one.triple_id]]
     ]
