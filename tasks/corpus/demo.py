@@ -61,18 +61,13 @@ def _make(out: Path, plan: Plan) -> Video:
     path = out / plan.path
     make_file(plan, path)
     seconds = None if plan.broken else duration_of(path)
+    same = ("video_id", "path", "title", "description", "caption", "language", "split")
     return Video(
-        video_id=plan.video_id,
-        path=plan.path,
+        **{name: getattr(plan, name) for name in same},
         sha256=sha256_file(path),
         bytes=path.stat().st_size,
         duration=seconds and round(seconds, 3),
-        title=plan.title,
-        description=plan.description,
-        caption=plan.caption,
-        language=plan.language,
         video_type=plan.style,
-        split=plan.split,
         event=plan.event.event_id,
     )
 

@@ -58,15 +58,15 @@ def _known(stage: StageRun, source: Source) -> list[Shipped]:
     videos = {video.video_id for video in source.videos}
     known = [one for one in source.shipped if one.video_id in videos]
     strangers = [one.video_id for one in source.shipped if one.video_id not in videos]
-    counts = {
-        "shipped_transcripts": sum(one.transcript is not None for one in known),
-        "shipped_ocr": sum(one.frames is not None for one in known),
-        "shipped_without_video": len(strangers),
+    having = {
+        "transcripts": sum(one.transcript is not None for one in known),
+        "ocr": sum(one.frames is not None for one in known),
     }
-    stage.counts |= counts
-    for what in ("transcripts", "ocr"):
-        if lacking := len(videos) - counts[f"shipped_{what}"]:
-            print(f"corpus: {lacking} of {len(videos)} videos have no shipped {what}", file=sys.stderr)
+    stage.counts |= {f"shipped_{what}": count for what, count in having.items()}
+    stage.counts["shipped_without_video"] = len(strangers)
+    for what, count in having.items():
+        if count < len(videos):
+            print(f"corpus: {len(videos) - count} of {len(videos)} videos have no shipped {what}", file=sys.stderr)
     if strangers:
         print(f"corpus: features of videos that are not there, left out: {some(strangers)}", file=sys.stderr)
     return known

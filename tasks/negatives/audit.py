@@ -34,7 +34,6 @@ def audit_negatives(data: NegativesData) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "queries": len(data.mined),
         "negatives": len(facts),
-        "origin": data.origin(),
         "advice": [],
         "notes": data.notes,
         "likely_false": counts.likely_false(data, facts),
@@ -51,6 +50,7 @@ def audit_negatives(data: NegativesData) -> dict[str, Any]:
         "training": counts.training_of(data),
         "most_used": [{"video_id": one, "queries": times[one], "title": data.videos[one].title} for one in most_used],
         "mixes": counts.mixes_of(data),
+        "origin": data.origin(),
     }
     advice = [line for group in ("likely_false", "usage") for one in answer[group].values() for line in one.warning()]
     positives, negatives = answer["scores"]["positives"], answer["scores"]["negatives"]
@@ -101,7 +101,6 @@ def audit_query(data: NegativesData, query_id: str) -> dict[str, Any]:
     ]
     drawn = sorted(video_id for video_id, roles in shown.items() if "drawn" in roles and video_id in data.videos)
     return {
-        "origin": data.origin(),
         "query": asdict(data.queries[query_id]),
         "wanted": data.param("mine.keep"),
         "positives": sorted(positives, key=lambda one: (one["score"] is None, -(one["score"] or 0), one["video_id"])),
@@ -109,6 +108,7 @@ def audit_query(data: NegativesData, query_id: str) -> dict[str, Any]:
         "drawn": [described(video_id) for video_id in drawn],
         "dropped": [asdict(one) for one in mined.dropped],
         "notes": data.notes,
+        "origin": data.origin(),
     }
 
 

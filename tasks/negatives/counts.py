@@ -32,11 +32,13 @@ class Count:
     advice: str = field(default="", repr=False)
     limit: float = field(default=0.0, repr=False)
 
+    def __str__(self) -> str:
+        return f"{self.count} of {self.of}" + (f" ({self.count / self.of:.1%})" if self.of else "")
+
     def warning(self) -> list[str]:
         """The advice, where it is due."""
-        share = self.count / self.of if self.of else 0.0
-        due = self.advice and share > self.limit
-        return [f"{self.count} of {self.of} ({100 * share:.1f} %) {self.what}: {self.advice}"] if due else []
+        due = self.advice and self.of and self.count / self.of > self.limit
+        return [f"{self} {self.what}: {self.advice}"] if due else []
 
 
 def counted(what: str, found: Iterable[bool | None], advice: str = "", limit: float = 0.0) -> Count:
@@ -76,7 +78,7 @@ def likely_false(data: NegativesData, facts: Sequence[Fact]) -> dict[str, Count]
         ),
         "at_or_above": counted("scored negatives are at or above the weakest scored positive", above),
         "above_95": counted(
-            "scored negatives are above 95 % of it (TopK-PercPos)",
+            "scored negatives are above 95 % of the weakest scored positive (TopK-PercPos)",
             (one.too_close for one in facts),
             "set mine.relative_margin to 0.05 and compare with `reeltrace audit diff`, or judge a --sample",
             SOME,

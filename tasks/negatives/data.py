@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from tasks.lineage.lineage import Lineage
@@ -90,31 +91,25 @@ def read_data(lineage: Lineage) -> NegativesData:
     """Read a state. Raises UserError where corpus or mine are missing, or do not belong together."""
     notes: list[str] = []
 
-    def optional(what: str, read: Callable[[], T]) -> T | None:
+    def optional(what: str, table: Path, read: Callable[[Path], T], *fits: tuple[str, str]) -> T | None:
+        """What is read from a table's folder; None and a note where it is missing, or stages do not fit together."""
         try:
-            return read()
+            _check_fits(lineage, fits)
+            return read(lineage.need(table).parent)
         except UserError as error:
             notes.append(f"{what}: unknown, {error}")
             return None
 
-    def texts() -> dict[str, str]:
-        folder = lineage.need(transcripts.FOLDER / transcripts.TABLE).parent
+    def texts(folder: Path) -> dict[str, str]:
         read = {video_id: one.text.split() for video_id, one in transcripts.read_transcripts(folder, videos).items()}
         return {video_id: " ".join(words) for video_id, words in read.items() if words}
 
-    def shown() -> list[Exposure]:
-        _check_fits(lineage, ("train", "mine"))
-        return exposures.read_exposures(lineage.need(exposures.FOLDER / exposures.TABLE).parent)
-
-    def per_query() -> list[QueryScores]:
-        _check_fits(lineage, ("train", "mine"), ("encode", "train"), ("evaluate", "encode"))
-        return scores.read_per_query(lineage.need(scores.FOLDER / scores.PER_QUERY).parent)
-
     if not lineage.runs_of("mine"):
         notes.append(lineage.tracking.problem or "MLflow has no run that published this mine")
-    different = optional("whether mine is what dvc.lock records", lambda: lineage.unlike_lock("mine"))
     videos = {one.video_id: one for one in read_videos(lineage.need(CORPUS / "manifest.parquet"), "train")}
     queries = read_queries(lineage.need(CORPUS / "queries.parquet"))
+    shown, per_query = exposures.FOLDER / exposures.TABLE, scores.FOLDER / scores.PER_QUERY
+    chain = (("train", "mine"), ("encode", "train"), ("evaluate", "encode"))
     data = NegativesData(
         lineage=lineage,
         mined=negatives.read_negatives(lineage.need(negatives.FILE)),
@@ -122,13 +117,10 @@ def read_data(lineage: Lineage) -> NegativesData:
         queries={one.query_id: one for one in queries if one.split == "train"},
         test_queries=[one for one in queries if one.split == "test"],
         qrels=read_qrels(lineage.need(CORPUS / "qrels.train.trec")),
-        media=optional(
-            "pictures and sound",
-            lambda: media.read_media(lineage.need(media.FOLDER / media.TABLE).parent, videos),
-        ),
-        texts=optional("transcripts", texts),
-        exposures=optional("what training showed", shown),
-        scores=optional("the effect on scores", per_query),
+        media=optional("pictures and sound", media.FOLDER / media.TABLE, lambda one: media.read_media(one, videos)),
+        texts=optional("transcripts", transcripts.FOLDER / transcripts.TABLE, texts),
+        exposures=optional("what training showed", shown, exposures.read_exposures, *chain[:1]),
+        scores=optional("the effect on scores", per_query, scores.read_per_query, *chain),
         notes=notes,
     )
     _check_ids(data)
@@ -136,14 +128,18 @@ def read_data(lineage: Lineage) -> NegativesData:
     for stage, path in (("mine", negatives.FILE), ("corpus", CORPUS / "manifest.parquet")):
         if lineage.execution(stage).digest_of(path) != sha256_file(lineage.root / path):
             changed.append(f"{path} is not the file that its manifest names: it was changed")
+    try:
+        different = lineage.unlike_lock("mine")
+    except UserError as error:
+        different = f"whether mine is what dvc.lock records is unknown, {error}"
     notes += [different] if different else []
     notes += [f"{one}; `reeltrace audit verify` says more, `dvc checkout` or `dvc repro` mends it" for one in changed]
     return data
 
 
-def _check_fits(lineage: Lineage, *pairs: tuple[str, str]) -> None:
+def _check_fits(lineage: Lineage, pairs: Sequence[tuple[str, str]]) -> None:
     """Raise UserError where a stage of a pair read another result of the second than lies here."""
-    for link in lineage.broken(*(reader for reader, _ in pairs)):
+    for link in lineage.broken(*(reader for reader, _ in pairs)) if pairs else ():
         if (link.reader, link.maker) in pairs:
             other = f"{RESULTS / link.reader} was made from another {RESULTS / str(link.maker)} than lies here"
             raise UserError(f"{other}; `dvc checkout`, or `dvc repro {link.reader}`")

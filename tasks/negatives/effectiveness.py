@@ -1,14 +1,13 @@
 """Whether queries score better where the negatives of training queries like them are better: an association.
 
-Training queries are not scored, so negatives cannot be set beside their own query's score. What is set side by side,
-for every test query: its nDCG@10 (of the tuned model, and how much that is above the base model's) and the mean quality
-of the negatives of the `NEIGHBOURS` training queries most like it. Most like are those whose text BM25 ranks first for
-the test query's text, among training queries of the same language and type where both are known; of the same event
-before all others. A test query that shares no word and no event with a training query is left out, and counted.
+Training queries are not scored. So for every test query its nDCG@10 (of the tuned model, and how much that is above the
+base model's) is set beside the mean quality of the negatives of the `NEIGHBOURS` training queries most like it: those
+of its event first, then those whose text BM25 ranks first, of the same language and type where these are known. A test
+query that shares no word and no event with a training query is left out, and counted.
 
 Spearman's rho with a permutation p, Holm-corrected over all associations. Neighbours are shared between test queries,
-so these are not independent and p is somewhat too small. Language and type of a query decide both sides; the second
-p permutes within groups of equal language and type, where they cannot. Neither says that negatives are the cause.
+so p is somewhat too small. Language and type of a query decide both sides; the second p permutes within groups of equal
+language and type, where they cannot. Neither says that negatives are the cause.
 """
 
 from __future__ import annotations

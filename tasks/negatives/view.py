@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from tasks.audit.cli import PER_STRATUM
@@ -22,9 +21,9 @@ from tasks.negatives.sample import read_judgments, write_sample
 from tasks.shared.runtime.errors import UserError
 
 NAMED = 10  # rows of long tables
-LONG = ("suspects", "dropped")
+LONG = ("suspects", "dropped", "changed_files")
 WORDS = 48  # characters of a transcript or a title
-HIDDEN = ("band", "same_event", "same_language", "judged", "duplicates", "advice", "limit")  # said in words elsewhere
+HIDDEN = ("band", "same_event", "same_language", "judged", "duplicates")  # columns that `suspect` says in words
 
 
 def answer(chosen: argparse.Namespace) -> int:
@@ -51,26 +50,27 @@ def answer(chosen: argparse.Namespace) -> int:
 
 def _shown(name: str, value: Any) -> Sequence[str | Line | Table]:
     """A part of an answer as lines and tables; nothing where it is empty or unknown."""
-    title = name.replace("_", " ")
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        most = NAMED if name in LONG else len(value)
-        return [_table(title + (f": {most} of {len(value)}" if most < len(value) else ""), value[:most])]
     if isinstance(value, list):
-        return lines(title, value)
+        first = value[:NAMED] if name in LONG else value
+        title = name if len(first) == len(value) else f"{name}, {len(first)} of {len(value)}"
+        return [_table(title, first)] if first and isinstance(first[0], dict) else lines(title, first)
     if not isinstance(value, dict):
-        return [] if value is None else [f"{title}: {plain(value)}" if name != "summary" else value]
+        return [] if value is None else [f"{name}: {plain(value)}" if name != "summary" else value]
     if all(one is None or _is_row(one) for one in value.values()):
-        rows = [{"": key, **(asdict(one) if isinstance(one, Count) else one)} for key, one in value.items() if one]
-        return [_table(title, rows)] if rows else []
+        rows = [
+            {"": key, **({"what": one.what, "how many": str(one)} if isinstance(one, Count) else one)}
+            for key, one in value.items()
+            if one
+        ]
+        return [_table(name, rows)] if rows else []
     single = {key: one for key, one in value.items() if not isinstance(one, list | dict)}
     deeper = [part for key, one in value.items() if key not in single for part in _shown(key, one)]
-    return [*lines(title, [f"{key.replace('_', ' ')}: {plain(one)}" for key, one in single.items()]), *deeper]
+    return [*lines(name, [f"{key}: {plain(one)}" for key, one in single.items()]), *deeper]
 
 
 def _is_row(value: Any) -> bool:
-    return isinstance(value, Count) or (
-        isinstance(value, dict) and not any(isinstance(one, dict) for one in value.values())
-    )
+    flat = isinstance(value, dict) and not any(isinstance(one, dict) for one in value.values())
+    return flat or isinstance(value, Count)
 
 
 def _table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:

@@ -61,7 +61,7 @@ def test_as_a_user_runs_it(project: Project, whole: Any) -> None:
     done = project.audit("negatives")
     assert done.returncode == 0, done.stderr
     assert whole["origin"]["mine"] in done.stdout and whole["origin"]["runs"][0] in done.stdout
-    for title in ("likely false", "an association", "most used", "advice"):
+    for title in ("likely_false", "an association", "most_used", "advice"):
         assert title in done.stdout
 
 

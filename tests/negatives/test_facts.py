@@ -105,7 +105,7 @@ def test_events_and_judgments(here: Path) -> None:
     assert counts(found["likely_false"], *names) == [(1, 2), (1, 4), (1, 4)]
     assert found["negatives"] == 4
     assert [(one["query_id"], one["video_id"]) for one in found["suspects"]] == [("q1", "b")]
-    assert found["advice"][0].startswith("1 of 4 (25.0 %) negatives are judged relevant")
+    assert found["advice"][0].startswith("1 of 4 (25.0%) negatives are judged relevant")
 
 
 def test_what_serves_how_often(here: Path) -> None:
@@ -172,9 +172,9 @@ def test_drops_and_training(here: Path) -> None:
     assert counts(found["usage"], *names) == [(1, 3), (1, 3), (2, 2), (1, 2), (1, 2), (1, 1)]
     assert found["training"] is not None
     assert found["training"]["drawn"] == {"pairs": 1, "times": 3, "videos": 1, "in-batch": 5}
-    assert any("2 of 2 (100.0 %) queries have fewer than mine.keep = 2" in line for line in found["advice"])
+    assert any("2 of 2 (100.0%) queries have fewer than mine.keep = 2" in line for line in found["advice"])
     assert any("drawn at random" in line for line in found["advice"])
-    assert any("1 of 1 (100.0 %) mined negatives were not shown" in line for line in found["advice"])
+    assert any("1 of 1 (100.0%) mined negatives were not shown" in line for line in found["advice"])
 
 
 def test_exposures_of_other_negatives_are_not_used(here: Path) -> None:
