@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,10 @@ def test_it_is_drawn_alike_and_larger_holds_smaller(here: Path) -> None:
     assert one == again
     assert len(one) == 6 and len(more) == 4 + 5
     assert all(row in more for row in one)
+    far = [fact for fact in here_now()[1] if fact.band == "below"]
+    digests = {sha256(f"7\n{fact.query_id}\n{fact.video_id}".encode()).digest(): fact.video_id for fact in far}
+    drawn = {unguarded(row["video_id"]) for row in one if row["stratum"].startswith("below")}
+    assert drawn == {digests[digest] for digest in sorted(digests)[:3]}
 
 
 def test_a_file_is_not_overwritten(here: Path) -> None:
