@@ -7,6 +7,7 @@ import json
 import shutil
 import sqlite3
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.audit.cli import build_parser
-from tasks.audit.impact.checkpoints import Checkpoints
+from tasks.audit.impact.checkpoints import trainings
 from tasks.audit.impact.items import ranks_of
 from tasks.audit.impact.view import answer
 from tasks.lineage.lineage import Lineage
 from tasks.lineage.mlflow import Tracking
 from tasks.lineage.open import workspace
+from tasks.shared.artifacts.scores import MEASURES
 from tasks.shared.runtime.errors import UserError
 from tests.project import STAGES, Project
 
@@ -61,8 +63,7 @@ def test_what_follows_from_a_training_video(project: Project) -> None:
     assert found["judged"].keys() == judged
     assert [one["system"] for one in found["means"]] == (["tuned"] if found["exposures"] else [])
     (training,) = found["checkpoints"]
-    assert training["shown"] == "yes"
-    assert training["exposures"] == len(found["exposures"])
+    assert training["exposures"] == len(found["exposures"]) > 0
     assert training["adapter"] == _sha256(project.root / "results/train/adapter/adapter_model.safetensors")
     with sqlite3.connect(project.root / "mlflow.db") as database:
         registered = database.execute("SELECT run_id, version FROM model_versions").fetchall()
@@ -95,15 +96,15 @@ def test_what_follows_from_a_test_video(project: Project) -> None:
             system: rank for (query, system), rank in ranks.items() if query == place["query_id"]
         }
         scored = {
-            row["system"]: row["nDCG@10"]
+            row["system"]: {name: row[name] for name in MEASURES}
             for row in _rows(project, "evaluate/per_query.parquet", query_id=place["query_id"])
         }
-        assert place["scores"] == scored
+        assert found["scores"].get(place["query_id"], {}) == scored
     metrics = json.loads((project.root / "results/evaluate/metrics.json").read_text(encoding="utf-8"))
     assert {one["system"]: one["value"] for one in found["means"]} == {
         name: values["nDCG@10"] for name, values in metrics["systems"].items()
     }
-    assert found["checkpoints"][0]["shown"] == "no"
+    assert (found["checkpoints"][0]["exposures"], found["checkpoints"][0]["why"]) == (0, None)
     assert not any(one["training"] for one in found["means"])
 
 
@@ -116,9 +117,9 @@ def test_what_follows_from_queries(project: Project) -> None:
     assert {(one["video_id"], one["rank"], one["dropped"]) for one in taught["mined"]} == {
         (one["video_id"], one["rank"], one.get("reason")) for one in [*known["negatives"], *known["dropped"]]
     }
-    assert taught["checkpoints"][0]["shown"] == "yes"
+    assert taught["checkpoints"][0]["exposures"] == len(taught["exposures"]) > 0
     assert (
-        asked["scores"]["tuned"]["AP"]
+        asked["scores"][test]["tuned"]["AP"]
         == _rows(project, "evaluate/per_query.parquet", query_id=test, system="tuned")[0]["AP"]
     )
     judged = {fields[2]: int(fields[3]) for fields in _lines(project, "corpus/qrels.test.trec") if fields[0] == test}
@@ -188,11 +189,11 @@ def test_the_present_value_costs_nothing(project: Project) -> None:
         (["--query", "no\nsuch"], "has no query"),
         (["--param", "mine.kep"], "params.yaml has no mine.kep; did you mean mine.keep?"),
         (["--param", "keep"], "params.yaml has no keep; did you mean mine.keep?"),
-        (["--param", "mine.kep=4"], "unknown key mine.kep; did you mean keep?"),
+        (["--param", "mine.kep=4"], "params.yaml has no mine.kep; did you mean mine.keep?"),
         (["--param", "mine.keep=-1"], "mine.keep = -1: input should be greater than or equal to 0"),
         (["--param", "train.learning_rate=1e-4"], "write 0.0001"),
         (["--param", "document.test_text=[caption"], "not a value of YAML"),
-        (["--param", "document.modalities=[text]"], "unknown key document.modalities; remove it"),
+        (["--param", "document.modalities=[text]"], "params.yaml has no document.modalities; did you mean"),
         (["--param", "document.modalities"], "params.yaml has no document.modalities; did you mean"),
         (["--param", "encode.modalities=[text, text]"], "text is there more than once; name it once"),
         (["--rev", "nowhere", "--param", "mine"], "git knows no revision nowhere"),
@@ -250,31 +251,35 @@ def _elsewhere(project: Project) -> Lineage:
 def test_trainings_that_lie_elsewhere(finished: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(finished.root)
     video = _first(finished, "train")["video_id"]
-    count = len(_rows(finished, "train/exposures.parquet", video_id=video))
+    exposures = _rows(finished, "train/exposures.parquet", video_id=video)
 
-    def told() -> tuple[str, int, bool]:
-        (one,) = Checkpoints(_elsewhere(finished)).having(lambda each: each.video_id == video)
-        return one.shown, one.exposures, one.here
+    def shown() -> list[dict[str, Any]] | None:
+        ((training, rows),) = trainings(_elsewhere(finished))
+        assert not training.here
+        return None if training.why else [asdict(one) for one in rows if one.video_id == video]
 
-    assert told() == ("yes", count, False)  # among DVC's objects
-    shutil.rmtree(finished.root / ".dvc" / "cache" / "files")
-    assert told() == ("yes", count, False)  # among the artifacts in MLflow
     (kept,) = (finished.root / "mlruns").rglob("exposures.parquet")
-    kept.write_bytes(kept.read_bytes()[:-1] + b"?")
-    assert told() == ("unknown", 0, False)
+    content = kept.read_bytes()
     kept.unlink()
-    (one,) = Checkpoints(_elsewhere(finished)).having(lambda each: each.video_id == video)
-    assert one.shown == "unknown"
-    assert "exposures.parquet" in str(one.why)
+    assert shown() == exposures  # among DVC's objects
+    shutil.rmtree(finished.root / ".dvc" / "cache" / "files")
+    assert shown() is None
+    ((training, _),) = trainings(_elsewhere(finished))
+    assert "exposures.parquet" in str(training.why)
+    kept.write_bytes(content)
+    assert shown() == exposures  # among the artifacts in MLflow
+    kept.write_bytes(content[:-1] + b"?")
+    assert shown() is None
 
 
 def test_ranks_are_found_by_whole_ids(tmp_path: Path) -> None:
     run = tmp_path / "run.trec"
     run.write_text("v1 Q0 v11 1 3.0 x\nv1 Q0 v1 2 2.0 x\nq Q0 v2 1 1.0 v1\nq Q0 v1 2 0.5 x")
-    assert ranks_of(run, "v1") == {"v1": 2, "q": 2}
-    assert ranks_of(run, "1") == {}
+    assert ranks_of(run, "v1", video=True) == {"v1": 2, "q": 2}
+    assert ranks_of(run, "v1", video=False) == {"v11": 1, "v1": 2}
+    assert ranks_of(run, "1", video=True) == {}
     run.write_text("")
-    assert ranks_of(run, "v1") == {}
+    assert ranks_of(run, "v1", video=True) == {}
 
 
 def test_the_readable_answer(project: Project) -> None:

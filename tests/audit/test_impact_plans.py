@@ -13,6 +13,8 @@ from tasks.audit.impact.forecast import StageForecast, forecast
 from tasks.audit.trace.view import item_tree
 from tasks.lineage.items import video_lineages
 from tasks.lineage.open import workspace
+from tasks.shared.artifacts.corpus import Judgment, write_qrels
+from tasks.shared.artifacts.media import read_media, write_media
 from tasks.shared.artifacts.publish import publishing
 from tasks.shared.artifacts.transcripts import Transcript, read_transcripts, write_transcripts
 from tasks.shared.execution.params_file import change_params
@@ -31,9 +33,7 @@ def told(
     *params: str, videos: tuple[str, ...] = (), queries: tuple[str, ...] = (), removed: bool = False
 ) -> dict[str, StageForecast]:
     lineage = workspace()
-    change = Change(
-        find_videos(lineage, videos), removed, find_queries(lineage, queries), find_params(lineage.params, params)
-    )
+    change = Change(find_videos(lineage, videos), removed, find_queries(lineage, queries), find_params(lineage, params))
     return {one.stage: one for one in forecast(lineage, change)}
 
 
@@ -133,6 +133,24 @@ def test_another_corpus(here: Path) -> None:
     assert makes(told("run.seed=8")) == {"train": 1, "encode": 6}  # a folder is not drawn
     change_params({"corpus.source": "demo"}, here / "params.yaml")
     assert makes(told("run.seed=8")) == dict.fromkeys(STAGES_WITH_ITEMS)
+
+
+def test_other_judgments_change_what_is_mined_even_where_no_item_does(here: Path) -> None:
+    """A judged video that could not be extracted has no text and no document: only the qrels tell that it is gone."""
+    judged = [("q0", "shown"), ("q0", "stranger"), ("q1", "silent")]
+    write_qrels(here / "results/corpus/qrels.train.trec", [Judgment(*pair, 1) for pair in judged])
+    with publishing("extract") as out:
+        write_media(out, [one for name, one in read_media().items() if name != "stranger"])
+    with publishing("transcribe") as out:
+        write_transcripts(out, [one for name, one in read_transcripts().items() if name != "stranger"])
+    for plan in (one for stage in STAGES_WITH_ITEMS for one in plans_of(stage)):
+        for item in plan.missing():
+            plan.store.put(item.key, lambda entry: (entry / "item").write_text("made"))
+    found = told(videos=("stranger",), removed=True)
+    assert [one.most for one in found["mine"].makes] == [0]
+    assert [(one.most, one.exact) for one in found["train"].makes] == [(1, False)]
+    assert "what mine will publish" in found["train"].reason
+    assert makes(found) == {"train": 1, "encode": 6}
 
 
 def test_what_the_store_has_is_not_made(here: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.audit.reproduce.run import PREFIX
+from tasks.audit.reproduce.reproduce import PREFIX
 from tasks.shared.artifacts.scores import HEADLINE, METRICS, PER_QUERY, read_per_query, read_scores, write_per_query
 from tasks.shared.artifacts.vectors import Vectors, read_vectors, write_vectors
 from tasks.shared.runtime.files import read_json, sha256_file, write_json
@@ -87,14 +87,16 @@ def test_a_forged_result_differs_and_is_told_where_and_how_much(finished: Projec
     assert file["amount"]["lowest_cosine"] == pytest.approx(-1, abs=1e-6)
     assert file["amount"]["largest"] == pytest.approx(2 * np.abs(values[2]).max(), rel=1e-6)
     assert {one["path"].rpartition("/")[2] for one in evaluate["differing"]} == {PER_QUERY, METRICS}
-    tuned, *others = answer["score"]["systems"]
-    assert (tuned["system"], tuned["moved"], tuned["queries"]) == ("tuned", 1, queries)
-    assert tuned["most"] == [{"key": raised.query_id, "how": "changed", "a": 1.0, "b": true}]
-    assert tuned["largest"] == pytest.approx(1 - true)
-    assert tuned["mean"] == pytest.approx((1 - true) / queries)
-    assert [one["moved"] for one in others] == [0, 0, 0]
+    score = answer["score"]
+    assert score["moved"] == [
+        {"system": "tuned", "query": raised.query_id, "recorded": 1.0, "made": true, "by": 1.0 - true}
+    ]
+    assert score["scored"] == len(scores)
+    (tuned,) = (one for one in score["means"] if (one["system"], one["measure"]) == ("tuned", HEADLINE))
+    assert tuned["recorded"] == metrics["systems"]["tuned"][HEADLINE]
+    assert [one for one in score["means"] if one["recorded"] != one["made"]] == [tuned]
     kept = Path(answer["worktree"])
-    assert read_scores(kept / "results" / "evaluate").systems["tuned"][HEADLINE] == tuned["measures"][HEADLINE][1]
+    assert read_scores(kept / "results" / "evaluate").systems["tuned"][HEADLINE] == tuned["made"]
     assert kept.is_relative_to(temporary) and str(kept) in answer["removal"]
 
 

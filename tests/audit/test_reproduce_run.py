@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tasks.audit.reproduce.run import PREFIX, clean_tree, terminable
+from tasks.audit.reproduce.reproduce import PREFIX, clean_tree, terminable
 from tasks.shared.execution.worktree import left_over
 from tasks.shared.runtime.errors import UserError
 from tests.audit.small_git import SmallGit, make

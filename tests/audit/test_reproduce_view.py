@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from tasks.audit.change import Change
 from tasks.audit.reproduce.amounts import Amount
 from tasks.audit.reproduce.compare import Comparison, FileDifference, Verdict
-from tasks.audit.reproduce.params import OtherEnvironment
+from tasks.audit.reproduce.plan import OtherEnvironment
 from tasks.audit.reproduce.reproduce import EXIT, Reproduction, outcome
-from tasks.audit.reproduce.scores import Asked, ScoreResult, SystemScore
+from tasks.audit.reproduce.scores import ScoreResult
 from tasks.audit.reproduce.view import headline, show_answer
+from tasks.lineage.score import Score
+from tests.audit.states import state
 
-SAME = ScoreResult(identical=True, systems=[])
-OTHER = ScoreResult(identical=False, systems=[])
+SAME = ScoreResult(identical=True)
+OTHER = ScoreResult(identical=False)
 
 
 def stage(name: str, verdict: Verdict) -> Comparison:
@@ -32,7 +34,7 @@ def stage(name: str, verdict: Verdict) -> Comparison:
         (0, ["same outputs, another manifest", "same outputs, another manifest"], SAME, "identical score"),
         (0, ["differs", "differs"], OTHER, "differs"),
         (0, ["differs"], None, "differs"),
-        (0, ["differs"], ScoreResult(None, [], reason="no numbers"), "differs"),
+        (0, ["differs"], ScoreResult(None, reason="no numbers"), "differs"),
         (0, ["identical bytes", "not made"], None, "did not run through"),
         (1, ["identical bytes", "identical bytes"], SAME, "did not run through"),
     ],
@@ -53,20 +55,25 @@ def answer() -> Reproduction:
         "cd" * 32,
         Amount("vectors", 3, 9, 1e-7, 0.5, "v\x1b[1m"),
     )
-    tuned = SystemScore(
-        "tuned", {"nDCG@10": (0.5, 0.25)}, 8, 1, 1.0, 0.125, [Change("q\x1b[31mred[bold]", "removed", 1.0, None)]
-    )
+    mean = {"system": "tuned", "measure": "nDCG@10", "recorded": 0.5, "made": 0.25}
+    moved = {"system": "tuned", "query": "q\x1b[31mred[bold]", "recorded": 1.0, "made": None, "by": 1.0}
+    asked = {"what": "nDCG@10 of tuned", "recorded": 0.5, "made": 0.25}
     return Reproduction(
+        request=Score(state(Path("somewhere"))),
+        executions={},
+        runs={},
+        again=["mine", "encode", "evaluate"],
+        before=[],
+        worktree_params={},
         outcome="differs",
         state="workspace",
-        target="evaluate",
         commit="12" * 20,
         why="HEAD",
         params={"run.seed": 7},
         params_sha256="ef" * 32,
         params_changed={"mine.keep": [3, 5]},
         stages=[stage("mine", "identical bytes"), replace(stage("encode", "differs"), differing=[differing])],
-        score=ScoreResult(False, [tuned], Asked("nDCG@10 of tuned", 0.5, 0.25)),
+        score=ScoreResult(False, asked, [mean], 8, [moved]),
         environment=[OtherEnvironment("torch", "1.0", None, ["encode"])],
         external=4,
         linked=["data/videos"],

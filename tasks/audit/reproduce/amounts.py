@@ -5,41 +5,29 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-WEIGHTS = ".safetensors"
 TEXTS = (".json", ".jsonl", ".trec", ".csv", ".txt", ".md")
-TABLES = ".parquet"
 
 
 @dataclass(frozen=True)
 class Amount:
-    """How much one file differs from another.
+    """How much one file differs from another."""
 
-    Attributes:
-        of: what is counted: tensors, vectors, rows, lines, bytes.
-        differing: how many of them are not the same in both.
-        total: how many the recorded file has.
-        largest: the largest absolute difference of numbers; None where shapes differ, or no numbers are compared.
-        lowest_cosine: of vectors.
-        where: the tensor, vector, column or offset that differs most, or first.
-    """
-
-    of: str
-    differing: int
-    total: int
-    largest: float | None = None
-    lowest_cosine: float | None = None
-    where: str | None = None
+    of: str  # what is counted: tensors, vectors, rows, lines, bytes
+    differing: int  # how many of them are not the same in both
+    total: int  # how many the recorded file has
+    largest: float | None = None  # absolute difference of numbers; None where shapes differ or no numbers are compared
+    lowest_cosine: float | None = None  # of vectors
+    where: str | None = None  # the tensor, vector, column or offset that differs most, or first
 
 
 def amount(recorded: Path, made: Path) -> Amount:
     """How much a file that was made differs from the recorded one."""
-    if made.suffix == WEIGHTS:
+    if made.suffix == ".safetensors":
         return _weights(recorded, made)
-    if made.suffix == TABLES:
+    if made.suffix == ".parquet":
         return _table(recorded, made)
     text = made.suffix in TEXTS
     before, after = ((path.read_bytes().splitlines() if text else path.read_bytes()) for path in (recorded, made))
@@ -75,26 +63,25 @@ def _table(recorded: Path, made: Path) -> Amount:
     import pyarrow.parquet as pq
 
     before, after = pq.read_table(recorded), pq.read_table(made)
-    if before.column_names != after.column_names:
-        only = {*before.column_names} ^ {*after.column_names}
-        return Amount("rows", before.num_rows, before.num_rows, where=f"columns {', '.join(sorted(only))}")
-    named = [one.column("id") for one in (before, after) if "vector" in one.column_names]
-    if named and named[0].equals(named[1]) and not before.column("vector").equals(after.column("vector")):
-        vectors = (np.array(one.column("vector").to_pylist(), np.float64) for one in (before, after))
-        return _vectors(before.column("id").to_pylist(), *vectors)
-    if before.num_rows != after.num_rows:
-        lost, new = (Counter(map(repr, one.to_pylist())) for one in (before, after))
-        return Amount("rows", (lost - new).total() + (new - lost).total(), before.num_rows)
-    rows: set[int] = set()
-    numbers: list[float] = []
-    columns = []
-    for name in before.column_names:
-        pairs = zip(before.column(name).to_pylist(), after.column(name).to_pylist(), strict=True)
-        apart: dict[int, tuple[Any, Any]] = {row: pair for row, pair in enumerate(pairs) if pair[0] != pair[1]}
-        rows |= apart.keys()
-        columns += [name] if apart else []
-        numbers += [abs(one - other) for one, other in apart.values() if isinstance(one, float) and other is not None]
-    return Amount("rows", len(rows), before.num_rows, max(numbers, default=None), where=", ".join(columns) or None)
+    names, total = before.column_names, before.num_rows
+    if only := {*names} ^ {*after.column_names}:
+        return Amount("rows", total, total, where=f"columns {', '.join(sorted(only))}")
+    if "vector" in names and before["id"].equals(after["id"]) and not before["vector"].equals(after["vector"]):
+        return _vectors(before["id"].to_pylist(), *(np.array(one["vector"].to_pylist()) for one in (before, after)))
+    rows, others = before.to_pylist(), after.to_pylist()
+    if total != after.num_rows:
+        lost, new = Counter(map(repr, rows)), Counter(map(repr, others))
+        return Amount("rows", (lost - new).total() + (new - lost).total(), total)
+    apart = [
+        (place, name, row[name], other[name])
+        for place, (row, other) in enumerate(zip(rows, others, strict=True))
+        for name in names
+        if row[name] != other[name]
+    ]
+    sizes = [abs(a - b) for _, _, a, b in apart if isinstance(a, float) and isinstance(b, float)]
+    columns = sorted({name for _, name, _, _ in apart}, key=names.index)
+    places = {place for place, _, _, _ in apart}
+    return Amount("rows", len(places), total, max(sizes, default=None), where=", ".join(columns) or None)
 
 
 def _vectors(ids: list[str], before: np.ndarray, after: np.ndarray) -> Amount:

@@ -2,152 +2,157 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import hashlib
+import io
+import subprocess
+import tarfile
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tasks.audit.change import Change, changes
-from tasks.audit.reproduce.params import params_changed
-from tasks.audit.reproduce.sources import CODE, Sources
 from tasks.audit.text import short
 from tasks.lineage.dvc import LOCK, PARAMS
+from tasks.lineage.lineage import Lineage
 from tasks.lineage.model import Execution, Run, value_at
+from tasks.shared.execution.params import as_read
+from tasks.shared.execution.params_file import overridden
 from tasks.shared.execution.pipeline import DVC_FILE, StageSpec, stages_of, upstream_of
+from tasks.shared.execution.tracking import flat
 from tasks.shared.runtime import git
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.progress import progress
 
+CODE = "tasks"
 ANOTHER_DAG = Change(str(DVC_FILE), "changed", None, None)
 Mismatches = list[tuple[str, Change]]  # by stage, source files in which a commit (B) differs from a manifest (A)
 
 
-@dataclass(frozen=True)
-class Found:
-    """The commit to run, why it was looked at, and its params by section as params.yaml has them."""
-
-    commit: str
-    why: str
-    params: dict[str, Any]
-
-
-def candidates(commit: str | None, runs: Mapping[str, list[Run]], own: str, root: Path = Path()) -> dict[str, str]:
-    """Commits to look at and why, the likeliest first.
-
-    Those of clean runs that published the results, from the last stage up; the state's own; those that changed
-    dvc.lock; those of runs whose tracked files differed from the commit.
-
-    Args:
-        commit: the state's own; None where there is none. `own` says what it is: HEAD, or a revision.
-        runs: that published the results, by stage, in the order of the stages.
-    """
-    backwards = [run for of_stage in reversed(list(runs.values())) for run in reversed(of_stage) if run.commit]
-    found = [(str(run.commit), f"of run {run.run_id} of {run.stage}") for run in backwards if not run.dirty]
-    found += [(commit, own)] if commit else []
-    found += [(one, f"changed {LOCK}") for one in git.commits_of(LOCK, root=root)]
-    differed = "when tracked files differed from it"
-    found += [(str(run.commit), f"of run {run.run_id} of {run.stage}, {differed}") for run in backwards if run.dirty]
-    likely: dict[str, str] = {}
-    for one, why in found:
-        likely.setdefault(one, why)
-    return likely
-
-
-def choose(
-    likely: Mapping[str, str],
+def find_commit(
+    lineage: Lineage,
     executions: Mapping[str, Execution],
     params: Mapping[str, Any],
     runs: Mapping[str, list[Run]],
     root: Path = Path(),
-) -> Found:
-    """The first commit whose code is that of all manifests; of several, rather one that has the params too.
+) -> tuple[str, str, dict[str, Any]]:
+    """The first likely commit whose code is that of all manifests, why it was looked at, and its params.yaml.
 
-    Where none of the likely ones fits, every commit that changed code or dvc.yaml is looked at, so that what is said
-    to be in no commit is in none of this clone.
+    Of several, rather one that has the params too. Where no likely one fits, every commit that changed code or
+    dvc.yaml is looked at, so that what is said to be in no commit is in none of this clone.
 
     Raises UserError that names the first file in which the nearest commit differs.
     """
-    sources = Sources(root)
     seen: dict[str, Mismatches] = {}
-    fitting: list[Found] = []
-    absent = [commit for commit in likely if not sources.has(commit)]
-    damage: UserError | None = None  # another commit may have the same code, whole
-    for commit in (one for one in likely if one not in absent):
-        try:
-            seen[commit] = mismatches(commit, executions, params, sources)
-        except UserError as error:
-            damage = damage or error
-            continue
-        if not seen[commit]:
-            found = Found(commit, likely[commit], params_at(commit, root))
-            if not params_changed(found.params, params):
-                return found
-            fitting.append(found)
-    if fitting:
-        return fitting[0]
-    if damage:
-        raise damage
-    others = [commit for commit in git.commits_of(CODE, str(DVC_FILE), root=root) if commit not in seen]
-    for commit in progress(others, "commits", unit="commit"):
-        seen[commit] = mismatches(commit, executions, params, sources)
-        if not seen[commit]:
-            return Found(commit, "the newest that has this code", params_at(commit, root))
-    lacking = f"; commit {absent[0][:10]} ({likely[absent[0]]}) is not in this clone: `git fetch`" if absent else ""
-    raise UserError(_nowhere(seen, runs, lacking))
+    unreadable: list[str] = []
+
+    def fitting(commits: Mapping[str, str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        for commit, why in progress(commits.items(), "commits", unit="commit"):
+            try:
+                seen[commit] = mismatches(commit, executions, params, root)
+                if not seen[commit]:
+                    yield commit, why, _params_at(commit, root)
+            except UserError as error:
+                unreadable.append(str(error))
+
+    likely, first = _likely(lineage, runs, root), None
+    for found in fitting(likely):
+        if not params_changed(found[2], params):
+            return found
+        first = first or found
+    if first is None:
+        others = [one for one in git.commits_of(CODE, str(DVC_FILE), root=root) if one not in likely]
+        first = next(fitting(dict.fromkeys(others, "the newest that has this code")), None)
+    if first is None:
+        raise UserError(_nowhere(seen, runs, f"; {unreadable[0]}" if unreadable else ""))
+    return first
 
 
-def mismatches(
-    commit: str, executions: Mapping[str, Execution], params: Mapping[str, Any], sources: Sources
-) -> Mismatches:
-    """In what a commit's code is not that of the manifests; empty where it is. dvc.yaml counts as code."""
-    there = sources.at(commit)
-    specs = _specs(commit, params, sources.root)
-    last = list(executions)[-1]
+def _likely(lineage: Lineage, runs: Mapping[str, list[Run]], root: Path) -> dict[str, str]:
+    """Commits to look at first, and why: those of runs that published the results, clean ones before others and the
+    last stage's before those of earlier ones; the state's own; those that changed dvc.lock."""
+    found: dict[str, str] = {}
+    backwards = [run for of_stage in reversed(list(runs.values())) for run in reversed(of_stage) if run.commit]
+    for run in sorted(backwards, key=lambda one: one.dirty):
+        differed = ", when tracked files differed from it" if run.dirty else ""
+        found.setdefault(str(run.commit), f"of run {run.run_id} of {run.stage}{differed}")
+    if lineage.commit:
+        found.setdefault(lineage.commit, "HEAD" if lineage.objects is None else f"of {lineage.name}")
+    for commit in git.commits_of(LOCK, root=root):
+        found.setdefault(commit, f"changed {LOCK}")
+    return found
+
+
+def params_changed(params: Mapping[str, Any], recorded: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Keys in which a params.yaml is not as recorded: what it has, and what was recorded; None where there is none."""
+    found = changes(flat(as_read(params)), flat(as_read(overridden(params, recorded))))
+    return {one.key: [one.a, one.b] for one in found}
+
+
+def mismatches(commit: str, executions: Mapping[str, Execution], params: Mapping[str, Any], root: Path) -> Mismatches:
+    """In what a commit's code is not that of the manifests; empty where it is. dvc.yaml counts as code.
+
+    Raises UserError where this clone lacks the commit or an object of it.
+    """
+    there, specs, last = _sources(commit, root), _specs(commit, params, root), list(executions)[-1]
     if last not in specs or upstream_of(specs, last) != list(executions):
         return [(last, ANOTHER_DAG)]
     found = []
     for stage, execution in executions.items():
         if set(specs[stage].params) != set(execution.params):
             found.append((stage, ANOTHER_DAG))
-        named = [path for path in there if path in execution.code or _depends(specs[stage], Path(path))]
-        of_stage = {path: there[path] for path in named}  # dvc.yaml does not name empty files
+        of_stage = {  # dvc.yaml does not name empty files
+            path: digest
+            for path, digest in there.items()
+            if path in execution.code or not {Path(path), *Path(path).parents[:-1]}.isdisjoint(specs[stage].deps)
+        }
         found += [(stage, one) for one in changes(execution.code, of_stage)]
     return found
 
 
-def params_at(commit: str, root: Path) -> dict[str, Any]:
+def _sources(commit: str, root: Path) -> dict[str, str]:
+    """sha256 of every source file of a commit as it is checked out, by its path from the project's root."""
+    done = subprocess.run(["git", "archive", commit], cwd=root, capture_output=True, check=False)
+    if done.returncode:
+        reason = " ".join(done.stderr.decode(errors="replace").split())[:200]
+        raise UserError(
+            f"commit {commit[:10]} cannot be read from git ({reason}); mend it with `git fetch` or `git fsck`"
+        )
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as files:
+        contents = {one.name: files.extractfile(one) for one in files if one.isfile()}
+        return {
+            name: hashlib.sha256(content.read()).hexdigest()
+            for name, content in contents.items()
+            if content and name.startswith(f"{CODE}/")
+        }
+
+
+def _params_at(commit: str, root: Path) -> dict[str, Any]:
     """params.yaml of a commit, by section. Raises UserError where it has none."""
-    try:
+    with suppress(yaml.YAMLError):
         raw = yaml.safe_load(git.file_at(commit, PARAMS, root) or "")
-    except yaml.YAMLError:
-        raw = None
-    if not isinstance(raw, dict):
-        raise UserError(f"commit {commit[:10]} has no {PARAMS} that can be read")
-    return raw
-
-
-def _depends(spec: StageSpec, path: Path) -> bool:
-    return any(dep == path or (dep in path.parents and dep.parts[0] == CODE) for dep in spec.deps)
+        if isinstance(raw, dict):
+            return raw
+    raise UserError(f"commit {commit[:10]} has no {PARAMS} that can be read")
 
 
 def _specs(commit: str, params: Mapping[str, Any], root: Path) -> dict[str, StageSpec]:
     """Stages of a commit's dvc.yaml with the recorded params filled in; none where it cannot be read so."""
-    try:
+    with suppress(UserError, yaml.YAMLError, KeyError, TypeError, AttributeError):
         return stages_of(
             git.file_at(commit, str(DVC_FILE), root) or "",
             lambda key: params[key] if key in params else value_at(params, key),
         )
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError):
-        return {}
+    return {}
 
 
-def _nowhere(seen: Mapping[str, Mismatches], runs: Mapping[str, list[Run]], lacking: str) -> str:
+def _nowhere(seen: Mapping[str, Mismatches], runs: Mapping[str, list[Run]], unreadable: str) -> str:
     """Why no commit fits, in one line."""
-    if not seen:
-        return f"no commit is known to have made these results{lacking}; run `dvc repro` and commit {LOCK}"
-    commit, differing = min(seen.items(), key=lambda pair: len(pair[1]))
+    if not any(seen.values()):
+        return f"no commit is known to have made these results{unreadable}; run `dvc repro` and commit {LOCK}"
+    commit, differing = min(((one, of) for one, of in seen.items() if of), key=lambda pair: len(pair[1]))
     stage, first = differing[0]
     what = f"a {DVC_FILE} with the stages and params that made {stage}"
     if first is not ANOTHER_DAG:
@@ -159,5 +164,5 @@ def _nowhere(seen: Mapping[str, Mismatches], runs: Mapping[str, list[Run]], lack
     how = f"run {dirty.run_id} says so" if dirty else "or another clone has it"
     return (
         f"{what}{also} is in no commit of this clone (nearest: {commit[:10]}): it was run from a dirty tree, {how}"
-        f"{lacking}. Commit the code, run `dvc repro` and commit {LOCK} to have a score that can be reproduced"
+        f"{unreadable}. Commit the code, run `dvc repro` and commit {LOCK} to have a score that can be reproduced"
     )

@@ -8,17 +8,18 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tasks.audit.recorded import recorded_file, recorded_outputs
+from tasks.audit.text import short
 from tasks.lineage.lineage import FINAL, Lineage
 from tasks.lineage.model import manifest_path
 from tasks.shared.artifacts.corpus import read_videos
 from tasks.shared.artifacts.index import MANIFEST as INDEX
 from tasks.shared.artifacts.index import read_index_manifest
-from tasks.shared.artifacts.models import ADAPTER, MODEL, System, read_base, read_training
+from tasks.shared.artifacts.models import MODEL, systems
 from tasks.shared.artifacts.scores import METRICS, read_scores
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
@@ -26,8 +27,8 @@ from tasks.shared.runtime.files import link_or_copy, sha256_file
 from tasks.shared.runtime.models import resolve_model
 from tasks.shared.runtime.progress import progress
 
-READERS = ("corpus", "extract")  # stages that read video files
-OF_THE_BASE = ("base", "mine", "train", "encode")  # stages that load the starting model, or may
+READERS = {"corpus", "extract"}  # stages that read video files
+OF_THE_BASE = {"base", "mine", "train", "encode"}  # stages that load the starting model, or may
 
 
 def bring(lineage: Lineage, stages: Iterable[str], root: Path) -> None:
@@ -59,24 +60,10 @@ def external_files(lineage: Lineage, again: Collection[str]) -> dict[str, str]:
     used = [one for stage in again for one in lineage.execution(stage).used.values()]
     found = {one.path: one.sha256 for one in used if one.maker is None}
     corpus = lineage.executions.get("corpus")
-    if not set(again) & set(READERS) or corpus is None or corpus.param("corpus.source") == "demo":
+    if READERS.isdisjoint(again) or corpus is None or corpus.param("corpus.source") == "demo":
         return found
     videos = read_videos(recorded_file(lineage, RESULTS / "corpus" / "manifest.parquet"))
     return found | {video.path: video.sha256 for video in videos if RESULTS not in Path(video.path).parents}
-
-
-def altered(recorded: Mapping[str, str], worktree: Path) -> dict[str, str | None]:
-    """Files that are no longer what was recorded: their sha256 now by path, None for those that are missing."""
-
-    def digest(path: str) -> str | None:
-        try:
-            return sha256_file(worktree / path)
-        except OSError:
-            return None
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        now = progress(pool.map(digest, recorded), "external files", total=len(recorded), unit="file")
-        return {path: here for path, here in zip(recorded, now, strict=True) if here != recorded[path]}
 
 
 def check(lineage: Lineage, again: Sequence[str], recorded: Mapping[str, str], worktree: Path) -> list[str]:
@@ -84,60 +71,62 @@ def check(lineage: Lineage, again: Sequence[str], recorded: Mapping[str, str], w
 
     Raises UserError where it is not what the results were made of.
     """
-    if wrong := altered(recorded, worktree):
-        path, here = next(iter(wrong.items()))
-        what = "is missing" if here is None else f"has sha256 {here[:12]} where {recorded[path][:12]} was recorded"
+
+    def problem(path: str) -> str | None:
+        try:
+            here = sha256_file(worktree / path)
+        except OSError:
+            return f"{path} is missing"
+        return None if here == recorded[path] else f"{path} has sha256 {short(here)}, recorded {short(recorded[path])}"
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        checked = progress(pool.map(problem, recorded), "external files", total=len(recorded), unit="file")
+        wrong = list(filter(None, checked))
+    if wrong:
         more = f" ({len(wrong) - 1} more like it)" if len(wrong) > 1 else ""
         raise UserError(
-            f"{path} {what}{more}; the score was made of other bytes. Restore them, or take what was made of them as "
+            f"{wrong[0]}{more}; the score was made of other bytes. Restore them, or take what was made of them as "
             "recorded: --from STAGE"
         )
     unknown = []
-    for needed, same in ((FINAL in again, _retriever), (bool(set(again) & set(OF_THE_BASE)), _base)):
+    for needed, weights in ((FINAL in again, _retriever), (not OF_THE_BASE.isdisjoint(again), _base)):
         try:
-            problem = same(lineage, worktree) if needed else None
+            found = weights(lineage, worktree) if needed else None
         except UserError as error:
             unknown.append(f"weights not checked: {error}")
         else:
-            if problem:
-                raise UserError(problem)
+            if found and found[2] != found[3]:
+                param, name, digest, here = found
+                raise UserError(
+                    f"{param}: {name} has other weights than the results were made with (digest {short(here)}, "
+                    f"recorded {short(digest)}); put the model of that time there"
+                )
     return unknown
 
 
-def _retriever(lineage: Lineage, worktree: Path) -> str | None:
-    """What is wrong with the text retriever's weights, by the digest that the scores name."""
-    retriever = read_scores(recorded_file(lineage, RESULTS / FINAL / METRICS).parent).retriever
-    if not retriever or not retriever.get("digest"):
+def _retriever(lineage: Lineage, worktree: Path) -> tuple[str, str, str, str] | None:
+    """Param, name, recorded digest and digest here of the text retriever, by what the scores name."""
+    found = read_scores(recorded_file(lineage, RESULTS / FINAL / METRICS).parent).retriever
+    if not found or not found.get("digest"):
         return None
-    name = str(retriever["model"])
-    here = resolve_model(str(_placed(name, worktree)), retriever.get("revision"), "retriever").digest()
-    return _unlike("retriever.model", name, str(retriever["digest"]), here)
+    name = str(found["model"])
+    here = resolve_model(str(_placed(name, worktree)), found.get("revision"), "retriever").digest()
+    return "retriever.model", name, str(found["digest"]), here
 
 
-def _base(lineage: Lineage, worktree: Path) -> str | None:
-    """What is wrong with a base named as a directory, by the checkpoint that the index was encoded with."""
+def _base(lineage: Lineage, worktree: Path) -> tuple[str, str, str, str] | None:
+    """The same of a base named as a directory, by the checkpoint that the index was encoded with."""
     if not {"base", "encode"} <= lineage.executions.keys():
         return None
-    name: Any = lineage.execution("base").param("base.model")
+    name = lineage.execution("base").param("base.model")
     if not name or not (worktree / name).is_dir():
         return None
-    encoding = read_index_manifest(recorded_file(lineage, RESULTS / "encode" / INDEX).parent).encoding
+    recorded = read_index_manifest(recorded_file(lineage, RESULTS / "encode" / INDEX).parent).encoding
     lineage.need(RESULTS / "base" / MODEL, RESULTS / "train")
-    base = read_base(lineage.results)
-    named = asdict(base) | {key: _placed(getattr(base, key), worktree) for key in ("model", "processor", "adapter")}
-    if read_training(lineage.results).trained:
-        named |= {"adapter": str(lineage.results / "train" / ADAPTER), "adapter_revision": None}
-    return _unlike("base.model", name, encoding.checkpoint, System(encoding.system, **named).digest())
+    indexed = systems(lineage.results)[0]
+    paths: dict[str, Any] = {key: _placed(getattr(indexed, key), worktree) for key in ("model", "processor", "adapter")}
+    return "base.model", name, recorded.checkpoint, replace(indexed, **paths).digest()
 
 
 def _placed(name: str | None, worktree: Path) -> str | None:
     return str(worktree / name) if name and (worktree / name).is_dir() else name
-
-
-def _unlike(param: str, name: str, recorded: str, here: str) -> str | None:
-    if here == recorded:
-        return None
-    return (
-        f"{param}: {name} has other weights than the results were made with (digest {here[:12]}, recorded "
-        f"{recorded[:12]}); put the model of that time there"
-    )

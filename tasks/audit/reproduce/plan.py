@@ -2,51 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from tasks.audit.reproduce.commits import Found, candidates, choose, mismatches
-from tasks.audit.reproduce.params import OtherEnvironment, other_environment, params_changed, recorded_params
-from tasks.audit.reproduce.sources import Sources
+from tasks.audit.reproduce.commits import find_commit, mismatches, params_changed
 from tasks.lineage.lineage import Lineage
 from tasks.lineage.model import Execution, Run
 from tasks.lineage.score import Score
+from tasks.shared.execution.params_file import overridden
 from tasks.shared.execution.pipeline import parents_of
+from tasks.shared.execution.tracking import environment_tags, flat
 from tasks.shared.runtime import git
 from tasks.shared.runtime.errors import UserError
 
+TAGS = ("env.python", "env.platform", "env.machine")  # of the host's name no byte depends
+
 
 @dataclass(frozen=True)
+class OtherEnvironment:
+    """Something that was different when the results were made."""
+
+    what: str  # a package, or a tag of MLflow's runs
+    recorded: str
+    here: str | None  # None for a package that is not installed
+    stages: list[str]  # whose results were made with it
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A reproduction to be.
+    """A reproduction to be."""
 
-    Attributes:
-        executions: of all stages that the score follows from, in their order.
-        again: those to run; before: those whose recorded results they read.
-        found: the commit.
-        params: recorded, by section or key; params_changed: where the commit's params.yaml has others.
-        runs: that published the recorded results, by stage.
-        environment: where this one is not that of the results.
-        notes: what else to know before believing the answer.
-    """
-
-    score: Score
-    executions: dict[str, Execution]
-    again: list[str]
-    before: list[str]
-    found: Found
-    params: dict[str, Any]
-    params_changed: dict[str, list[Any]]
-    runs: dict[str, list[Run]]
+    request: Score = field(repr=False)
+    executions: dict[str, Execution] = field(repr=False)  # of all stages that the score follows from, in their order
+    runs: dict[str, list[Run]] = field(repr=False)  # that published the recorded results, by stage
+    again: list[str] = field(repr=False)  # the stages to run
+    before: list[str] = field(repr=False)  # those whose recorded results they read
+    worktree_params: dict[str, Any] = field(repr=False)  # params.yaml to run with: the commit's, with the recorded
+    state: str  # what is reproduced
+    commit: str
+    why: str  # this commit
+    params: dict[str, Any]  # recorded, by section or key
+    params_changed: dict[str, list[Any]]  # where the commit's params.yaml has others
     environment: list[OtherEnvironment]
-    notes: list[str]
-
-    @property
-    def lineage(self) -> Lineage:
-        """The state whose score it is."""
-        return self.score.lineage
+    notes: list[str]  # what else to know before believing the answer
 
     @property
     def whole(self) -> bool:
@@ -71,40 +72,77 @@ def make_plan(score: Score, first: str | None = None, root: Path = Path()) -> Pl
             f"{link.reader} was made of another {link.artifact.path} (sha256 {link.artifact.sha256[:12]}) than "
             f"{link.maker} has in {lineage.name}; bring it up to date with `dvc repro`, or name an MLflow run"
         )
-    params = recorded_params(executions)
+    params = _recorded_params(executions)
     runs = lineage.runs_by_stage(needed)
-    own = "HEAD" if lineage.objects is None else f"of {lineage.name}"
-    found = choose(candidates(lineage.commit, runs, own, root), executions, params, runs, root)
+    commit, why, written = find_commit(lineage, executions, params, runs, root)
     again = [stage for stage in needed if first is None or stage in lineage.downstream(first)]
-    parents = parents_of(lineage.stages)
+    read = {maker for stage in again for maker in parents_of(lineage.stages)[stage]}
     return Plan(
-        score=score,
+        request=score,
         executions=executions,
-        again=again,
-        before=[stage for stage in needed if stage not in again and any(stage in parents[one] for one in again)],
-        found=found,
-        params=params,
-        params_changed=params_changed(found.params, params),
         runs=runs,
-        environment=other_environment(
-            {stage: executions[stage] for stage in again}, {stage: runs[stage] for stage in again}
-        ),
-        notes=_notes(lineage, executions, params, found, root),
+        again=again,
+        before=[stage for stage in needed if stage in read and stage not in again],
+        worktree_params=overridden(written, params),
+        state=lineage.name,
+        commit=commit,
+        why=why,
+        params=params,
+        params_changed=params_changed(written, params),
+        environment=other_environment({stage: executions[stage] for stage in again}, runs),
+        notes=list(_notes(lineage, executions, params, commit, root)),
     )
 
 
+def _recorded_params(executions: Mapping[str, Execution]) -> dict[str, Any]:
+    """Params of all stages, by section or dotted key as dvc.yaml names them.
+
+    Raises UserError where two stages were run with different values: then they are not of one run of the pipeline.
+    """
+    found: dict[str, tuple[str, Any]] = {}
+    for stage, execution in executions.items():
+        for key, value in flat(execution.params).items():
+            maker, before = found.setdefault(key, (stage, value))
+            if before != value:
+                raise UserError(
+                    f"{maker} was run with {key} = {before} and {stage} with {value}, so no one run of the "
+                    "pipeline made this score; bring it up to date with `dvc repro`, or name an MLflow run"
+                )
+    return {key: value for execution in executions.values() for key, value in execution.params.items()}
+
+
+def other_environment(executions: Mapping[str, Execution], runs: Mapping[str, Sequence[Run]]) -> list[OtherEnvironment]:
+    """Where this environment is not that of the results. Of several runs of one result, one like here is enough."""
+    found: dict[tuple[str, str, str | None], list[str]] = {}
+    tags = environment_tags()
+    for stage, execution in executions.items():
+        for name, recorded in execution.components.items():
+            if (here := _installed(name)) != recorded:
+                found.setdefault((name, recorded, here), []).append(stage)
+        for tag in TAGS:
+            values = [run.tags[tag] for run in runs.get(stage, ()) if tag in run.tags]
+            if values and tags[tag] not in values:
+                found.setdefault((tag, values[0], tags[tag]), []).append(stage)
+    return [OtherEnvironment(*key, stages) for key, stages in found.items()]
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
 def _notes(
-    lineage: Lineage, executions: Mapping[str, Execution], params: Mapping[str, Any], found: Found, root: Path
-) -> list[str]:
-    notes = []
+    lineage: Lineage, executions: Mapping[str, Execution], params: Mapping[str, Any], commit: str, root: Path
+) -> Iterator[str]:
     if lineage.tracking.problem:
-        notes.append(f"{lineage.tracking.problem} (the commit was found without it)")
-    if lineage.objects is None:
-        head = git.head(root)
-        if head and head != found.commit and (other := mismatches(head, executions, params, Sources(root))):
-            stage, first = other[0]
-            notes.append(f"the code of the results is not that of HEAD: {first.key} of {stage} is another")
-        if lineage.dirty:
-            more = f" and {len(lineage.dirty) - 1} more" if len(lineage.dirty) > 1 else ""
-            notes.append(f"the workspace has uncommitted changes ({lineage.dirty[0]}{more}); the worktree has none")
-    return notes
+        yield f"{lineage.tracking.problem} (the commit was found without it)"
+    if lineage.objects is not None:
+        return
+    head = git.head(root)
+    for stage, first in mismatches(head, executions, params, root)[:1] if head and head != commit else []:
+        yield f"the code of the results is not that of HEAD: {first.key} of {stage} is another"
+    if lineage.dirty:
+        more = f" and {len(lineage.dirty) - 1} more" if len(lineage.dirty) > 1 else ""
+        yield f"the workspace has uncommitted changes ({lineage.dirty[0]}{more}); the worktree has none"
