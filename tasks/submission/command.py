@@ -15,7 +15,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     submission.add_argument("file", type=Path, metavar="FILE", help="where to write it")
     submission.add_argument("--layout", choices=("2025", "2026"), required=True, help="of MAGMaR's shared task")
     submission.add_argument("--system", default="tuned", help="whose rankings (default: tuned)")
-    submission.add_argument("--depth", type=_positive, metavar="N", help="videos a query (default: all)")
+    submission.add_argument("--depth", type=int, metavar="N", help="videos a query (default: all)")
     submission.set_defaults(run=_submission)
     score = commands.add_parser(
         "score",
@@ -35,13 +35,6 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     score.set_defaults(run=_score)
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
-
-
 def _submission(chosen: argparse.Namespace) -> int:
     from tasks.shared.artifacts.scores import SYSTEMS
     from tasks.shared.runtime.errors import UserError
@@ -49,6 +42,8 @@ def _submission(chosen: argparse.Namespace) -> int:
 
     if chosen.system not in SYSTEMS:
         raise UserError(f"--system {chosen.system}: known are {', '.join(SYSTEMS)}")
+    if chosen.depth is not None and chosen.depth < 1:
+        raise UserError(f"--depth {chosen.depth}: must be at least 1")
     run = submit(chosen.file, chosen.layout, chosen.system, chosen.depth)
     most = max(map(len, run.values()), default=0)
     print(f"{chosen.file}: {chosen.system}, {len(run)} test queries, at most {most} videos each")
