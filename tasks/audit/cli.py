@@ -139,7 +139,7 @@ def _graph(parser: argparse.ArgumentParser) -> None:
 
 def _export(parser: argparse.ArgumentParser) -> None:
     _score(parser)
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write the events here and show a table of them")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write there instead of to standard output")
     parser.add_argument(
         "--namespace",
         metavar="NAME",

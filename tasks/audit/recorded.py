@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.lineage.lineage import Lineage
-from tasks.lineage.model import Run
+from tasks.lineage.model import Artifact, Run
 from tasks.shared.artifacts.publish import FILES, FILES_SCHEMA
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
@@ -53,12 +53,17 @@ def listing_of(stage: str) -> str:
 
 
 def recorded_outputs(lineage: Lineage, stage: str) -> dict[str, str]:
-    """sha256 of every output of a stage by path, those of large folders included.
+    """sha256 of what `recorded_artifacts` has."""
+    return {path: one.sha256 for path, one in recorded_artifacts(lineage, stage).items()}
+
+
+def recorded_artifacts(lineage: Lineage, stage: str) -> dict[str, Artifact]:
+    """Every output of a stage by path, those of large folders included.
 
     Raises UserError where the list of a large folder's files is not to be had.
     """
-    found = {path: one.sha256 for path, one in lineage.execution(stage).generated.items()}
+    found = lineage.execution(stage).generated
     if listing_of(stage) not in found:
         return found
-    rows = read_parquet(recorded_file(lineage, listing_of(stage)), FILES_SCHEMA)
-    return found | dict(zip(rows.column("path").to_pylist(), rows.column("sha256").to_pylist(), strict=True))
+    rows = read_parquet(recorded_file(lineage, listing_of(stage)), FILES_SCHEMA).to_pylist()
+    return found | {row["path"]: Artifact(**row) for row in rows}

@@ -12,7 +12,11 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
+
+from tasks.shared.runtime.errors import UserError
+from tasks.shared.runtime.files import write_text
 
 SHORT = 12  # hex digits of a digest that tables show; JSON has all
 INDENT = "  "  # of a tree's level, and between the columns of a table
@@ -136,6 +140,21 @@ def _rich(part: str | Line | Table | Tree) -> Any:
 def as_json(answer: Any) -> str:
     """A dataclass, or plain data, as indented JSON. Fields that a dataclass hides from its repr are left out."""
     return json.dumps(_data(answer), indent=2, ensure_ascii=False, default=str)
+
+
+def put(text: str, output: Path | None) -> bool:
+    """Write a text to a file, or print it where none is named; whether it went to a file.
+
+    Raises UserError where the file cannot be written.
+    """
+    if output is None:
+        print(text, end="")
+        return False
+    try:
+        write_text(output, text)
+    except OSError as error:
+        raise UserError(f"{output} cannot be written ({error.strerror}); name another with --output") from None
+    return True
 
 
 def _data(value: Any) -> Any:

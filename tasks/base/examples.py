@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 import numpy as np
 
@@ -21,11 +20,9 @@ from tasks.shared.execution.workers import Died, Work, side_by_side
 from tasks.synthetic import lexicon, scenes, sentences
 from tasks.synthetic.events import Combo, Event, random_event
 from tasks.synthetic.lexicon import LANGUAGES
-from tasks.synthetic.seeding import rng_for
+from tasks.synthetic.seeding import pick, rng_for
 from tasks.synthetic.sounds import synthesise
 from tasks.synthetic.speech import speak
-
-T = TypeVar("T")
 
 FRAMES = (2, 2, 2, 6)  # mostly the shortest clips: every frame costs time, and two show most of the scene
 PROMPT_TEXT = BEFORE.replace("<|im_start|>", "").replace("<|im_end|>", "") + ROLE
@@ -76,14 +73,14 @@ def base_events(seed: int, count: int, taken: frozenset[Combo]) -> list[Event]:
 
 def text_example(event: Event, rng: np.random.Generator) -> Example:
     """A query, or what a document says, in any of the six languages."""
-    language = _one_of(rng, LANGUAGES)
+    language = pick(rng, LANGUAGES)
     queries: dict[str, tuple[str, tuple[str, ...]]] = {  # query type -> caption, fields
         "base": ("topic", ("kind", "place")),
         "speech": ("speech", ("role", "thing")),
         "ocr": ("sign", ("sign",)),
         "description": ("scene", ("colour", "object", "landmark")),
     }
-    sort = _one_of(rng, (*sentences.QUERY_TYPES, "scene", "metadata", "narration", "document"))
+    sort = pick(rng, (*sentences.QUERY_TYPES, "scene", "metadata", "narration", "document"))
     if sort in sentences.QUERY_TYPES:
         text = QUERY_PREFIX + sentences.query(event, sort, language, rng)
         caption, fields = queries[sort]
@@ -96,10 +93,10 @@ def text_example(event: Event, rng: np.random.Generator) -> Example:
     else:
         text = sentences.narration(event, language, rng)
         if sort == "document":  # as documents are joined: metadata, then narration, maybe in another language
-            other = _one_of(rng, LANGUAGES)
+            other = pick(rng, LANGUAGES)
             title, description = (write(event, other, rng) for write in (sentences.title, sentences.description))
             text = "\t".join((title, description, text))
-        caption, fields = _one_of(rng, (queries["base"], queries["speech"]))
+        caption, fields = pick(rng, (queries["base"], queries["speech"]))
         fields = (*queries["base"][1], *queries["speech"][1])
     return Example(Item(text=text), captions(event)[caption], _parts(event, *fields))
 
@@ -108,7 +105,7 @@ def video_example(event: Event, rng: np.random.Generator, size: int) -> Example:
     """A short clip; its caption describes the scene or quotes the sign."""
     sign = bool(rng.random() < 0.85)
     clip = scenes.draw_clip(
-        event, _one_of(rng, FRAMES), size, size, style=_one_of(rng, scenes.STYLES), rng=rng, show_sign=sign
+        event, pick(rng, FRAMES), size, size, style=pick(rng, scenes.STYLES), rng=rng, show_sign=sign
     )
     caption = captions(event)["sign" if sign and rng.random() < 0.5 else "scene"]
     fields = ("kind", "colour", "object", "landmark", *(("sign",) if sign else ()))
@@ -122,9 +119,11 @@ def sound_example(event: Event, rng: np.random.Generator) -> Example:
 
 
 def speech_example(event: Event, rng: np.random.Generator) -> Example:
-    """Speech: a narrator says what happened where, or who asks for what, in any of the six languages. Half of the time
-    the event's sound goes on under the voice."""
-    language = _one_of(rng, LANGUAGES)
+    """Speech: a narrator says what happened where, or who asks for what, in any of the six languages.
+
+    Half of the time the event's sound goes on under the voice.
+    """
+    language = pick(rng, LANGUAGES)
     if rng.random() < 0.4:
         text, caption, fields = sentences.intro(event, language, rng), "topic", ("kind", "place")
     else:
@@ -138,8 +137,10 @@ def speech_example(event: Event, rng: np.random.Generator) -> Example:
 
 
 def batch_of(step: int, events: list[Event], seed: int, batch_size: int, frame_size: int) -> list[Example]:
-    """The batch of a step, all of one modality; it depends on nothing but these arguments. Texts come in twice the
-    batch size: they are short, and there is most to tell apart among them."""
+    """The batch of a step, all of one modality; it depends on nothing but these arguments.
+
+    Texts come in twice the batch size: they are short, and there is most to tell apart among them.
+    """
     clip: Callable[[Event, np.random.Generator], Example] = partial(video_example, size=frame_size)
     texts, clips, voices = (text_example, 2 * batch_size), (clip, batch_size), (speech_example, batch_size)
     cycle = (texts, clips, voices, clips, texts, clips, voices, (sound_example, batch_size // 2))
@@ -163,8 +164,10 @@ def _loaded(_step: int, loaded: Callable[[], list[Example]]) -> list[Example]:
 
 
 def tokenizer_texts(events: list[Event], seed: int) -> Iterator[str]:
-    """Sentences of every sort in every language, for the tokenizer to learn from. The prompt's own words come with
-    each, so that they become whole tokens and not half of every short text."""
+    """Sentences of every sort in every language, for the tokenizer to learn from.
+
+    The prompt's own words come with each, so that they become whole tokens and not half of every short text.
+    """
     rng = rng_for(seed, "base", "tokenizer")
     for event in events:
         for language in LANGUAGES:
@@ -179,7 +182,3 @@ def tokenizer_texts(events: list[Event], seed: int) -> Iterator[str]:
 def _parts(event: Event, *fields: str) -> dict[str, tuple[str, ...]]:
     values = {field: getattr(event, field) for field in fields}
     return {field: value if isinstance(value, tuple) else (value,) for field, value in values.items()}
-
-
-def _one_of(rng: np.random.Generator, choices: tuple[T, ...]) -> T:
-    return choices[int(rng.integers(len(choices)))]

@@ -29,8 +29,7 @@ def checked(source: Source) -> Source:
         featured.add(one.video_id)
         _text(f"features of video {one.video_id}", one.transcript, *(one.frames or ()))
     judgments = each_once(source.judgments)
-    _known(judgments, source.videos, source.queries)
-    _no_leak(judgments, source.videos, source.queries)
+    _judgments(judgments, source.videos, source.queries)
     return replace(source, judgments=judgments)
 
 
@@ -82,24 +81,20 @@ def each_once(judgments: Sequence[Judgment]) -> list[Judgment]:
     return list(found.values())
 
 
-def _known(judgments: Sequence[Judgment], videos: Sequence[Video], queries: Sequence[Query]) -> None:
-    for what, named, known in (
-        ("queries", [one.query_id for one in judgments], {query.query_id for query in queries}),
-        ("videos", [one.video_id for one in judgments], {video.video_id for video in videos}),
-    ):
-        if unknown := [name for name in dict.fromkeys(named) if name not in known]:
-            raise UserError(
-                f"judgments name {len(unknown)} unknown {what}, the first is {unknown[0]}; "
-                f"add the {what} or remove these judgments"
-            )
-
-
-def _no_leak(judgments: Sequence[Judgment], videos: Sequence[Video], queries: Sequence[Query]) -> None:
-    """A judged video, relevant or not, is in the split of its query."""
+def _judgments(judgments: Sequence[Judgment], videos: Sequence[Video], queries: Sequence[Query]) -> None:
+    """Judgments are of known queries and videos, and a judged video, relevant or not, is in the split of its query."""
     of_video = {video.video_id: video.split for video in videos}
     of_query = {query.query_id: query.split for query in queries}
-    leaks = [one for one in judgments if of_query[one.query_id] != of_video[one.video_id]]
-    if leaks:
+    for what, unknown in (
+        ("queries", dict.fromkeys(one.query_id for one in judgments if one.query_id not in of_query)),
+        ("videos", dict.fromkeys(one.video_id for one in judgments if one.video_id not in of_video)),
+    ):
+        if unknown:
+            raise UserError(
+                f"judgments name {len(unknown)} unknown {what}, the first is {next(iter(unknown))}; "
+                f"add the {what} or remove these judgments"
+            )
+    if leaks := [one for one in judgments if of_query[one.query_id] != of_video[one.video_id]]:
         one = leaks[0]
         raise UserError(
             f"{len(leaks)} judgments cross the splits, the first: {of_query[one.query_id]} query {one.query_id} judges "

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from tasks.corpus.demo_plan import Plan, plan_videos
+from tasks.corpus.duration import duration_of
 from tasks.shared.artifacts.corpus import Judgment, Query, Video
 from tasks.shared.runtime.files import sha256_file
 from tasks.shared.runtime.progress import progress
@@ -59,27 +60,16 @@ def _make(out: Path, plan: Plan) -> Video:
 
     path = out / plan.path
     make_file(plan, path)
+    seconds = None if plan.broken else duration_of(path)
+    same = ("video_id", "path", "title", "description", "caption", "language", "split")
     return Video(
-        video_id=plan.video_id,
-        path=plan.path,
+        **{name: getattr(plan, name) for name in same},
         sha256=sha256_file(path),
         bytes=path.stat().st_size,
-        duration=None if plan.broken else _duration(path),
-        title=plan.title,
-        description=plan.description,
-        caption=plan.caption,
-        language=plan.language,
+        duration=seconds and round(seconds, 3),
         video_type=plan.style,
-        split=plan.split,
         event=plan.event.event_id,
     )
-
-
-def _duration(path: Path) -> float | None:
-    import av
-
-    with av.open(str(path)) as container:
-        return None if container.duration is None else round(container.duration / av.time_base, 3)
 
 
 def _queries(seed: int, demo: DemoEvents) -> list[Query]:
@@ -98,20 +88,22 @@ def _queries(seed: int, demo: DemoEvents) -> list[Query]:
 
 def _judgments(plans: list[Plan], queries: list[Query]) -> list[Judgment]:
     """Relevance 1 for the videos of a query's event in which its answer really is."""
-    by_event: dict[str, list[Plan]] = {}
+    answered = {  # what a video holds, by event and type of query; a broken one is about its event and shows nothing
+        plan.video_id: {
+            "base": True,
+            "description": shown,
+            "speech": shown and plan.payload,
+            "ocr": shown and plan.sign,
+        }
+        for plan in plans
+        for shown in [not plan.broken]
+    }
+    by_event: dict[str, list[str]] = {}
     for plan in plans:
-        by_event.setdefault(plan.event.event_id, []).append(plan)
+        by_event.setdefault(plan.event.event_id, []).append(plan.video_id)
     return [
-        Judgment(asked.query_id, plan.video_id, 1)
+        Judgment(asked.query_id, video_id, 1)
         for asked in queries
-        for plan in by_event[str(asked.event)]
-        if _answers(plan, asked.type)
+        for video_id in by_event[str(asked.event)]
+        if answered[video_id][str(asked.type)]
     ]
-
-
-def _answers(plan: Plan, type: str | None) -> bool:
-    """Whether a video holds what a query of a type asks for; a broken one is about its event and shows nothing."""
-    if type == "base":
-        return True
-    in_media = {"description": True, "speech": plan.payload, "ocr": plan.sign}
-    return not plan.broken and in_media[str(type)]

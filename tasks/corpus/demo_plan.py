@@ -6,17 +6,16 @@ Each draw comes from a generator named after its video, so plans do not depend o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 
 from tasks.shared.artifacts.corpus import Split
 from tasks.synthetic.events import DemoEvents, Event
 from tasks.synthetic.scenes import STYLES, Style
-from tasks.synthetic.seeding import hex_name, rng_for
+from tasks.synthetic.seeding import hex_name, pick, rng_for
 from tasks.synthetic.sentences import caption, description, narration, speech_text, title
 
-T = TypeVar("T")
 Codec = Literal["h264", "vp9", "av1"]
 SUFFIXES: dict[Codec, str] = {"h264": "mp4", "vp9": "webm", "av1": "mp4"}
 SIZES = ((256, 192), (320, 180), (180, 240), (240, 240))
@@ -68,7 +67,7 @@ def _plan(seed: int, index: int, event: Event, split: Split, style: Style, *, br
     video_id = f"demo_{hex_name(seed, 'video', event.event_id, style)}"
     rng = rng_for(seed, "plan", video_id)
     codec = "h264" if broken else _codec(index)
-    width, height = _pick(rng, SMALL_SIZES if codec == "av1" else SIZES)
+    width, height = pick(rng, SMALL_SIZES if codec == "av1" else SIZES)
     # A third in English besides those whose event's language is English: 45 % of what is spoken.
     language = "en" if rng.random() < 0.34 else event.language
     audio = style == "professional" or rng.random() > 0.13
@@ -125,8 +124,4 @@ def _metadata(
 
 def _useless_title(rng: np.random.Generator) -> str:
     month, day, number = int(rng.integers(1, 13)), int(rng.integers(1, 29)), int(rng.integers(1000, 9999))
-    return str(_pick(rng, (f"VID 2024{month:02d}{day:02d}", f"IMG_{number}", f"clip {number}", "untitled")))
-
-
-def _pick(rng: np.random.Generator, choices: tuple[T, ...]) -> T:
-    return choices[int(rng.integers(len(choices)))]
+    return pick(rng, (f"VID 2024{month:02d}{day:02d}", f"IMG_{number}", f"clip {number}", "untitled"))

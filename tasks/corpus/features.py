@@ -20,7 +20,7 @@ from typing import Literal
 
 from tasks.corpus.fingerprints import fingerprints
 from tasks.corpus.source import VIDEO_SUFFIXES
-from tasks.corpus.tables import Row, read_csv_bytes
+from tasks.corpus.tables import Row, csv_rows
 from tasks.corpus.tars import TAR_SUFFIXES, opened
 from tasks.shared.artifacts.shipped import Shipped
 from tasks.shared.execution.items import ItemStore
@@ -39,18 +39,25 @@ ITEM = "texts.json"
 
 @dataclass
 class Texts:
-    """Texts by video id, then by number of frame (0 for transcripts); and tables that could not be read, with why."""
+    """Texts by video id and number of frame (0 for transcripts); and tables that could not be read, with why."""
 
-    found: dict[str, dict[int, str]] = field(default_factory=dict)
+    found: dict[tuple[str, int], str] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
 
-    def add(self, where: str, found: dict[str, dict[int, str]]) -> None:
+    def add(self, where: str, found: dict[tuple[str, int], str]) -> None:
         """Take texts over. Raises UserError for a frame, or a video's transcript, that is there with another text."""
-        for video_id, of_video in found.items():
-            known = self.found.setdefault(video_id, {})
-            for number, text in of_video.items():
-                if known.setdefault(number, text) != text:
-                    raise UserError(f"{where}: another text of video {video_id} is in a table before; keep one of both")
+        for key, text in found.items():
+            if self.found.setdefault(key, text) != text:
+                raise UserError(f"{where}: another text of video {key[0]} is in a table before; keep one of both")
+
+    def take(self, kind: Kind, name: str, content: bytes) -> None:
+        """Add the texts of a table; one of a million that cannot be read is not worth the import."""
+        try:
+            found = _texts(kind, name, content)
+        except UserError as error:
+            self.unread.append(str(error))
+        else:
+            self.add(name, found)
 
 
 def read_features(folder: Path, workers: int) -> tuple[list[Shipped], list[str]]:
@@ -58,37 +65,30 @@ def read_features(folder: Path, workers: int) -> tuple[list[Shipped], list[str]]
 
     Raises UserError for a damaged tar, for two texts of one thing, and where not one table of a kind can be read.
     """
-    ignored: list[str] = []
-    texts: dict[Kind, Texts] = {"asr": Texts(), "ocr": Texts()}
-    for kind, files in _files(folder, ignored).items():
-        texts[kind] = _read(kind, files, workers)
-        ignored += texts[kind].unread
-        if texts[kind].unread and not texts[kind].found:
-            raise UserError(f"{folder}: no {kind.upper()} table can be read; the first: {texts[kind].unread[0]}")
-    transcripts, screens = texts["asr"].found, texts["ocr"].found
-    shipped = [
-        Shipped(
-            video_id,
-            transcripts[video_id][0] if video_id in transcripts else None,
-            [text for _, text in sorted(screens[video_id].items()) if text] if video_id in screens else None,
-        )
-        for video_id in sorted(transcripts.keys() | screens.keys())
-    ]
-    return shipped, ignored
+    files, ignored = _files(folder)
+    texts = {kind: _read(kind, files[kind], workers) for kind in KINDS}
+    for kind, one in texts.items():
+        ignored += one.unread
+        if one.unread and not one.found:
+            raise UserError(f"{folder}: no {kind.upper()} table can be read; the first: {one.unread[0]}")
+    transcripts = {video_id: text for (video_id, _), text in texts["asr"].found.items()}
+    screens: dict[str, list[str]] = {}
+    for (video_id, _), text in sorted(texts["ocr"].found.items()):
+        screens.setdefault(video_id, []).extend([text] if text else [])
+    both = sorted(transcripts.keys() | screens.keys())
+    return [Shipped(one, transcripts.get(one), screens.get(one)) for one in both], ignored
 
 
-def _files(folder: Path, ignored: list[str]) -> dict[Kind, list[Path]]:
-    """Tars and tables by kind; everything else is ignored, such as features of pictures."""
-    found: dict[Kind, list[Path]] = {}
+def _files(folder: Path) -> tuple[dict[Kind, list[Path]], list[str]]:
+    """Tars and tables by kind, and those not taken; everything else is let alone, such as features of pictures."""
+    found: dict[Kind, list[Path]] = {kind: [] for kind in KINDS}
     for file in sorted(folder.rglob("*")):
         kind = next((one for one, mark in KINDS.items() if mark.search(_place(file, folder))), None)
         if kind and file.name.endswith((*TAR_SUFFIXES, ".csv")) and not file.name.startswith(".") and file.is_file():
-            found.setdefault(kind, []).append(file)
-    of_ocr = found.get("ocr", [])
-    if preferred := [file for file in of_ocr if PREFERRED in _place(file, folder)]:
-        ignored += [file.as_posix() for file in of_ocr if PREFERRED not in _place(file, folder)]
-        found["ocr"] = preferred
-    return found
+            found[kind].append(file)
+    preferred = [file for file in found["ocr"] if PREFERRED in _place(file, folder)] or found["ocr"]
+    ignored = [file.as_posix() for file in found["ocr"] if file not in preferred]
+    return found | {"ocr": preferred}, ignored
 
 
 def _place(file: Path, folder: Path) -> str:
@@ -100,16 +100,14 @@ def _read(kind: Kind, files: Sequence[Path], workers: int) -> Texts:
     tars = [file for file in files if file.suffix != ".csv"]
     marks = fingerprints(tars, workers, probe=False)
     store = ItemStore("features", "tasks.corpus.features", {"kind": kind})
-    for tar in progress(tars, f"{kind} features", len(tars), "tar"):
-        key = store.key(marks[tar].sha256)
-        entry = store.get(key) or store.put(key, partial(_keep, kind, tar))
-        kept = read_json(entry / ITEM)
-        found = {video_id: {int(number): text for number, text in of} for video_id, of in kept["found"].items()}
-        texts.add(str(tar), found)
-        texts.unread += [f"{tar}:{one}" for one in kept["unread"]]
-    loose = [file for file in files if file.suffix == ".csv"]
-    for file in progress(loose, f"{kind} features", len(loose), "file"):
-        _take(texts, kind, str(file), file.read_bytes())
+    for file in progress(files, f"{kind} features", len(files), "file"):
+        if file not in marks:
+            texts.take(kind, str(file), file.read_bytes())
+            continue
+        key = store.key(marks[file].sha256)
+        kept = read_json((store.get(key) or store.put(key, partial(_keep, kind, file))) / ITEM)
+        texts.add(str(file), {(video_id, number): text for video_id, number, text in kept["found"]})
+        texts.unread += [f"{file}:{one}" for one in kept["unread"]]
     return texts
 
 
@@ -120,65 +118,40 @@ def _keep(kind: Kind, tar: Path, folder: Path) -> None:
         for member in archive:
             content = archive.extractfile(member) if member.isreg() and member.name.endswith(".csv") else None
             if content is not None and not PurePosixPath(member.name).name.startswith("."):
-                _take(texts, kind, member.name, content.read())
-    found = {video_id: sorted(of_video.items()) for video_id, of_video in texts.found.items()}
-    write_json(folder / ITEM, {"found": found, "unread": texts.unread})
+                texts.take(kind, member.name, content.read())
+    write_json(folder / ITEM, {"found": [[*key, text] for key, text in texts.found.items()], "unread": texts.unread})
 
 
-def _take(texts: Texts, kind: Kind, name: str, content: bytes) -> None:
-    try:
-        found = _texts(kind, name, content)
-    except UserError as error:  # one of a million tables is not worth the import
-        texts.unread.append(str(error))
-    else:
-        texts.add(name, found)
-
-
-def _texts(kind: Kind, name: str, content: bytes) -> dict[str, dict[int, str]]:
+def _texts(kind: Kind, name: str, content: bytes) -> dict[tuple[str, int], str]:
     """The texts in one table. Raises UserError for one without the columns named above."""
-    rows = read_csv_bytes(name, content)
-    lines: dict[str, dict[int, list[str]]] = {}
-    if whose := _of_file(name):  # also where there is not one row: then nothing was said or read
-        lines[whose[0]] = {whose[1]: []}
-    for row in rows:
+    whose = _named(name.removesuffix(".csv"))  # None for a table over many videos
+    lines: dict[tuple[str, int], list[str]] = {whose: []} if whose else {}  # no row: nothing was said or read
+    for row in csv_rows(name, content):
         if "text" not in row.fields:
             raise UserError(f"{name}: no column text; its columns are {', '.join(row.fields)}")
         video_id, number = _of_row(row, whose)
-        lines.setdefault(video_id, {}).setdefault(number if kind == "ocr" else 0, []).append(row.fields["text"] or "")
+        lines.setdefault((video_id, number if kind == "ocr" else 0), []).append(row.fields["text"] or "")
     joint = "\n" if kind == "ocr" else " "
-    return {
-        video_id: {number: joint.join(filter(None, texts)) for number, texts in of_video.items()}
-        for video_id, of_video in lines.items()
-    }
+    return {key: joint.join(filter(None, texts)) for key, texts in lines.items()}
 
 
 def _of_row(row: Row, whose: tuple[str, int] | None) -> tuple[str, int]:
     """Video and frame of a row: its own columns where it has them, else those of the file's name."""
-    own = row.fields.get("video_id") or ""
-    found = _of_frame(PurePosixPath(own).name) or (_stem(own), whose[1] if whose else 0) if own else whose
-    if found is None:
+    own = row.fields.get("video_id")
+    named = (_named(own) or (PurePosixPath(own).name, 0)) if own else whose
+    if named is None:
         raise UserError(f"{row.where}: whose text is this? Neither a column video_id nor the file's name tells")
     frame = next((row.fields[name] for name in FRAME_COLUMNS if row.fields.get(name)), None)
     if frame is None:
-        return found
+        return named[0], named[1] or (whose[1] if whose else 0)
     if not (digits := re.search(r"(\d+)\D*$", frame)):
         raise UserError(f"{row.where}: frame {frame!r} is no number")
-    return found[0], int(digits[1])
+    return named[0], int(digits[1])
 
 
-def _of_file(name: str) -> tuple[str, int] | None:
-    """Video and frame by the name of a table; None for one over many videos."""
-    own = PurePosixPath(name).name.removesuffix(".csv")
-    if frame := _of_frame(own):
-        return frame
-    return (_stem(own), 0) if own.endswith(MEDIA_SUFFIXES) else None
-
-
-def _of_frame(name: str) -> tuple[str, int] | None:
-    found = FRAME.fullmatch(name)
-    return (found["video"], int(found["number"])) if found else None
-
-
-def _stem(name: str) -> str:
-    own = PurePosixPath(name).name
-    return next((own.removesuffix(suffix) for suffix in MEDIA_SUFFIXES if own.endswith(suffix)), own)
+def _named(path: str) -> tuple[str, int] | None:
+    """Video and frame by the name of a file of a video (frame 0) or of a frame; None for another name."""
+    name = PurePosixPath(path).name
+    if frame := FRAME.fullmatch(name):
+        return frame["video"], int(frame["number"])
+    return next(((name.removesuffix(one), 0) for one in MEDIA_SUFFIXES if name.endswith(one)), None)

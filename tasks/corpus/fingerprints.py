@@ -1,36 +1,34 @@
 """Digest, size and duration of files, remembered so that a re-run does not read terabytes again.
 
-What is remembered holds as long as a file's absolute path, size and modification time do. The memory is one file of
-JSON lines in the item store, appended to as results come, so a killed run loses nothing; a line whose checksum does
+What is remembered holds as long as a file's absolute path, size and modification time do. The memory is one file in the
+item store, a JSON array a line, appended to as results come, so a killed run loses nothing; a line whose checksum does
 not match is dropped, and its file read again.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import time
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 from tasks.corpus.duration import duration_of
 from tasks.shared.execution.code import code_of
 from tasks.shared.execution.items import store_folder
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import canonical_json, sha256_file, sha256_json, write_text
+from tasks.shared.runtime.files import sha256_file, sha256_json, write_text
 from tasks.shared.runtime.progress import progress
 
-MEMORY = "fingerprints.jsonl"
+MEMORY = "files.jsonl"
 SETTLED = 2.0  # seconds; a younger file may change again without its time stamp moving on coarse file systems
 
 
-@dataclass(frozen=True)
-class Fingerprint:
+class Fingerprint(NamedTuple):
     """What decides whether a file is the same, and its duration in seconds (None where the header does not say)."""
 
     sha256: str
@@ -38,14 +36,19 @@ class Fingerprint:
     duration: float | None
 
 
-@dataclass(frozen=True)
-class Remembered:
+class Remembered(NamedTuple):
     """A line of the memory. `probed_by`: PyAV's version and the code that read the duration; others read it again."""
 
     path: str
     mtime_ns: int
     probed_by: str
-    fingerprint: Fingerprint
+    sha256: str
+    bytes: int
+    duration: float | None
+
+    def line(self) -> str:
+        text = json.dumps(self)
+        return f"{zlib.crc32(text.encode()):08x} {text}\n"
 
 
 def fingerprints(paths: Sequence[Path], workers: int, probe: bool = True) -> dict[Path, Fingerprint]:
@@ -59,16 +62,17 @@ def fingerprints(paths: Sequence[Path], workers: int, probe: bool = True) -> dic
         except UnicodeEncodeError:
             raise UserError(f"the name {str(path)!a} is not UTF-8; rename the file") from None
     probed_by = f"{version('av')} {sha256_json(code_of('tasks.corpus.duration'))[:12]}" if probe else ""
-    memory = _recall()
-    with _memory_file().open("a", encoding="utf-8") as stream, ThreadPoolExecutor(workers) as pool:
+    file = store_folder() / MEMORY
+    file.parent.mkdir(parents=True, exist_ok=True)
+    memory = _recall(file) if file.exists() else {}
+    with file.open("a", encoding="utf-8") as stream, ThreadPoolExecutor(workers) as pool:
         try:
             look = partial(_look, memory=memory, probed_by=probed_by)
             found = {}
             for path, one in zip(paths, progress(pool.map(look, paths), "hash", len(paths), "file"), strict=True):
-                found[path] = one.fingerprint
-                settled = time.time() - one.mtime_ns / 1e9 > SETTLED
-                if settled and memory.get(one.path) != one:
-                    stream.write(_line(one))
+                found[path] = Fingerprint(one.sha256, one.bytes, one.duration)
+                if time.time() - one.mtime_ns / 1e9 > SETTLED and memory.get(one.path) != one:
+                    stream.write(one.line())
                     stream.flush()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -77,59 +81,31 @@ def fingerprints(paths: Sequence[Path], workers: int, probe: bool = True) -> dic
 
 
 def _look(path: Path, memory: dict[str, Remembered], probed_by: str) -> Remembered:
-    before = _stat(path)
-    known = memory.get(str(path.absolute()))
-    same = known is not None and (known.fingerprint.bytes, known.mtime_ns) == (before.st_size, before.st_mtime_ns)
-    if known is not None and same and known.probed_by == probed_by:
-        return known
     try:
-        digest = known.fingerprint.sha256 if known is not None and same else sha256_file(path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}); make it readable or take it away") from None
-    duration = duration_of(path) if probed_by else None
-    after = _stat(path)
-    if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-        raise UserError(f"{path} changed while it was read; run again when nothing writes to it")
-    return Remembered(
-        str(path.absolute()), before.st_mtime_ns, probed_by, Fingerprint(digest, before.st_size, duration)
-    )
-
-
-def _stat(path: Path) -> os.stat_result:
-    try:
-        return path.stat()
+        before = path.stat()
+        known = memory.get(str(path.absolute()))
+        if known and (known.bytes, known.mtime_ns) != (before.st_size, before.st_mtime_ns):
+            known = None
+        if known and known.probed_by == probed_by:
+            return known
+        digest = known.sha256 if known else sha256_file(path)
+        duration = duration_of(path) if probed_by else None
+        after = path.stat()
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); mend it or take it away") from None
+    if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        raise UserError(f"{path} changed while it was read; run again when nothing writes to it")
+    return Remembered(str(path.absolute()), before.st_mtime_ns, probed_by, digest, before.st_size, duration)
 
 
-def _memory_file() -> Path:
-    path = store_folder() / MEMORY
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
-
-
-def _recall() -> dict[str, Remembered]:
-    path = _memory_file()
-    if not path.exists():
-        return {}
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    memory = {one.path: one for line in lines if (one := _parse(line))}
-    if len(lines) > 2 * len(memory) + 1 or lines[-1]:  # mostly outdated, or cut short by a kill
-        write_text(path, "".join(_line(one) for one in memory.values()))
+def _recall(file: Path) -> dict[str, Remembered]:
+    """What is remembered by path; the file is written anew where most of it is outdated, or a kill cut it short."""
+    lines = file.read_text(encoding="utf-8", errors="replace").split("\n")
+    memory = {}
+    for checksum, _, text in (line.partition(" ") for line in lines):
+        if checksum == f"{zlib.crc32(text.encode()):08x}":
+            one = Remembered(*json.loads(text))
+            memory[one.path] = one
+    if len(lines) > 2 * len(memory) + 1 or lines[-1]:
+        write_text(file, "".join(one.line() for one in memory.values()))
     return memory
-
-
-def _line(one: Remembered) -> str:
-    text = canonical_json(asdict(one))
-    return f"{zlib.crc32(text.encode()):08x} {text}\n"
-
-
-def _parse(line: str) -> Remembered | None:
-    checksum, _, text = line.partition(" ")
-    if checksum != f"{zlib.crc32(text.encode()):08x}":
-        return None
-    try:
-        row = json.loads(text)
-        return Remembered(**{**row, "fingerprint": Fingerprint(**row["fingerprint"])})
-    except (ValueError, TypeError, KeyError):
-        return None  # another version's line

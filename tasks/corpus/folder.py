@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -56,18 +56,22 @@ def read_folder(path: Path, workers: int) -> Source:
     if not listing.videos:
         raise UserError(f"{path}: no video files; known suffixes are {' '.join(VIDEO_SUFFIXES)}")
     metadata = _metadata(path / METADATA, listing.videos) if METADATA in listing.tables else {}
-    rows = _query_rows(path, listing.tables)
     judgments = {name: read_judgments(path / name) for name in QRELS_FILES if name in listing.tables}
-    queries = _queries(rows, judgments)
+    queries = _queries(path, [name for name in QUERY_FILES if name in listing.tables], judgments)
     judged = [one for part in judgments.values() for one in part]
-    return Source(
-        _videos(path, listing.videos, metadata, _judged_splits(judged, queries), workers),
-        queries,
-        judged,
-        [one for name, row in metadata.items() if (one := _shipped(name, row))],
-        read=[path / name for name in listing.tables],
-        ignored=listing.ignored,
-    )
+    splits = _judged_splits(judged, queries)
+    marks = fingerprints([path / name for name in listing.videos], workers)
+    source = Source([], queries, judged, read=[path / name for name in listing.tables], ignored=listing.ignored)
+    for name in listing.videos:
+        row = metadata.get(name) or Row(name, {})
+        video_id = row.fields.get("video_id") or id_of(name)
+        known: dict[str, Any] = {field: row.fields.get(field) for field in DESCRIPTION_FIELDS}
+        known |= marks[path / name]._asdict() | {"split": _split(row) or splits.get(video_id, "test")}
+        source.videos.append(Video(video_id=video_id, path=(path / name).as_posix(), **known))
+        transcript, ocr = row.fields.get("transcript"), row.fields.get("ocr")
+        if transcript is not None or ocr is not None:
+            source.shipped.append(Shipped(video_id, transcript, None if ocr is None else [ocr]))
+    return source
 
 
 def list_files(path: Path) -> Listing:
@@ -77,7 +81,8 @@ def list_files(path: Path) -> Listing:
         here = Path(folder).relative_to(path)
         for name in [*files, *(one for one in folders if (Path(folder) / one).is_symlink())]:
             relative = (here / name).as_posix()
-            if name.startswith(".") or name in folders or _special(Path(folder) / name):
+            special = (Path(folder) / name).exists() and not (Path(folder) / name).is_file()  # a pipe or a directory
+            if name.startswith(".") or special:
                 listing.ignored.append(relative)
             elif relative in (METADATA, *QUERY_FILES, *QRELS_FILES):
                 listing.tables.append(relative)
@@ -110,53 +115,20 @@ def _metadata(path: Path, videos: list[str]) -> dict[str, Row]:
     return rows
 
 
-def _videos(
-    path: Path, names: list[str], metadata: Mapping[str, Row], judged: Mapping[str, Split], workers: int
-) -> list[Video]:
-    marks = fingerprints([path / name for name in names], workers)
-    videos = []
-    for name in names:
-        row = metadata.get(name) or Row(name, {})
-        video_id = row.fields.get("video_id") or id_of(name)
-        known: dict[str, Any] = {field: row.fields.get(field) for field in DESCRIPTION_FIELDS}
-        videos.append(
-            Video(
-                video_id=video_id,
-                path=(path / name).as_posix(),
-                **asdict(marks[path / name]),
-                **known,
-                split=_split(row) or judged.get(video_id, "test"),
-            )
-        )
-    return videos
-
-
-def _shipped(name: str, row: Row) -> Shipped | None:
-    transcript, ocr = row.fields.get("transcript"), row.fields.get("ocr")
-    if transcript is None and ocr is None:
-        return None
-    return Shipped(row.fields.get("video_id") or id_of(name), transcript, None if ocr is None else [ocr])
-
-
-def _query_rows(path: Path, tables: list[str]) -> list[Row]:
-    files = [name for name in QUERY_FILES if name in tables]
+def _queries(path: Path, files: list[str], judgments: Mapping[str, list[Judgment]]) -> list[Query]:
     if len(files) > 1:
         raise UserError(f"{path} has {' and '.join(files)}; keep one of them")
-    return read_rows(path / files[0], QUERY_FIELDS) if files else []
-
-
-def _queries(rows: list[Row], judgments: Mapping[str, list[Judgment]]) -> list[Query]:
     judged_in: dict[str, dict[Split, str]] = {}
     for name, part in judgments.items():
         if file_split := QRELS_FILES[name]:
             for one in part:
                 judged_in.setdefault(one.query_id, {})[file_split] = name
     queries = []
-    for row in rows:
+    for row in [row for name in files for row in read_rows(path / name, QUERY_FIELDS)]:
         query_id = row.required("query_id")
-        files = judged_in.get(query_id, {})
-        split = _split(row) or ("train" if "train" in files else "test")
-        if other := next((name for file_split, name in files.items() if file_split != split), None):
+        judged = judged_in.get(query_id, {})
+        split = _split(row) or ("train" if "train" in judged else "test")
+        if other := next((name for file_split, name in judged.items() if file_split != split), None):
             raise UserError(f"{row.where}: query {query_id} is in split {split} but judged in {other}; keep it to one")
         known: dict[str, Any] = {field: row.fields.get(field) for field in ("language", "type", "event", "category")}
         queries.append(Query(query_id, row.required("text", "query"), split=split, **known))
@@ -180,7 +152,3 @@ def _split(row: Row) -> Split | None:
     if value is not None and split is None:
         raise UserError(f"{row.where}: split {value!r} is neither train nor test")
     return split
-
-
-def _special(path: Path) -> bool:
-    return path.exists() and not path.is_file()  # a pipe or a socket; a dangling link is refused when it is read

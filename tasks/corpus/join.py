@@ -10,9 +10,7 @@ from tasks.shared.execution.items import store_folder
 from tasks.shared.runtime.files import atomically, sha256_json
 
 if TYPE_CHECKING:
-    from av.container import InputContainer, OutputContainer
     from av.packet import Packet
-    from av.stream import Stream
 
 
 class UnjoinableError(Exception):
@@ -46,17 +44,12 @@ def _join(video: Path, sound: Path, target: Path) -> None:
                     stream = source.streams.best("video" if where == video else "audio")
                     if stream is None:
                         raise UnreadableVideoError(f"no {'picture' if where == video else 'sound'} in it")
-                    packets += _copied(source, stream, made)
+                    copy = made.add_stream_from_template(stream)
+                    for packet in source.demux(stream):
+                        if packet.dts is not None:
+                            packet.stream = copy
+                            packets.append(packet)
             for packet in sorted(packets, key=lambda one: (one.dts or 0) * one.time_base):
                 made.mux(packet)
     except (av.FFmpegError, UnreadableVideoError, ValueError, OSError) as error:
         raise UnjoinableError(f"{where}: {' '.join(str(error).split())[:200]}") from None
-
-
-def _copied(source: InputContainer, stream: Stream, made: OutputContainer) -> list[Packet]:
-    """The packets of a stream, for a stream like it in the file that is made."""
-    copy = made.add_stream_from_template(stream)
-    packets = [packet for packet in source.demux(stream) if packet.dts is not None]
-    for packet in packets:
-        packet.stream = copy
-    return packets

@@ -30,7 +30,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -90,19 +89,12 @@ def read_queries(path: Path, split: Split) -> list[Query]:
     queries = []
     for row in read_rows(path, ("Query_id", "query")):
         query_id = row.required("Query_id")
-        language, kind = QUERY_LANGUAGE.search(query_id), QUERY_TYPE.search(query_id)
-        about = QUERY_CATEGORY.search(query_id)
-        queries.append(
-            Query(
-                query_id,
-                row.required("query"),
-                LANGUAGES[language[1]] if language else None,
-                kind[1] if kind else None,
-                split,
-                event=None,
-                category=about[1] if about else None,
-            )
+        language, kind, about = (
+            found[1] if (found := pattern.search(query_id)) else None
+            for pattern in (QUERY_LANGUAGE, QUERY_TYPE, QUERY_CATEGORY)
         )
+        language = LANGUAGES[language] if language else None
+        queries.append(Query(query_id, row.required("query"), language, kind, split, event=None, category=about))
     return queries
 
 
@@ -110,19 +102,10 @@ def _videos(files: Files, described: Mapping[str, Mapping[str, str]], split: Spl
     captions = _captions(files.captions)
     marks = fingerprints(list(files.videos.values()), workers)
     for video_id, file in progress(files.videos.items(), f"{split} metadata", len(files.videos)):
-        words = _metadata(files.metadata[video_id], video_id) if video_id in files.metadata else {}
-        yield Video(
-            video_id=video_id,
-            path=file.as_posix(),
-            **asdict(marks[file]),
-            title=words.get("title"),
-            description=words.get("description"),
-            caption=words.get("caption") or captions.get(video_id) or None,
-            language=described.get(video_id, {}).get("language"),
-            video_type=described.get(video_id, {}).get("video_type"),
-            split=split,
-            event=None,
-        )
+        words: dict[str, Any] = _metadata(files.metadata[video_id], video_id) if video_id in files.metadata else {}
+        words["caption"] = words.get("caption") or captions.get(video_id) or None
+        known = words | marks[file]._asdict() | dict(described.get(video_id, {}))
+        yield Video(video_id=video_id, path=file.as_posix(), split=split, **known)
 
 
 def _captions(tables: Iterable[Path]) -> dict[str, str]:
@@ -166,6 +149,6 @@ def read_judgments(path: Path, described: dict[str, dict[str, str]]) -> list[Jud
 def _described(row: Mapping[str, Any]) -> dict[str, str]:
     """Language and type of the judged video, where the line has them in words that are known."""
     language, kind = str(row.get("video_language")).lower(), str(row.get("video_type")).lower()
-    found = {"language": LANGUAGES.get(language) or (language if language in LANGUAGES.values() else None)}
-    found["video_type"] = VIDEO_TYPES.get(kind)
+    language = LANGUAGES.get(language, language if language in LANGUAGES.values() else "")
+    found = {"language": language, "video_type": VIDEO_TYPES.get(kind)}
     return {name: value for name, value in found.items() if value}

@@ -21,9 +21,8 @@ user's, and so are the rights in them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from tasks.corpus.fingerprints import fingerprints
 from tasks.corpus.join import UnjoinableError, joined
@@ -39,8 +38,7 @@ FIELDS = ("id", "text", "video", "audio")
 TABLE = "OmniRetriever-Bench.csv"
 
 
-@dataclass(frozen=True)
-class Triple:
+class Triple(NamedTuple):
     """One line of the manifest: its id and text, its clip, and the file of its sound where that is another."""
 
     triple_id: str
@@ -56,23 +54,19 @@ def read_omniretriever(path: Path, workers: int) -> Source:
     triples = [one for where, row in numbered_jsonl(manifest) if (one := _triple(path, where, row, missing))]
     files = [file for one in triples for file in (one.video, one.sound) if file]
     marks = fingerprints(list(dict.fromkeys(files)), workers)
-    made: dict[str, Path] = {}
+    kept: list[tuple[Triple, Path]] = []
     for one in progress(triples, "join", unit="clip"):
-        made[one.triple_id] = one.video
-        if one.sound:
-            try:
-                made[one.triple_id] = joined(one.video, marks[one.video].sha256, one.sound, marks[one.sound].sha256)
-            except UnjoinableError as error:
-                del made[one.triple_id]
-                missing.append(f"{one.triple_id} ({error})")
-    kept = [one for one in triples if one.triple_id in made]
+        try:
+            sound = one.sound and joined(one.video, marks[one.video].sha256, one.sound, marks[one.sound].sha256)
+            kept.append((one, sound or one.video))
+        except UnjoinableError as error:
+            missing.append(f"{one.triple_id} ({error})")
     if not kept:
         raise UserError(f"{manifest}: no triple has its files, the first: {(missing or ['it is empty'])[0]}")
-    marks |= fingerprints([file for file in made.values() if file not in marks], workers)
+    marks |= fingerprints([file for _, file in kept if file not in marks], workers)
     videos = [
-        Video(one.triple_id, file.as_posix(), **asdict(marks[file]), caption=one.text, split="test")
-        for one in kept
-        for file in [made[one.triple_id]]
+        Video(one.triple_id, file.as_posix(), **marks[file]._asdict(), caption=one.text, split="test")
+        for one, file in kept
     ]
     return Source(videos, [], [], read=[manifest], missing=missing)
 

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from tasks.corpus.check import bytes_in_both_splits, checked
+from tasks.corpus.demo import write_demo
+from tasks.corpus.folder import read_folder
+from tasks.corpus.multivent import read_multivent
+from tasks.corpus.omniretriever import read_omniretriever
 from tasks.corpus.source import Source, some
 from tasks.shared.artifacts.corpus import SPLITS, write_qrels, write_queries, write_videos
 from tasks.shared.artifacts.shipped import Shipped, write_shipped
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.stage import StageRun
+
+READERS: dict[str, Callable[[Path, int], Source]] = {
+    "folder": read_folder,
+    "multivent": read_multivent,
+    "omniretriever": read_omniretriever,
+}
 
 
 def run(stage: StageRun) -> None:
@@ -47,15 +58,15 @@ def _known(stage: StageRun, source: Source) -> list[Shipped]:
     videos = {video.video_id for video in source.videos}
     known = [one for one in source.shipped if one.video_id in videos]
     strangers = [one.video_id for one in source.shipped if one.video_id not in videos]
-    counts = {
-        "shipped_transcripts": sum(one.transcript is not None for one in known),
-        "shipped_ocr": sum(one.frames is not None for one in known),
-        "shipped_without_video": len(strangers),
+    having = {
+        "transcripts": sum(one.transcript is not None for one in known),
+        "ocr": sum(one.frames is not None for one in known),
     }
-    stage.counts |= counts
-    for what in ("transcripts", "ocr"):
-        if lacking := len(videos) - counts[f"shipped_{what}"]:
-            print(f"corpus: {lacking} of {len(videos)} videos have no shipped {what}", file=sys.stderr)
+    stage.counts |= {f"shipped_{what}": count for what, count in having.items()}
+    stage.counts["shipped_without_video"] = len(strangers)
+    for what, count in having.items():
+        if count < len(videos):
+            print(f"corpus: {len(videos) - count} of {len(videos)} videos have no shipped {what}", file=sys.stderr)
     if strangers:
         print(f"corpus: features of videos that are not there, left out: {some(strangers)}", file=sys.stderr)
     return known
@@ -63,21 +74,8 @@ def _known(stage: StageRun, source: Source) -> list[Shipped]:
 
 def _read(stage: StageRun) -> Source:
     corpus, run = stage.params.corpus, stage.params.run
-    path = Path(corpus.path)
-    if corpus.source == "folder":
-        from tasks.corpus.folder import read_folder
-
-        return read_folder(path, run.workers)
-    if corpus.source == "multivent":
-        from tasks.corpus.multivent import read_multivent
-
-        return read_multivent(path, run.workers)
-    if corpus.source == "omniretriever":
-        from tasks.corpus.omniretriever import read_omniretriever
-
-        return read_omniretriever(path, run.workers)
-    from tasks.corpus.demo import write_demo
-
+    if corpus.source != "demo":
+        return READERS[corpus.source](Path(corpus.path), run.workers)
     videos, queries, judgments = write_demo(
         stage.out,
         seed=run.seed,

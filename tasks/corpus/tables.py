@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from tasks.shared.artifacts.corpus import Judgment
 from tasks.shared.runtime.errors import UserError
@@ -37,24 +37,41 @@ def read_rows(path: Path, known: Collection[str] | None = None) -> list[Row]:
     Raises UserError where a line is malformed, has a field that is not `known` (where any are), or a value that is
     no text.
     """
+    if path.suffix == ".csv":
+        return csv_rows(str(path), path.read_bytes(), known)
+    return [row_of(where, raw, known) for where, raw in numbered_jsonl(path)]
+
+
+def csv_rows(name: str, content: bytes, known: Collection[str] | None = None) -> list[Row]:
+    """Rows of the bytes of a CSV file with a header line, `name` for messages; none of an empty one.
+
+    Fields end with commas, semicolons or tabs: spreadsheets save what their country uses. Raises UserError as
+    `read_rows` does.
+    """
+    text = decoded(name, content)
+    delimiter = max(",;\t", key=text.split("\n", 1)[0].count)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows = []
     try:
-        rows = list(_csv_rows(path) if path.suffix == ".csv" else numbered_jsonl(path))
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from None
-    return [Row(where, {name: _text(where, name, value, known) for name, value in raw.items()}) for where, raw in rows]
+        for raw in reader:
+            where = f"{name}:{reader.line_num}"
+            if None in raw or None in raw.values():
+                columns = len(reader.fieldnames or ())
+                raise UserError(f"{where}: not {columns} fields; quote a field that has commas in it")
+            rows.append(row_of(where, raw, known))
+    except csv.Error as error:
+        raise UserError(f"{name}:{reader.line_num + 1}: not CSV ({error}); mend the row") from None
+    return rows
 
 
 def read_judgments(path: Path) -> list[Judgment]:
     """Judgments of a TREC qrels file, in its order. Raises UserError where one is not `query 0 video relevance`."""
     judgments = []
-    with path.open(encoding="utf-8-sig", newline="\n") as stream:
-        for number, line in enumerate(stream, start=1):
-            fields = line.split()
-            if not fields:
-                continue
-            if len(fields) != 4:
-                raise UserError(f"{path}:{number}: not a TREC judgment: write `query 0 video relevance`")
-            judgments.append(Judgment(fields[0], fields[2], relevance_of(f"{path}:{number}", fields[3])))
+    for where, line in _lines(path):
+        fields = line.split()
+        if len(fields) != 4:
+            raise UserError(f"{where}: not a TREC judgment: write `query 0 video relevance`")
+        judgments.append(Judgment(fields[0], fields[2], relevance_of(where, fields[3])))
     return judgments
 
 
@@ -66,42 +83,28 @@ def relevance_of(where: str, value: Any) -> int:
     return int(text)
 
 
-def read_csv_bytes(name: str, content: bytes) -> list[Row]:
-    """Rows of the bytes of a CSV file with a header line, `name` for messages; none of an empty one.
+def row_of(where: str, raw: Mapping[str, Any], known: Collection[str] | None = None) -> Row:
+    """A row of texts and whole numbers. Raises UserError for a field that is not known, or a value of another type."""
+    fields = {}
+    for name, value in raw.items():
+        if known is not None and name not in known:
+            raise UserError(f"{where}: unknown field {name!r}; known are {', '.join(known)}")
+        if not isinstance(value, str | int | None) or isinstance(value, bool):
+            raise UserError(f"{where}: {name} is not text; write it as a string or leave it out")
+        fields[name] = None if value is None else str(value).strip() or None  # ids are often numbers
+    return Row(where, fields)
 
-    Raises UserError where a line is malformed.
-    """
+
+def _lines(path: Path) -> Iterator[tuple[str, str]]:
+    """Lines that are not blank, and where each stands. Only line feeds end them: others may stand in a JSON string."""
+    for number, line in enumerate(decoded(str(path), path.read_bytes()).split("\n"), start=1):
+        if line.strip():
+            yield f"{path}:{number}", line
+
+
+def decoded(name: str, content: bytes) -> str:
+    """The text of a file. Raises UserError where it is no UTF-8."""
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"{name}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from None
-    return [Row(where, {key: value.strip() or None for key, value in raw.items()})
-            for where, raw in _csv_stream(name, io.StringIO(text, newline=""))]  # fmt: skip
-
-
-def _csv_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        yield from _csv_stream(str(path), stream)
-
-
-def _csv_stream(name: str, stream: TextIO) -> Iterator[tuple[str, dict[str, Any]]]:
-    reader = csv.DictReader(stream, strict=True)
-    try:
-        for row in reader:
-            where = f"{name}:{reader.line_num}"
-            if None in row or None in row.values():
-                columns = len(reader.fieldnames or ())
-                raise UserError(f"{where}: not {columns} fields; quote a field that has commas in it")
-            yield where, row
-    except csv.Error as error:
-        raise UserError(f"{name}:{reader.line_num + 1}: not CSV ({error}); mend the row") from None
-
-
-def _text(where: str, name: str, value: Any, known: Collection[str] | None) -> str | None:
-    if known is not None and name not in known:
-        raise UserError(f"{where}: unknown field {name!r}; known are {', '.join(known)}")
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)  # ids are often numbers
-    if value is not None and not isinstance(value, str):
-        raise UserError(f"{where}: {name} is not text; write it as a string or leave it out")
-    return value.strip() or None if value else None

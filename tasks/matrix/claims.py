@@ -6,7 +6,6 @@ excludes 0; there is no correction for the number of differences.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,13 +24,8 @@ ROUNDING = 1e-24  # of a sum of squares of numbers in [0, 1]
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim and its check against the matrix.
-
-    Attributes:
-        sentence: the claim.
-        verdict: `holds`, `does not hold` or `cannot be said`, and why.
-        numbers: the evidence: differences of nDCG@10, or shares of variance.
-    """
+    """A claim, whether it `holds`, `does not hold` or `cannot be said`, and why; and the differences or shares of
+    variance that this rests on."""
 
     sentence: str
     verdict: str
@@ -40,18 +34,18 @@ class Claim:
 
 def claims(matrix: Matrix) -> list[Claim]:
     """The three claims."""
-    return [
-        _claim("Non-text modalities alone are comparable to text alone.", non_text, matrix),
-        _claim("All modalities together are best.", together, matrix),
-        _claim("The modalities at inference decide more than those in training.", inference, matrix),
-    ]
-
-
-def _claim(sentence: str, check: Callable[[Matrix], tuple[str, dict[str, Number]]], matrix: Matrix) -> Claim:
-    try:
-        return Claim(sentence, *check(matrix))
-    except KeyError as error:
-        return Claim(sentence, f"cannot be said: the grid lacks the cell {format_place(error.args[0])}", {})
+    found = []
+    for sentence, check in (
+        ("Non-text modalities alone are comparable to text alone.", non_text),
+        ("All modalities together are best.", together),
+        ("The modalities at inference decide more than those in training.", inference),
+    ):
+        try:
+            found.append(Claim(sentence, *check(matrix)))
+        except KeyError as error:
+            lacking = f"cannot be said: the grid lacks the cell {format_place(error.args[0])}"
+            found.append(Claim(sentence, lacking, {}))
+    return found
 
 
 def non_text(matrix: Matrix) -> tuple[str, dict[str, Number]]:
@@ -61,12 +55,9 @@ def non_text(matrix: Matrix) -> tuple[str, dict[str, Number]]:
     """
     numbers = {}
     for subset in NON_TEXT:
-        numbers[f"{label(subset)} less text, each trained on itself"] = matrix.difference(
-            (subset, subset), (TEXT, TEXT)
-        )
-        numbers[f"{label(subset)} less text, both trained on everything"] = matrix.difference(
-            (ALL, subset), (ALL, TEXT)
-        )
+        less = f"{label(subset)} less text"
+        numbers[f"{less}, each trained on itself"] = matrix.difference((subset, subset), (TEXT, TEXT))
+        numbers[f"{less}, both trained on everything"] = matrix.difference((ALL, subset), (ALL, TEXT))
     low, high = next(iter(numbers.values())).interval
     if high < 0:
         return "does not hold: text alone is ahead", numbers
@@ -123,14 +114,9 @@ def shares(tables: np.ndarray) -> dict[str, np.ndarray]:
     """Two-way analysis of variance with one value a cell: parts of the sum of squares around the grand mean.
 
     With m the grand mean, r_i and c_j the means of rows and columns less m, the whole is sum (x_ij - m)^2; rows have
-    J sum r_i^2 of it, columns I sum c_j^2, and the rest is interplay and noise. A row or column effect is noisy too, so
-    in samples of few queries each share has some of the noise.
+    J sum r_i^2 of it, columns I sum c_j^2, and the rest is interplay and noise, of which all have some in few queries.
 
-    Args:
-        tables: shape (samples, I, J).
-
-    Returns:
-        By part, its share in [0, 1] in every sample: shape (samples,); NaN where all cells are equal but for rounding.
+    Tables are of shape (samples, I, J), each part's share in [0, 1] of (samples,); NaN where all cells are equal.
     """
     _, rows, columns = tables.shape
     centred = tables - tables.mean(axis=(1, 2), keepdims=True)

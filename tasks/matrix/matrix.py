@@ -11,7 +11,7 @@ the intervals do not include the variation between seeds of training.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -43,13 +43,7 @@ UNTRAINED: Subset = ()  # the row of the base system
 
 @dataclass(frozen=True)
 class Cell:
-    """One finished experiment.
-
-    Attributes:
-        trained, indexed: what training and indexed documents consist of.
-        name, commit: of the experiment.
-        scores: what every system scores for every query.
-    """
+    """One finished experiment: what training and indexed documents consist of, and what every system scores."""
 
     trained: Subset
     indexed: Subset
@@ -109,15 +103,16 @@ def matrix_of(cells: Sequence[Cell], resamples: int, seed: int) -> Matrix:
     if any(sorted(scored) != queries for scored in values.values()):
         raise UserError("the experiments were scored on different queries; run the grid again at one commit")
     numbers = {place: np.array([scored[query] for query in queries]) for place, scored in values.items()}
-    blocks: dict[Place, list[np.ndarray]] = {place: [] for place in numbers}
-    for drawn in draws(len(queries), resamples, seed):
-        for place, scores in numbers.items():
-            blocks[place].append(scores[drawn].mean(axis=1))
+    samples = list(draws(len(queries), resamples, seed))
+
+    def ordered(subsets: Iterable[Subset]) -> list[Subset]:
+        return sorted(set(subsets), key=lambda subset: (len(subset), [MODALITIES.index(one) for one in subset]))
+
     return Matrix(
-        rows=sorted({cell.trained for cell in cells}, key=_order),
-        columns=sorted({cell.indexed for cell in cells}, key=_order),
-        means={place: float(scores.mean()) for place, scores in numbers.items()},
-        resampled={place: np.concatenate(parts) for place, parts in blocks.items()},
+        rows=ordered(cell.trained for cell in cells),
+        columns=ordered(cell.indexed for cell in cells),
+        means={place: float(of.mean()) for place, of in numbers.items()},
+        resampled={place: np.concatenate([of[one].mean(axis=1) for one in samples]) for place, of in numbers.items()},
         queries=len(queries),
     )
 
@@ -132,10 +127,6 @@ def format_place(place: Place) -> str:
     return f"{label(place[0])} searched by {label(place[1])}"
 
 
-def _order(subset: Subset) -> tuple[int, list[int]]:
-    return len(subset), [MODALITIES.index(one) for one in subset]
-
-
 def cells_of(rev: str, root: Path = Path()) -> tuple[list[Cell], Params]:
     """The cells of a commit, by the names of their experiments, and the commit's params.
 
@@ -143,7 +134,7 @@ def cells_of(rev: str, root: Path = Path()) -> tuple[list[Cell], Params]:
     """
     commit = git.commit_of(rev, root)
     params = _params(commit, root)
-    found: dict[tuple[Subset, Subset], tuple[str, str]] = {}
+    found: dict[Place, tuple[str, str]] = {}
     for name, experiment in git.refs_below(f"refs/exps/{commit[:2]}/{commit[2:]}/", root).items():
         theirs = _params(experiment, root)
         same_code = not git.differ(commit, experiment, "tasks", DVC_FILE.as_posix(), root=root)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from itertools import product
 
 from tasks.matrix.claims import Claim
-from tasks.matrix.matrix import UNTRAINED, Cell, Matrix, Number, Subset, label
+from tasks.matrix.matrix import UNTRAINED, Cell, Matrix, Number, label
 from tasks.shared.artifacts.scores import HEADLINE
 
 WIDTH, HEIGHT = 1.12, 0.62  # inches, of a cell
@@ -16,23 +17,28 @@ MARGIN = (2.2, 1.6)  # inches, for what is written beside
 
 def as_csv(matrix: Matrix, cells: Sequence[Cell]) -> str:
     """Every cell with its interval and its experiment; the row of the base system has none of its own."""
-    of = {(one.trained, one.indexed): one for one in cells}
+    of = {(one.trained, one.indexed): [one.name, one.commit] for one in cells}
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["trained", "indexed", HEADLINE, "low", "high", "queries", "experiment", "commit"])
-    for row in (UNTRAINED, *matrix.rows):
-        for column in matrix.columns:
-            if (row, column) in matrix.means:
-                number, cell = matrix.number((row, column)), of.get((row, column))
-                origin = [cell.name, cell.commit] if cell else ["", ""]
-                numbers = (number.value, *number.interval)
-                table.writerow([label(row), label(column), *(f"{one:.6f}" for one in numbers), matrix.queries, *origin])
+    for row, column in product((UNTRAINED, *matrix.rows), matrix.columns):
+        if (row, column) in matrix.means:
+            number = matrix.number((row, column))
+            numbers = [f"{one:.6f}" for one in (number.value, *number.interval)]
+            origin = of.get((row, column), ["", ""])
+            table.writerow([label(row), label(column), *numbers, matrix.queries, *origin])
     return text.getvalue()
 
 
 def as_markdown(matrix: Matrix, claims: Sequence[Claim], commit: str) -> str:
     """The table, and each claim with its numbers."""
-    head = ["trained on", *(f"searched by {label(column)}" for column in matrix.columns)]
+    rows = [
+        [
+            label(row),
+            *(_shown(matrix.number((row, one))) if (row, one) in matrix.means else "" for one in matrix.columns),
+        ]
+        for row in (UNTRAINED, *matrix.rows)
+    ]
     lines = [
         "# Modality transfer matrix",
         "",
@@ -40,40 +46,25 @@ def as_markdown(matrix: Matrix, claims: Sequence[Claim], commit: str) -> str:
         f"samples of queries in every cell; experiments of commit `{commit[:8]}`, each training once. A row is what "
         "training documents consist of, a column what indexed documents consist of.",
         "",
-        _line(head),
-        _line(["---"] * len(head)),
-        *(_line([label(row), *(_cell(matrix, row, column) for column in matrix.columns)])
-          for row in (UNTRAINED, *matrix.rows)),
+        *_table(["trained on", *(f"searched by {label(column)}" for column in matrix.columns)], rows),
         "",
         "![the same as a heat map](matrix.png)",
-    ]  # fmt: skip
+    ]
     for number, claim in enumerate(claims, start=1):
         lines += ["", f"## {number}. {claim.sentence}", "", f"**{claim.verdict[0].upper()}{claim.verdict[1:]}.**"]
-        if claim.numbers:
-            lines += ["", _line(["", "value", "95 % interval"]), _line(["---"] * 3)]
-            lines += [_of_claim(name, one) for name, one in claim.numbers.items()]
+        if claim.numbers:  # of a difference, or of a share
+            values = [[name, _shown(one, "+.3f" if " less " in name else ".3f")] for name, one in claim.numbers.items()]
+            lines += ["", *_table(["", "value (95 % interval)"], values)]
     return "\n".join(lines) + "\n"
 
 
-def _of_claim(name: str, number: Number) -> str:
-    form = "+.3f" if " less " in name else ".3f"  # of a difference, of a share
-    return _line([name, f"{number.value:{form}}", _between(number, form)])
-
-
-def _cell(matrix: Matrix, row: Subset, column: Subset) -> str:
-    if (row, column) not in matrix.means:
-        return ""
-    number = matrix.number((row, column))
-    return f"{number.value:.3f} ({_between(number, '.3f')})"
-
-
-def _between(number: Number, form: str) -> str:
+def _shown(number: Number, form: str = ".3f") -> str:
     low, high = number.interval
-    return f"{low:{form}} to {high:{form}}"
+    return f"{number.value:{form}} ({low:{form}} to {high:{form}})"
 
 
-def _line(fields: Sequence[str]) -> str:
-    return f"| {' | '.join(fields)} |"
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(fields)} |" for fields in (head, ["---"] * len(head), *rows)]
 
 
 def heat_map(matrix: Matrix) -> bytes:
@@ -87,16 +78,15 @@ def heat_map(matrix: Matrix) -> bytes:
     numbers = [[matrix.means.get((row, column), float("nan")) for column in columns] for row in rows]
     top = max(*matrix.means.values(), 0.01)
     axes.imshow(numbers, cmap="viridis", aspect="auto", vmin=0, vmax=top)
-    for down, row in enumerate(rows):
-        for across, column in enumerate(columns):
-            if (row, column) not in matrix.means:
-                axes.text(across, down, "not run", ha="center", va="center", color="grey", fontsize=7)
-                continue
-            number = matrix.number((row, column))
-            low, high = number.interval
-            ink = "black" if number.value > 0.65 * top else "white"  # on viridis, whose upper third is light
-            axes.text(across, down - 0.14, f"{number.value:.3f}", ha="center", va="center", color=ink, fontsize=10)
-            axes.text(across, down + 0.24, f"{low:.3f}–{high:.3f}", ha="center", va="center", color=ink, fontsize=6.5)
+    for (down, row), (across, column) in product(enumerate(rows), enumerate(columns)):
+        if (row, column) not in matrix.means:
+            axes.text(across, down, "not run", ha="center", va="center", color="grey", fontsize=7)
+            continue
+        number = matrix.number((row, column))
+        low, high = number.interval
+        ink = "black" if number.value > 0.65 * top else "white"  # on viridis, whose upper third is light
+        axes.text(across, down - 0.14, f"{number.value:.3f}", ha="center", va="center", color=ink, fontsize=10)
+        axes.text(across, down + 0.24, f"{low:.3f}–{high:.3f}", ha="center", va="center", color=ink, fontsize=6.5)
     axes.axhline(0.5, color="white", linewidth=3)  # apart from what was trained
     axes.set_xticks(range(len(columns)), [label(one) for one in columns], rotation=25, ha="right")
     axes.set_yticks(range(len(rows)), [label(one) for one in rows])

@@ -3,152 +3,164 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import get_args
 
 import numpy as np
 
-from tasks.mine.filtering import threshold
 from tasks.negatives.data import NegativesData
-from tasks.negatives.facts import ROUNDED, Fact
+from tasks.negatives.facts import Fact, within
 from tasks.negatives.similarity import KINDS
 from tasks.shared.artifacts.exposures import Role
 
+SOME = 0.05  # shares above which something is worth a line of advice
+MANY = 0.2
+HUBS = 0.1  # share of all negatives that 1 % of the videos may be
 POINTS = {"p5": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}
-MODALITIES = ("picture", "sound", "speech", "metadata")
-TOP = 10  # most used videos that are named
 
 Quantiles = dict[str, float]  # `count`, and by name of POINTS (linear between neighbours)
-Mix = dict[str, int | None]  # videos by property, each counted once for every query it serves; None: unknown
 
 
 @dataclass(frozen=True)
 class Count:
-    """How many there are, of how many; `what` says of what."""
+    """How many there are, of how many; `what` says of what, `advice` what to do where the share is above `limit`."""
 
     what: str
     count: int
     of: int
-
-    @property
-    def share(self) -> float:
-        """0 to 1; 0 of nothing."""
-        return self.count / self.of if self.of else 0.0
+    advice: str = field(default="", repr=False)
+    limit: float = field(default=0.0, repr=False)
 
     def __str__(self) -> str:
-        return f"{self.count} of {self.of}" + (f" ({100 * self.share:.1f} %)" if self.of else "")
+        return f"{self.count} of {self.of}" + (f" ({self.count / self.of:.1%})" if self.of else "")
+
+    def warning(self) -> list[str]:
+        """The advice, where it is due."""
+        due = self.advice and self.of and self.count / self.of > self.limit
+        return [f"{self} {self.what}: {self.advice}"] if due else []
 
 
-@dataclass(frozen=True)
-class UsedVideo:
-    """A video and of how many queries it is a negative."""
-
-    video_id: str
-    title: str | None
-    queries: int
+def counted(what: str, found: Iterable[bool | None], advice: str = "", limit: float = 0.0) -> Count:
+    """How many are so, of those of which it is known."""
+    known = [one for one in found if one is not None]
+    return Count(what, sum(known), len(known), advice, limit)
 
 
-def quantiles(values: Collection[float]) -> Quantiles | None:
-    """The quantiles of some values; None of none."""
-    if not values:
+def quantiles(values: Iterable[float | None]) -> Quantiles | None:
+    """The quantiles of the values that are known; None of none."""
+    known = [one for one in values if one is not None]
+    if not known:
         return None
-    points = np.quantile(np.array(list(values), np.float64), list(POINTS.values())).tolist()
-    return {"count": len(values), **dict(zip(POINTS, points, strict=True))}
-
-
-def scores_of(data: NegativesData, facts: Sequence[Fact]) -> dict[str, Quantiles | None]:
-    """Scores and ranks of negatives in the mining retriever's list; gap: the weakest positive's score less theirs."""
-    return {
-        "negatives": quantiles([one.score for one in facts if one.score is not None]),
-        "positives": quantiles([score for one in data.mined for score in one.positive_scores.values()]),
-        "gap": quantiles([one.gap for one in facts if one.gap is not None]),
-        "rank": quantiles([one.rank for one in facts]),
-    }
+    points = np.quantile(np.array(known, np.float64), list(POINTS.values())).tolist()
+    return {"count": len(known), **dict(zip(POINTS, points, strict=True))}
 
 
 def likely_false(data: NegativesData, facts: Sequence[Fact]) -> dict[str, Count]:
     """How many negatives may be relevant, by their score, their event, the qrels, or as duplicates of a positive."""
-    own = data.param("mine.relative_margin")
-    limits = {one.query_id: threshold(one.positive_scores.values(), own) for one in data.mined}
-    checked = [one for one in facts if one.band != "unchecked"]
-    scored = [(one.score, limits[one.query_id]) for one in checked]
-    above_own = (score is not None and limit is not None and score > limit + ROUNDED for score, limit in scored)
-    known = [one for one in facts if one.event != "unknown"]
-    judged = [one.judged for one in facts if one.judged is not None]
-    duplicated = [{kind for found in one.duplicates.values() for kind in found} for one in facts]
-
-    def count(what: str, found: Iterable[object], among: Collection[object] = facts) -> Count:
-        return Count(what, sum(map(bool, found)), len(among))
-
+    margin = data.param("mine.relative_margin")
+    gaps = [(one.score, one.gap) for one in facts if one.score is not None and one.gap is not None]
+    above_own = [margin is not None and within(score, score + gap, margin) for score, gap in gaps]
+    above = (None if one.band is None else one.band == "above" for one in facts)
+    duplicated = [{kind for kinds in one.duplicates.values() for kind in kinds} for one in facts]
+    judge = "judge them (suspects below, or --sample) and add what is relevant to the training qrels"
     return {
-        "at_or_above": count("at or above the weakest scored positive", (f.band == "above" for f in checked), checked),
-        "above_95": count("above 95 % of it (TopK-PercPos)", (one.too_close for one in checked), checked),
-        "above_own": count("above what mine.relative_margin allows", above_own, checked),
-        "unchecked": count("without a scored positive to compare with", (one.band == "unchecked" for one in facts)),
-        "same_event": count("of the query's event", (one.event == "same" for one in known), known),
+        "judged_relevant": counted(
+            "negatives are judged relevant in the training qrels",
+            ((one.judged or 0) > 0 for one in facts),
+            "mine read other judgments; `dvc repro mine`",
+        ),
+        "judged_irrelevant": counted("negatives are judged not relevant there", (one.judged == 0 for one in facts)),
+        "above_own": counted(
+            f"scored negatives are above what mine.relative_margin = {margin} allows",
+            above_own,
+            "negatives.jsonl is not as mining wrote it; `reeltrace audit verify`",
+        ),
+        "at_or_above": counted("scored negatives are at or above the weakest scored positive", above),
+        "above_95": counted(
+            "scored negatives are above 95 % of the weakest scored positive (TopK-PercPos)",
+            (one.too_close for one in facts),
+            "set mine.relative_margin to 0.05 and compare with `reeltrace audit diff`, or judge a --sample",
+            SOME,
+        ),
+        "unchecked": counted(
+            "negatives have no scored positive to compare with",
+            (one.band is None for one in facts),
+            "no speech was recognised in it, and no margin protects its query" if data.has_scores else "",
+            SOME,
+        ),
+        "same_event": counted("negatives are of their query's event", (one.same_event for one in facts), judge),
         **{
-            name: count(f"duplicates of a positive: {what}", (name in kinds for kinds in duplicated))
+            name: counted(f"negatives duplicate a positive: {what}", (name in kinds for kinds in duplicated))
             for name, what in KINDS.items()
         },
-        "duplicates": count("duplicates of a positive of any of these kinds", duplicated),
-        "judged_relevant": count("judged relevant in the training qrels", (relevance > 0 for relevance in judged)),
-        "judged_irrelevant": count("judged not relevant there", (relevance <= 0 for relevance in judged)),
+        "duplicates": counted("negatives duplicate a positive in any of these", map(bool, duplicated), judge),
     }
 
 
-def mixes_of(data: NegativesData) -> dict[str, Mix]:
-    """What negatives, positives and all training videos are made of."""
-    positives = [(one.query_id, video_id) for one in data.mined for video_id in one.positives]
-    return {
+def mixes_of(data: NegativesData) -> dict[str, dict[str, int | None]]:
+    """What negatives, positives and all training videos are made of: videos by property, each as often as it serves a
+    query; None where that is unknown."""
+    mixes = {
         "negatives": _mix(data, [(one.query_id, each.video_id) for one in data.mined for each in one.negatives]),
-        "positives": _mix(data, [(query_id, video_id) for query_id, video_id in positives if video_id in data.videos]),
+        "positives": _mix(data, [(one.query_id, each) for one in data.mined for each in one.positives]),
         "all training videos": _mix(data, [(None, video_id) for video_id in data.videos]),
     }
+    unknown = [name for name, has in data.modalities(next(iter(data.videos), "")).items() if has is None]
+    names = sorted({name for mix in mixes.values() for name in mix}.union(unknown))
+    return {name: {of: None if name in unknown else mix[name] for of, mix in mixes.items()} for name in names}
 
 
-def modalities_of(data: NegativesData, video_id: str) -> dict[str, bool | None]:
-    """Whether a video has a picture, sound, recognised speech, and title, description or caption; None: unknown."""
-    video = data.videos[video_id]
-    media = (data.media or {}).get(video_id)
-    return {
-        "picture": None if data.media is None else media is not None and media.frames is not None,
-        "sound": None if data.media is None else media is not None and media.audio is not None,
-        "speech": None if data.texts is None else video_id in data.texts,
-        "metadata": any((video.title, video.description, video.caption)),
-    }
-
-
-def usage_of(data: NegativesData) -> dict[str, Count]:
-    """How negatives are spread over videos and queries, what mining dropped, and what training showed."""
-    times = Counter(one.video_id for mined in data.mined for one in mined.negatives)
-    most = times.most_common(max(1, len(data.videos) // 100))
-    keep, queries, videos = data.param("mine.keep"), len(data.mined), len(data.videos)
-    short = [one for one in data.mined if len(one.negatives) < keep]
-    by_margin = sum(any(drop.reason == "margin" for drop in one.dropped) for one in short)
-    dropped = Counter(drop.reason for one in data.mined for drop in one.dropped)
-    candidates = times.total() + dropped.total()
-    found = {
-        "never": Count("training videos that are no query's negative", videos - len(times), videos),
-        "top": Count("negatives that are the most used 1 % of the videos", sum(n for _, n in most), times.total()),
-        "short": Count(f"queries with fewer negatives than mine.keep = {keep}", len(short), queries),
-        "none": Count("queries with no negative", sum(not one.negatives for one in data.mined), queries),
-        "short_by_margin": Count("short queries that lost candidates to the margin", by_margin, len(short)),
-        "dropped_positive": Count("candidates dropped as judged relevant", dropped["positive"], candidates),
-        "dropped_margin": Count("candidates dropped by mine.relative_margin", dropped["margin"], candidates),
-    }
-    if data.exposures is not None:
-        shown = {(one.query_id, one.video_id) for one in data.exposures if one.role == "mined"}
-        both = sum((one.query_id, each.video_id) in shown for one in data.mined for each in one.negatives)
-        found["shown"] = Count("mined negatives that training showed", both, times.total())
+def _mix(data: NegativesData, pairs: Iterable[tuple[str | None, str]]) -> Counter[str]:
+    found: Counter[str] = Counter(videos=0)
+    for query_id, video_id in pairs:
+        video = data.videos[video_id]
+        found.update(name for name, has in data.modalities(video_id).items() if has)
+        found.update(["videos", f"language {video.language or 'unknown'}", f"type {video.video_type or 'unknown'}"])
+        asked = data.queries[query_id].language if query_id else None
+        if asked and video.language:
+            found["in the query's language" if asked == video.language else "in another language than the query"] += 1
     return found
 
 
-def most_used(data: NegativesData) -> list[UsedVideo]:
-    """The videos that are negatives of the most queries."""
-    times = Counter(one.video_id for mined in data.mined for one in mined.negatives)
-    first = sorted(times, key=lambda video_id: (-times[video_id], video_id))[:TOP]
-    return [UsedVideo(one, data.videos[one].title, times[one]) for one in first]
+def usage_of(data: NegativesData, times: Counter[str]) -> dict[str, Count]:
+    """How negatives are spread over videos and queries, what mining dropped, and what training showed.
+
+    `times` says of how many queries a video is a negative.
+    """
+    most = sum(count for _, count in times.most_common(max(1, len(data.videos) // 100)))
+    hubs = "hubs; another retriever.model or mine.source spreads them" if len(data.videos) >= 100 else ""
+    keep = data.param("mine.keep")
+    short = [one for one in data.mined if len(one.negatives) < keep]
+    wider = "a larger mine.depth may give them more, and so does a smaller mine.relative_margin where that dropped some"
+    dropped = Counter(drop.reason for one in data.mined for drop in one.dropped)
+    candidates = times.total() + dropped.total()
+    by_margin = (any(drop.reason == "margin" for drop in one.dropped) for one in short)
+    found = {
+        "never": counted("training videos are no query's negative", (one not in times for one in data.videos)),
+        "top": Count("negatives are the most used 1 % of the videos", most, times.total(), hubs, HUBS),
+        "short": Count(f"queries have fewer than mine.keep = {keep}", len(short), len(data.mined), wider, SOME),
+        "none": counted("queries have no negative", (not one.negatives for one in data.mined)),
+        "short_by_margin": counted("of these short queries lost candidates to the margin", by_margin),
+        "dropped_positive": Count("candidates were dropped as judged relevant", dropped["positive"], candidates),
+        "dropped_margin": Count("candidates were dropped by mine.relative_margin", dropped["margin"], candidates),
+    }
+    if data.exposures is not None:
+        shown = {(one.query_id, one.video_id) for one in data.exposures if one.role == "mined"}
+        found["not_shown"] = counted(
+            "mined negatives were not shown in training",
+            ((one.query_id, each.video_id) not in shown for one in data.mined for each in one.negatives),
+            "train.negatives is smaller than mine.keep, or there were few epochs",
+            MANY,
+        )
+        roles = [one.role for one in data.exposures for _ in one.steps if one.role != "positive"]
+        found["drawn"] = counted(
+            "negatives shown in training were drawn at random",
+            (one == "drawn" for one in roles),
+            "mining found too few",
+            MANY,
+        )
+    return found
 
 
 def training_of(data: NegativesData) -> dict[str, dict[str, int]] | None:
@@ -168,24 +180,4 @@ def training_of(data: NegativesData) -> dict[str, dict[str, int]] | None:
             "in-batch": sum(one.others for one in found),
         }
         for role, found in by_role.items()
-    }
-
-
-def _mix(data: NegativesData, pairs: Sequence[tuple[str | None, str]]) -> Mix:
-    found: Counter[str] = Counter()
-    languages = []
-    for query_id, video_id in pairs:
-        video = data.videos[video_id]
-        found.update(name for name, has in modalities_of(data, video_id).items() if has)
-        found.update([f"language {video.language or 'unknown'}", f"type {video.video_type or 'unknown'}"])
-        if query_id is not None:
-            languages.append((data.queries[query_id].language, video.language))
-    known = [(asked, own) for asked, own in languages if asked is not None and own is not None]
-    unknown = [*(MODALITIES[:2] if data.media is None else ()), *(MODALITIES[2:3] if data.texts is None else ())]
-    return {
-        "videos": len(pairs),
-        **{name: None if name in unknown else found.pop(name, 0) for name in MODALITIES},
-        **dict(sorted(found.items())),
-        "query's language known": len(known) if languages else None,
-        "in the query's language": sum(asked == own for asked, own in known) if languages else None,
     }

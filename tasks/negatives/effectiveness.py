@@ -1,21 +1,20 @@
 """Whether queries score better where the negatives of training queries like them are better: an association.
 
-Training queries are not scored, so negatives cannot be set beside their own query's score. What is set side by side,
-for every test query: its nDCG@10 (of the tuned model, and how much that is above the base model's) and the mean quality
-of the negatives of the `NEIGHBOURS` training queries most like it. Most like are those whose text BM25 ranks first for
-the test query's text, among training queries of the same language and type where both are known; of the same event
-before all others. A test query that shares no word and no event with a training query is left out, and counted.
+Training queries are not scored. So for every test query its nDCG@10 (of the tuned model, and how much that is above the
+base model's) is set beside the mean quality of the negatives of the `NEIGHBOURS` training queries most like it: those
+of its event first, then those whose text BM25 ranks first, of the same language and type where these are known. A test
+query that shares no word and no event with a training query is left out, and counted.
 
 Spearman's rho with a permutation p, Holm-corrected over all associations. Neighbours are shared between test queries,
-so these are not independent and p is somewhat too small. Language and type of a query decide both sides; the second
-p permutes within groups of equal language and type, where they cannot. Neither says that negatives are the cause.
+so p is somewhat too small. Language and type of a query decide both sides; the second p permutes within groups of equal
+language and type, where they cannot. Neither says that negatives are the cause.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from heapq import nlargest
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +24,6 @@ from tasks.negatives.facts import Fact
 from tasks.shared.artifacts.corpus import Query
 from tasks.shared.artifacts.scores import HEADLINE
 from tasks.shared.retrieval.bm25 import BM25
-from tasks.shared.retrieval.search import ranked
 from tasks.shared.runtime.progress import progress
 
 NEIGHBOURS = 10
@@ -43,36 +41,11 @@ QUALITIES = {
 EFFECTS = {"tuned": f"{HEADLINE} of the tuned model", "gain": f"{HEADLINE} of the tuned model less the base model's"}
 
 
-@dataclass(frozen=True)
-class Association:
-    """Spearman's rank correlation of a quality with an effect over `queries` test queries.
+def effectiveness_of(data: NegativesData, facts: Iterable[Fact]) -> dict[str, Any] | None:
+    """Set quality beside scores; None where a state has no negatives or no scores of tuned and base.
 
-    Attributes:
-        rho, p: p by permutation, Holm-corrected; None where one of the two is constant.
-        rho_within, p_within: the same within groups of queries of equal language and type.
+    rho and p are Spearman's, None where one side is constant; `left_out` are test queries no training query is like.
     """
-
-    quality: str
-    effect: str
-    queries: int
-    rho: float | None
-    p: float | None
-    rho_within: float | None
-    p_within: float | None
-
-
-@dataclass(frozen=True)
-class Effectiveness:
-    """What goes together, over `queries` test queries; `left_out` are those with no training query like them."""
-
-    queries: int
-    left_out: int
-    neighbours: int
-    associations: list[Association]
-
-
-def effectiveness_of(data: NegativesData, facts: Iterable[Fact]) -> Effectiveness | None:
-    """Set quality beside scores; None where a state has no negatives or no scores of tuned and base."""
     by_query: dict[str, list[Fact]] = {one.query_id: [] for one in data.mined}
     for fact in facts:
         by_query[fact.query_id].append(fact)
@@ -85,61 +58,58 @@ def effectiveness_of(data: NegativesData, facts: Iterable[Fact]) -> Effectivenes
     compared = [one for one in scored if near[one.query_id]]
     if len(compared) < FEW:
         data.notes.append(f"only {len(compared)} test queries are compared: a rank correlation says little below {FEW}")
-    tuned = np.array([scores[one.query_id, "tuned"] for one in compared])
-    base = np.array([scores[one.query_id, "base"] for one in compared])
-    means = [
-        [_mean(column) for column in zip(*(quality[each] for each in near[one.query_id]), strict=True)]
-        for one in compared
-    ]
-    kinds = [(one.language, one.type) for one in compared]
-    found = []
-    for column, name in enumerate(progress(QUALITIES, "rank correlations", unit="quality")):
-        x = np.round([one[column] for one in means], DIGITS)
+    tuned, base = (np.array([scores[one.query_id, system] for one in compared]) for system in ("tuned", "base"))
+    rows: list[dict[str, Any]] = []
+    for name in progress(QUALITIES, "rank correlations", unit="quality"):
+        means = [_mean(quality[each][name] for each in near[one.query_id]) for one in compared]
+        x = np.round(np.array(means), DIGITS)
         known = np.flatnonzero(~np.isnan(x))
-        groups = [kinds[one] for one in known]
+        groups = [(compared[place].language, compared[place].type) for place in known]
         for effect, y in zip(EFFECTS, (tuned, np.round(tuned - base, DIGITS)), strict=True):
-            free = rank_correlation(x[known], y[known], [None] * len(known), data.param("run.seed"))
-            within = rank_correlation(x[known], y[known], groups, data.param("run.seed"))
-            found.append(Association(name, effect, len(known), *free, *within))
-    corrected = zip(found, _holm([one.p for one in found]), _holm([one.p_within for one in found]), strict=True)
-    return Effectiveness(
-        queries=len(compared),
-        left_out=len(scored) - len(compared),
-        neighbours=NEIGHBOURS,
-        associations=[replace(one, p=p, p_within=p_within) for one, p, p_within in corrected],
-    )
+            rho, p = rank_correlation(x[known], y[known], [None] * len(known), data.param("run.seed"))
+            within, p_within = rank_correlation(x[known], y[known], groups, data.param("run.seed"))
+            numbers = {"rho": rho, "p": p, "rho_within": within, "p_within": p_within}
+            rows.append({"quality": name, "effect": effect, "queries": len(known), **numbers})
+    for column in ("p", "p_within"):
+        corrected = holm({str(place): row[column] for place, row in enumerate(rows) if row[column] is not None})
+        for place, p in corrected.items():
+            rows[int(place)][column] = p
+    return {
+        "about": "an association, which is no proof of a cause; p by permutation, Holm-corrected; within groups of "
+        "queries of equal language and type where it says so",
+        "queries": len(compared),
+        "left_out": len(scored) - len(compared),
+        "neighbours": NEIGHBOURS,
+        "meaning": QUALITIES | EFFECTS,
+        "associations": rows,
+    }
 
 
-def quality_of(facts: Sequence[Fact], keep: int) -> list[float]:
-    """The quality of a query's negatives in the order of QUALITIES, NaN for what is unknown."""
-    return [
-        min((one.gap for one in facts if one.gap is not None), default=np.nan),
-        _mean([one.too_close for one in facts if one.band != "unchecked"]),
-        _mean([one.suspect for one in facts]),
-        len(facts) / keep if keep else np.nan,
-        _mean([one.language == "same" for one in facts if one.language != "unknown"]),
-    ]
+def quality_of(facts: Sequence[Fact], keep: int) -> dict[str, float]:
+    """The quality of a query's negatives by the names of QUALITIES, NaN for what is unknown."""
+    return {
+        "gap": min((one.gap for one in facts if one.gap is not None), default=np.nan),
+        "too close": _mean(one.too_close for one in facts),
+        "suspects": _mean(one.suspect for one in facts),
+        "kept": len(facts) / keep if keep else np.nan,
+        "same language": _mean(one.same_language for one in facts),
+    }
 
 
 def neighbours(training: Sequence[Query], wanted: Sequence[Query]) -> dict[str, list[str]]:
     """By query wanted, the ids of the training queries most like it, the most like first; see the module's text."""
-    groups: dict[Hashable, list[Query]] = defaultdict(list)
-    for one in training:
-        groups[one.language, one.type].append(one)
-    indexes: dict[Hashable, tuple[list[Query], BM25]] = {}
-    found: dict[str, list[str]] = {}
+    index = BM25({one.query_id: one.text for one in training})
+    found = {}
     for query in progress(wanted, "similar queries", total=len(wanted), unit="query"):
-        key: Hashable = (query.language, query.type)
-        if query.language is None or query.type is None or key not in groups:
-            key = None  # all training queries
-        if key not in indexes:
-            pool = list(training) if key is None else groups[key]
-            indexes[key] = pool, BM25({one.query_id: one.text for one in pool})
-        pool, index = indexes[key]
-        ranking = ranked(index.ids, index.scores(query.text), NEIGHBOURS)
-        same = [one.query_id for one in pool if query.event is not None and one.event == query.event]
-        alike = [query_id for query_id, score in ranking.items() if score > 0]
-        found[query.query_id] = list(dict.fromkeys([*sorted(same), *alike]))[:NEIGHBOURS]
+        kind = (query.language, query.type)
+        pool = [one for one in training if (one.language, one.type) == kind] if None not in kind else []
+        scores = dict(zip(index.ids, index.scores(query.text).tolist(), strict=True))
+        alike = [
+            (query.event is not None and one.event == query.event, scores[one.query_id], one.query_id)
+            for one in pool or training
+        ]
+        best = nlargest(NEIGHBOURS, alike)
+        found[query.query_id] = [query_id for same, score, query_id in best if same or score > 0]
     return found
 
 
@@ -153,25 +123,23 @@ def rank_correlation(
     """
     from scipy import stats
 
-    numbers: dict[Hashable, int] = {}
-    group = np.array([numbers.setdefault(one, len(numbers)) for one in groups], np.int64)
-    if len(group) < 3:
+    if len(groups) < 3:
         return None, None
+    numbers = {one: place for place, one in enumerate(dict.fromkeys(groups))}
+    group = np.array([numbers[one] for one in groups])
+    order = np.argsort(group, kind="stable")
+    group = group[order]
     a, b = (
         ranks - (np.bincount(group, ranks) / np.bincount(group))[group]
-        for ranks in (stats.rankdata(x), stats.rankdata(y))
+        for ranks in (stats.rankdata(side)[order] for side in (x, y))
     )
     scale = float(np.sqrt((a @ a) * (b @ b)))
     if scale < 1e-9:
         return None, None
     rng = np.random.default_rng(seed)
-    members = [np.flatnonzero(group == number) for number in range(len(numbers))]
 
     def permuted(size: tuple[int, int]) -> np.ndarray:
-        drawn = np.empty(size)
-        for places in members:
-            drawn[:, places] = rng.permuted(np.broadcast_to(b[places], (size[0], len(places))), axis=1)
-        return drawn
+        return np.asarray(b[np.argsort(group + rng.random(size), axis=1)])  # every group stays in its places
 
     tested = stats.monte_carlo_test(
         b, permuted, lambda values, axis: (values * a).sum(axis) / scale,
@@ -180,12 +148,7 @@ def rank_correlation(
     return float(tested.statistic), float(tested.pvalue)
 
 
-def _holm(ps: Sequence[float | None]) -> list[float | None]:
-    corrected = holm({str(place): p for place, p in enumerate(ps) if p is not None})
-    return [corrected.get(str(place)) for place in range(len(ps))]
-
-
-def _mean(values: Iterable[float]) -> float:
+def _mean(values: Iterable[float | None]) -> float:
     """The mean of what is known; NaN of nothing."""
-    known = [one for one in values if not np.isnan(one)]
+    known = [one for one in values if one is not None and not np.isnan(one)]
     return sum(known) / len(known) if known else np.nan

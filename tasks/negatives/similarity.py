@@ -1,13 +1,11 @@
 """How two videos are duplicates, or nearly so.
 
-Transcripts are compared as BM25 sees them (NFKC, lower case, no punctuation; Han, kana and Hangul as pairs of
-characters), by the Jaccard coefficient of their sets of 3-word shingles (Broder 1997). A transcript of fewer than three
-words is not compared: recognisers hear the same "thank you" in many silent videos.
+Transcripts are compared as BM25 sees them, by the Jaccard coefficient of their sets of 3-word shingles (Broder 1997).
+One of fewer than three words is not compared: recognisers hear the same "thank you" in many silent videos.
 
-Pictures are compared by 512 bits, so that re-encoded, resized or recoloured copies are found: of `FRAMES` frames at
-equal distances each the difference hash (dHash; Krawetz, "Kind of Like That", hackerfactor.com, 2013), 9 x 8 means of
-grey, and a bit for each whether its right neighbour is lighter. Lighter means by more than one grey level, so that the
-noise of compression in even areas sets no bits. A frame without contrast has no hash: any two black frames would be
+Pictures are compared by the difference hash (dHash; Krawetz, "Kind of Like That", hackerfactor.com, 2013) of `FRAMES`
+frames at equal distances: 9 x 8 means of grey, a bit for each whether its right neighbour is lighter by more than one
+grey level, which the noise of compression is not. A frame without contrast has no hash: any two black frames would be
 alike. Two videos look alike where the mean distance of frames at the same place is at most `LIMIT` of 64 bits. Measured
 on the demo's 207 videos: its own copy, shrunk to 60 pixels, made darker and saved as JPEG of quality 30, is at most 6.4
 bits away; no two different videos are nearer than 8.6. A cut of another length, a crop or a mirrored copy is not found.
@@ -15,20 +13,16 @@ bits away; no two different videos are nearer than 8.6. A cut of another length,
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Hashable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from tasks.negatives.data import NegativesData
 from tasks.shared.artifacts import media as media_artifact
-from tasks.shared.artifacts.media import Media
 from tasks.shared.retrieval.bm25 import words
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.progress import progress
 
 KINDS = {  # in the order in which they are named
     "bytes": "equal bytes of the video file",
@@ -38,7 +32,6 @@ KINDS = {  # in the order in which they are named
     "near transcript": "near-equal transcript",
     "pictures": "near-equal pictures",
 }
-SHINGLE = 3  # words
 SIMILAR = 0.8  # Jaccard of shingles
 FRAMES = 8
 BITS = 64  # of a frame
@@ -47,106 +40,84 @@ CONTRAST = 16  # grey levels between the lightest and the darkest of a frame's m
 LIMIT = 8.0
 
 
-@dataclass(frozen=True)
-class PictureHash:
-    """The bits of all frames, the first frame's highest; `mask` has all bits set of the frames that have contrast."""
-
-    bits: int
-    mask: int
-
-
 class Similarity:
-    """Compares training videos. Pictures are compared among those that are `wanted`."""
+    """Compares training videos; strips are read when they are first asked for. May be used from several threads."""
 
-    def __init__(self, data: NegativesData, wanted: Iterable[str]) -> None:
-        self._videos = data.videos
-        self._media = data.media or {}
-        self._texts = data.texts or {}
-        self._shingles: dict[str, tuple[int, frozenset[int]]] = {}
-        self._hashes = _hashes(data, wanted)
+    def __init__(self, data: NegativesData) -> None:
+        self._data = data
+        self._failed: dict[str, str] = {}
+        self._no_strips: str | None = None
+        self._compared = cache(self._compared_of)
+        if any(one.frames for one in (data.media or {}).values()):
+            try:
+                data.lineage.need(media_artifact.FOLDER / "frames")
+            except UserError as error:
+                self._no_strips = str(error)
 
     def kinds(self, one: str, other: str) -> list[str]:
         """How two videos are alike, by the names in `KINDS`; a video is not compared with itself."""
         if one == other:
             return []
-        kinds = ["bytes"] if self._videos[one].sha256 == self._videos[other].sha256 else []
-        a, b = self._media.get(one), self._media.get(other)
-        if a is not None and b is not None:
-            kinds += ["frames"] if a.frames_sha256 is not None and a.frames_sha256 == b.frames_sha256 else []
-            kinds += ["audio"] if a.audio_sha256 is not None and a.audio_sha256 == b.audio_sha256 else []
-        kinds += self._transcripts(one, other)
-        if "frames" not in kinds and one in self._hashes and other in self._hashes:
-            bits = distance(self._hashes[one], self._hashes[other])
+        (digests, words_of_one, picture), (others, words_of_other, other_picture) = map(self._compared, (one, other))
+        kinds = [name for name, digest in digests.items() if digest is not None and digest == others[name]]
+        common = len(words_of_one & words_of_other)
+        if common and "transcript" not in kinds and common >= SIMILAR * len(words_of_one | words_of_other):
+            kinds.append("near transcript")
+        if picture is not None and other_picture is not None and "frames" not in kinds:
+            bits = distance(picture, other_picture)
             kinds += ["pictures"] if bits is not None and bits <= LIMIT else []
         return kinds
 
-    def _transcripts(self, one: str, other: str) -> list[str]:
-        (text, a), (other_text, b) = self._shingles_of(one), self._shingles_of(other)
-        if not a or not b:
-            return []
-        if text == other_text:
-            return ["transcript"]
-        return ["near transcript"] if len(a & b) >= SIMILAR * len(a | b) else []
+    def notes(self) -> list[str]:
+        """What could not be compared, and why."""
+        notes = [f"near-equal pictures are unknown: {self._no_strips}"] if self._no_strips else []
+        if self._failed:
+            first = min(self._failed)
+            notes.append(
+                f"{len(self._failed)} frame strips cannot be read, the first is of {first} ({self._failed[first]}): "
+                "their pictures are not compared; `dvc checkout` restores them"
+            )
+        return notes
 
-    def _shingles_of(self, video_id: str) -> tuple[int, frozenset[int]]:
-        """The text and its shingles as Python's hashes, which are equal for equal words within one process."""
-        if video_id not in self._shingles:
-            text = words(self._texts.get(video_id, ""))
-            shingles = frozenset(hash(tuple(text[at : at + SHINGLE])) for at in range(len(text) - SHINGLE + 1))
-            self._shingles[video_id] = hash(tuple(text)), shingles
-        return self._shingles[video_id]
+    def _compared_of(self, video_id: str) -> tuple[dict[str, Hashable], frozenset[int], np.ndarray | None]:
+        """Of a video: digests, of which equal ones are a likeness, shingles, and the picture's hash."""
+        media, picture = (self._data.media or {}).get(video_id), None
+        if media and media.frames and not self._no_strips:
+            try:
+                picture = hash_strip(self._data.lineage.root / media_artifact.FOLDER / media.frames, len(media.times))
+            except (OSError, SyntaxError) as error:  # Pillow raises SyntaxError for a broken PNG
+                self._failed[video_id] = repr(error)
+        text = words((self._data.texts or {}).get(video_id, ""))
+        # Python's hashes, which are equal for equal words within one process
+        shingles = frozenset(map(hash, zip(text, text[1:], text[2:], strict=False)))
+        digests: dict[str, Hashable] = {
+            "bytes": self._data.videos[video_id].sha256,
+            "frames": media and media.frames_sha256,
+            "audio": media and media.audio_sha256,
+            "transcript": hash(tuple(text)) if shingles else None,
+        }
+        return digests, shingles, picture
 
 
-def distance(one: PictureHash, other: PictureHash) -> float | None:
+def distance(one: np.ndarray, other: np.ndarray) -> float | None:
     """Mean Hamming distance a frame, 0 to 64; None where fewer than half of the frames have contrast in both."""
-    both = one.mask & other.mask
-    frames = both.bit_count() // BITS
-    return ((one.bits ^ other.bits) & both).bit_count() / frames if frames >= FRAMES / 2 else None
+    both = (one[:, 0] >= 0) & (other[:, 0] >= 0)
+    return float((one != other)[both].sum(axis=1).mean()) if both.sum() >= FRAMES / 2 else None
 
 
-def hash_strip(strip: Path, frames: int) -> PictureHash:
-    """The hash of a strip of so many frames side by side. Raises OSError where it cannot be read."""
+def hash_strip(strip: Path, frames: int) -> np.ndarray:
+    """The bits of a strip of so many frames side by side: int8 (`FRAMES`, `BITS`), -1 in a frame without contrast.
+
+    Raises OSError or SyntaxError where it cannot be read.
+    """
     from PIL import Image
 
-    bits = mask = 0
     with Image.open(strip) as image:
         grey = image.convert("L")
     width = grey.width // frames
-    for place in np.round(np.linspace(0, frames - 1, FRAMES)).astype(int).tolist():
-        frame = grey.crop((place * width, 0, (place + 1) * width, grey.height))
-        means = np.asarray(frame.resize((9, 8), Image.Resampling.BOX), np.int16)
-        lighter = means[:, 1:] > means[:, :-1] + LIGHTER
-        contrast = means.max() - means.min() >= CONTRAST
-        bits = bits << BITS | int.from_bytes(np.packbits(lighter).tobytes())
-        mask = mask << BITS | (2**BITS - 1 if contrast else 0)
-    return PictureHash(bits, mask)
-
-
-def _hashes(data: NegativesData, wanted: Iterable[str]) -> dict[str, PictureHash]:
-    """Picture hashes by video; a note where strips cannot be read."""
-    shown = [one for name in sorted(wanted) if (one := (data.media or {}).get(name)) is not None and one.frames]
-    if not shown:
-        return {}
-    try:
-        data.lineage.need(media_artifact.FOLDER / "frames")
-    except UserError as error:
-        data.notes.append(f"near-equal pictures are unknown: {error}")
-        return {}
-    folder = data.lineage.root / media_artifact.FOLDER
-
-    def hashed(one: Media) -> PictureHash | Exception:
-        try:
-            return hash_strip(folder / str(one.frames), len(one.times))
-        except (OSError, SyntaxError) as error:  # Pillow raises SyntaxError for a broken PNG
-            return error
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes without the interpreter's lock
-        hashes = progress(pool.map(hashed, shown), "pictures", total=len(shown))
-        results = list(zip(shown, hashes, strict=True))
-    failed = [f"{one.video_id} ({each!r})" for one, each in results if isinstance(each, Exception)]
-    if failed:
-        data.notes.append(
-            f"{len(failed)} frame strips cannot be read, the first is of {failed[0]}: their pictures are not compared; "
-            "`dvc checkout` restores them"
-        )
-    return {one.video_id: each for one, each in results if isinstance(each, PictureHash)}
+    places = (width * np.round(np.linspace(0, frames - 1, FRAMES)).astype(int)).tolist()
+    boxes = [(left, 0, left + width, grey.height) for left in places]
+    means = np.stack([np.asarray(grey.resize((9, 8), Image.Resampling.BOX, box=one), np.int16) for one in boxes])
+    lighter = (means[:, :, 1:] > means[:, :, :-1] + LIGHTER).reshape(FRAMES, BITS).astype(np.int8)
+    lighter[np.ptp(means, axis=(1, 2)) < CONTRAST] = -1
+    return lighter

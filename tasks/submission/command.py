@@ -6,8 +6,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from tasks.shared.runtime.errors import positive
-
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add both parsers, each with what runs it: a function of what was given, to an exit code."""
@@ -17,7 +15,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     submission.add_argument("file", type=Path, metavar="FILE", help="where to write it")
     submission.add_argument("--layout", choices=("2025", "2026"), required=True, help="of MAGMaR's shared task")
     submission.add_argument("--system", default="tuned", help="whose rankings (default: tuned)")
-    submission.add_argument("--depth", type=positive, metavar="N", help="videos a query (default: all)")
+    submission.add_argument("--depth", type=int, metavar="N", help="videos a query (default: all)")
     submission.set_defaults(run=_submission)
     score = commands.add_parser(
         "score",
@@ -44,6 +42,8 @@ def _submission(chosen: argparse.Namespace) -> int:
 
     if chosen.system not in SYSTEMS:
         raise UserError(f"--system {chosen.system}: known are {', '.join(SYSTEMS)}")
+    if chosen.depth is not None and chosen.depth < 1:
+        raise UserError(f"--depth {chosen.depth}: must be at least 1")
     run = submit(chosen.file, chosen.layout, chosen.system, chosen.depth)
     most = max(map(len, run.values()), default=0)
     print(f"{chosen.file}: {chosen.system}, {len(run)} test queries, at most {most} videos each")

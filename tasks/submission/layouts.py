@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Collection, Iterable
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
+from tasks.corpus.tables import decoded
 from tasks.shared.artifacts.corpus import read_queries, read_videos
 from tasks.shared.artifacts.runs import read_run
 from tasks.shared.artifacts.types import RESULTS, Run
@@ -42,31 +44,27 @@ def submit(path: Path, layout: Layout, system: str, depth: int | None) -> Run:
     return again
 
 
-def check(run: Run, system: str, queries: Collection[str], videos: Collection[str]) -> None:
+def check(run: Run, system: str, queries: set[str], videos: set[str]) -> None:
     """Raise UserError unless every test query, and no other, has a ranking of test videos."""
-    if lost := sorted(set(queries) - run.keys()):
+    if lost := sorted(queries - run.keys()):
         raise UserError(
             f"{system} ranks nothing for {len(lost)} of {len(queries)} test queries, the first is {lost[0]}; "
             "run `dvc repro evaluate`, or submit another system"
         )
-    if strange := sorted(run.keys() - set(queries)):
-        raise UserError(f"{system} ranks for {strange[0]}, which is no test query; run `dvc repro evaluate`")
-    known = set(videos)
+    strange = [f"for {query_id}, which is no test query" for query_id in sorted(run.keys() - queries)]
     for query_id, ranking in run.items():
-        if strange := sorted(ranking.keys() - known):
-            raise UserError(
-                f"{system} ranks {strange[0]} for {query_id}, which is no test video; run `dvc repro evaluate`"
-            )
+        strange += [f"{one} for {query_id}, which is no test video" for one in sorted(ranking.keys() - videos)]
+    if strange:
+        raise UserError(f"{system} ranks {strange[0]}; run `dvc repro evaluate`")
 
 
 def write_layout(path: Path, run: Run, layout: Layout) -> None:
     """Write rankings as JSON, a query a line, videos best first; scores with digits that give the same number again."""
     lines = []
     for query_id in sorted(run):
-        scores = _ranked(run[query_id])
-        ranking = (
-            scores if layout == "2025" else [{"video_id": one, "relevance": score} for one, score in scores.items()]
-        )
+        ranking: Any = _ranked(run[query_id])
+        if layout == "2026":
+            ranking = [{"video_id": one, "relevance": score} for one, score in ranking.items()]
         lines.append(f"{json.dumps(query_id, ensure_ascii=False)}: {json.dumps(ranking, ensure_ascii=False)}")
     write_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
 
@@ -77,11 +75,9 @@ def read_layout(path: Path) -> Run:
     Raises UserError for a file in no known layout, a score that is not a finite number, and a video twice in a ranking.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = decoded(str(path), path.read_bytes())
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); name a file of rankings") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from None
     run = _parse_json(path, text) if text.lstrip().startswith(("{", "[")) else _parse_trec(path, text)
     if not run:
         raise UserError(f"{path} holds no ranking; it is empty")
@@ -93,25 +89,18 @@ def _ranked(scores: dict[str, float]) -> dict[str, float]:
 
 
 def _parse_json(path: Path, text: str) -> Run:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if twice := [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]:
+            raise UserError(f"{path}: {twice[0]!r} is there twice in one object; keep one")
+        return dict(pairs)
+
     try:
-        content = json.loads(text, object_pairs_hook=_unique_keys(path))
+        content = json.loads(text, object_pairs_hook=unique)
     except json.JSONDecodeError as error:
         raise UserError(f"{path}:{error.lineno}: not JSON ({error.msg}); write it again") from None
     if not isinstance(content, dict):
         raise UserError(f"{path}: not an object of rankings by query id")
     return {query_id: _ranking(path, query_id, ranking) for query_id, ranking in content.items()}
-
-
-def _unique_keys(path: Path) -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:
-    def of_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise UserError(f"{path}: {twice!r} is there twice in one object; keep one")
-        return found
-
-    return of_pairs
 
 
 def _ranking(path: Path, query_id: str, ranking: Any) -> dict[str, float]:

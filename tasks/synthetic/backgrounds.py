@@ -61,13 +61,9 @@ def _earthquake(c: Canvas, t: float) -> None:
     sway = math.sin(2 * math.pi * t)
     for x, tall, lean in ((6, 34, -4), (38, 26, 5), (66, 38, -6), (90, 22, 4)):
         c.poly(
-            [(x - 8, 56), (x - 8 + lean + sway, 56 - tall), (x + 6 + lean + sway, 60 - tall), (x + 7, 56)],
-            "#a08f7d",
+            [(x - 8, 56), (x - 8 + lean + sway, 56 - tall), (x + 6 + lean + sway, 60 - tall), (x + 7, 56)], "#a08f7d"
         )
-    c.poly(
-        [(44, 52), (52, 60), (46, 68), (56, 78), (48, 100), (60, 100), (62, 77), (53, 67), (58, 60)],
-        "#231c17",
-    )
+    c.poly([(44, 52), (52, 60), (46, 68), (56, 78), (48, 100), (60, 100), (62, 77), (53, 67), (58, 60)], "#231c17")
     c.poly([(10, 56), (18, 64), (12, 74), (20, 100), (25, 100), (18, 74), (23, 64)], "#231c17")
 
 
@@ -93,10 +89,7 @@ def _protest(c: Canvas, t: float) -> None:
 
 def _football(c: Canvas, t: float) -> None:
     for stripe in range(0, 10, 2):
-        c.poly(
-            [(stripe * 10, 52), (stripe * 10 + 10, 52), (stripe * 14 - 10, 100), (stripe * 14 - 26, 100)],
-            "#5f9463",
-        )
+        c.poly([(stripe * 10, 52), (stripe * 10 + 10, 52), (stripe * 14 - 10, 100), (stripe * 14 - 26, 100)], "#5f9463")
     for x, y, z in _scatter("football", 120):
         c.disc(x, y * 0.36, 1.6, ("#7b7f8c", "#9d9186", "#6d6a75")[int(3 * z)])
     c.box(0, 37, 100, 41, "#dfe3e6")
@@ -156,13 +149,7 @@ def _marathon(c: Canvas, t: float) -> None:
         c.poly([(49, y), (51, y), (51.5, y + 6), (48.5, y + 6)], "#f1f1ee")
     for row in range(2):
         for column in range(20):
-            c.box(
-                column * 5,
-                8 + row * 6,
-                column * 5 + 5,
-                14 + row * 6,
-                "#2b2d33" if (row + column) % 2 else "#eceae4",
-            )
+            c.box(column * 5, 8 + row * 6, column * 5 + 5, 14 + row * 6, "#2b2d33" if (row + column) % 2 else "#eceae4")
     for step in range(7):
         x, swing = 8 + step * 14, 4 * math.sin(2 * math.pi * t + step)
         c.disc(x, 42, 2.4, "#5b4a43")

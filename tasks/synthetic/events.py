@@ -9,31 +9,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
 import numpy as np
 
 from tasks.shared.runtime.errors import UserError
-from tasks.synthetic.lexicon import (
-    COLOURS,
-    KINDS,
-    LANDMARKS,
-    LANGUAGES,
-    OBJECTS,
-    PLACES,
-    ROLES,
-    SIGN_WORDS,
-    SOUNDS,
-    THINGS,
-)
-from tasks.synthetic.seeding import rng_for
+from tasks.synthetic.lexicon import LANGUAGES, SIGN_WORDS, TABLES
+from tasks.synthetic.seeding import pick, rng_for
 
 Combo = tuple[str, ...]
 
-TOPICS: tuple[Sequence[str], ...] = (tuple(KINDS), tuple(PLACES))
-SCENES: tuple[Sequence[str], ...] = (tuple(COLOURS), tuple(OBJECTS), tuple(LANDMARKS))
-SPEECHES: tuple[Sequence[str], ...] = (tuple(ROLES), tuple(THINGS))
-SIGNS: tuple[Sequence[str], ...] = (SIGN_WORDS, SIGN_WORDS)
+NAMES = {field: tuple(table) for field, table in TABLES.items()}
+TOPICS = (NAMES["kind"], NAMES["place"])
+SCENES = (NAMES["colour"], NAMES["object"], NAMES["landmark"])
+SPEECHES = (NAMES["role"], NAMES["thing"])
+SIGNS = (SIGN_WORDS, SIGN_WORDS)
 DISTRACTORS = 4  # so many events have one distractor: a video that no query asks for
 MAX_EVENTS = 150  # of the 160 pairs of a role and a thing; the scarcest combination
 
@@ -77,12 +68,8 @@ def make_events(seed: int, count: int) -> list[Event]:
     if count > MAX_EVENTS:
         raise UserError(f"{count} demo events asked for, at most {MAX_EVENTS} exist; lower train_events or test_events")
     rng = rng_for(seed, "events")
-    topics = _spread(rng, TOPICS, count)
-    scenes = _spread(rng, SCENES, count)
-    speeches = _spread(rng, SPEECHES, count)
-    signs = _spread(rng, SIGNS, count)
-    sounds = _spread(rng, (tuple(SOUNDS),), count, unique=False)
-    languages = _spread(rng, (LANGUAGES,), count, unique=False)
+    topics, scenes, speeches, signs = (_spread(rng, tables, count) for tables in (TOPICS, SCENES, SPEECHES, SIGNS))
+    sounds, languages = (_spread(rng, (table,), count, unique=False) for table in (NAMES["sound"], LANGUAGES))
     parts = zip(topics, scenes, sounds, speeches, signs, languages, strict=True)
     return [_event(*(name for part in event for name in part)) for event in parts]
 
@@ -92,32 +79,21 @@ def random_event(rng: np.random.Generator, taken: frozenset[Combo] = frozenset()
 
     def draw(label: str, tables: Sequence[Sequence[str]]) -> list[str]:
         while True:
-            names = [table[int(rng.integers(len(table)))] for table in tables]
+            names = [pick(rng, table) for table in tables]
             key = sorted(names) if label == "sign" else names
             if len(set(names)) == len(names) and (label, *key) not in taken:
                 return names
 
     topic, scene = draw("topic", TOPICS), draw("scene", SCENES)
     speech, sign = draw("speech", SPEECHES), draw("sign", SIGNS)
-    sound, language = draw("sound", (tuple(SOUNDS),)), draw("language", (LANGUAGES,))
-    return _event(*topic, *scene, *sound, *speech, *sign, *language)
+    sound, language = pick(rng, NAMES["sound"]), pick(rng, LANGUAGES)
+    return _event(*topic, *scene, sound, *speech, *sign, language)
 
 
 def _event(*names: str) -> Event:
-    kind, place, colour, object_, landmark, sound, role, thing, upper, lower, language = names
-    return Event(
-        event_id=f"{kind}_{place}",
-        kind=kind,
-        place=place,
-        colour=colour,
-        object=object_,
-        landmark=landmark,
-        sound=sound,
-        role=role,
-        thing=thing,
-        sign=(upper, lower),
-        language=language,
-    )
+    kind, place, colour, thing_seen, landmark, sound, role, thing, upper, lower, language = names
+    scene = (colour, thing_seen, landmark)
+    return Event(f"{kind}_{place}", kind, place, *scene, sound, role, thing, (upper, lower), language)
 
 
 def _spread(
@@ -157,8 +133,7 @@ class DemoEvents:
 
     def all(self) -> list[Event]:
         """Every event, so that generated training pairs can keep away from all of them."""
-        groups = (*self.queried.values(), *self.distractors.values())
-        return [event for group in groups for event in group]
+        return list(chain(*self.queried.values(), *self.distractors.values()))
 
 
 def demo_events(seed: int, train_events: int, test_events: int) -> DemoEvents:

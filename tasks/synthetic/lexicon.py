@@ -7,14 +7,7 @@ Every table maps a component's id to its words by language. The words are chosen
 from __future__ import annotations
 
 LANGUAGES = ("en", "es", "ru", "ar", "zh", "ko")
-LANGUAGE_NAMES = {
-    "en": "english",
-    "es": "spanish",
-    "ru": "russian",
-    "ar": "arabic",
-    "zh": "chinese",
-    "ko": "korean",
-}
+LANGUAGE_NAMES = dict(zip(LANGUAGES, ("english", "spanish", "russian", "arabic", "chinese", "korean"), strict=True))
 
 Table = dict[str, dict[str, str]]
 
@@ -145,6 +138,12 @@ potatoes    | potatoes    | patatas       | картофель   | بطاطس   
 chocolate   | chocolate   | chocolate     | шоколад     | شوكولاتة | 巧克力 | 초콜릿
 newspapers  | newspapers  | periódicos    | газеты      | صحف      | 报纸   | 신문
 """)
+
+# By the field of an event that they are of.
+TABLES = {
+    "kind": KINDS, "place": PLACES, "colour": COLOURS, "object": OBJECTS, "landmark": LANDMARKS, "sound": SOUNDS,
+    "role": ROLES, "thing": THINGS,
+}  # fmt: skip
 
 # What signs say, in every language alike; six letters, so that a word fills the width of a frame.
 SIGN_WORDS = (

@@ -21,8 +21,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont
 from tasks.synthetic.backgrounds import PHASES, background
 from tasks.synthetic.canvas import Canvas
 from tasks.synthetic.events import Event
-from tasks.synthetic.landmarks import landmark_sprite
-from tasks.synthetic.objects import object_sprite
+from tasks.synthetic.icons import sprite
 
 Style = Literal["professional", "edited", "raw"]
 STYLES: tuple[Style, ...] = ("professional", "edited", "raw")
@@ -73,15 +72,7 @@ def make_shot(style: Style, rng: np.random.Generator) -> Shot:
     )
 
 
-def draw_frame(
-    event: Event,
-    t: float,
-    width: int,
-    height: int,
-    *,
-    shot: Shot,
-    show_sign: bool = True,
-) -> Frame:
+def draw_frame(event: Event, t: float, width: int, height: int, *, shot: Shot, show_sign: bool = True) -> Frame:
     """The picture at `t` in [0, 1] of a clip, uint8 (height, width, 3). The same arguments give the same bytes."""
     picture = background(event.kind, width, height, int(t * CYCLES * PHASES) % PHASES).copy()
     _place_scene(picture, event, t, shot)
@@ -106,24 +97,23 @@ def draw_clip(
     """Frames evenly through a clip, uint8 (frames, height, width, 3)."""
     shot = make_shot(style, rng)
     times = [(index + 0.5) / frames for index in range(frames)]
-    drawn = [draw_frame(event, t, width, height, shot=shot, show_sign=show_sign) for t in times]
-    return np.stack(drawn)
+    return np.stack([draw_frame(event, t, width, height, shot=shot, show_sign=show_sign) for t in times])
 
 
 def _place_scene(picture: Image.Image, event: Event, t: float, shot: Shot) -> None:
     width, height = picture.size
 
-    def centred(sprite: Image.Image, x: float, y: float) -> None:
+    def centred(icon: Image.Image, x: float, y: float) -> None:
         x = 1 - x if shot.mirrored else x
-        picture.paste(sprite, (round(x * width - sprite.width / 2), round(y * height - sprite.height / 2)), sprite)
+        picture.paste(icon, (round(x * width - icon.width / 2), round(y * height - icon.height / 2)), icon)
 
     size = shot.landmark_size
-    sprite = landmark_sprite(event.landmark, round(size * width), round(1.15 * size * height))
-    centred(sprite, shot.landmark_x, 0.62 - 1.15 * size / 2)
+    landmark = sprite(event.landmark, round(size * width), round(1.15 * size * height))
+    centred(landmark, shot.landmark_x, 0.62 - 1.15 * size / 2)
     size = shot.object_size
-    sprite = object_sprite(event.object, event.colour, round(size * width), round(size * height))
+    thing = sprite(event.object, round(size * width), round(size * height), event.colour)
     turn = 2 * math.pi * t + shot.swing
-    centred(sprite, shot.object_x + 0.035 * math.sin(turn), shot.object_y + 0.025 * math.sin(2 * turn))
+    centred(thing, shot.object_x + 0.035 * math.sin(turn), shot.object_y + 0.025 * math.sin(2 * turn))
 
 
 @lru_cache(maxsize=64)
@@ -181,16 +171,9 @@ def _filmed(picture: Image.Image, t: float, shot: Shot) -> Frame:
     pixels = np.asarray(picture.filter(ImageFilter.BoxBlur(picture.width / 500)))
     rng = np.random.default_rng((shot.noise, round(t * 1e6)))
     height, width, _ = pixels.shape
-    down, right = (
-        round(float(shake) * size) for shake, size in zip(rng.normal(0, 0.006, 2), (height, width), strict=True)
-    )
-    pixels = np.roll(pixels, (down, right), (0, 1))
-    return _noisy(pixels, rng)
-
-
-def _noisy(pixels: Frame, rng: np.random.Generator) -> Frame:
-    """Grain of two pixels a side: finer grain costs a video codec much and a viewer sees no more."""
-    height, width, _ = pixels.shape
+    down, right = rng.normal(0, 0.006, 2).tolist()
+    pixels = np.roll(pixels, (round(down * height), round(right * width)), (0, 1))
+    # two pixels a side: finer grain costs a video codec much and a viewer sees no more
     grain = rng.integers(-22, 23, ((height + 1) // 2, (width + 1) // 2, 1), dtype=np.int16)
     grain = grain.repeat(2, 0).repeat(2, 1)[:height, :width]
     return np.clip(pixels + grain, 0, 255).astype(np.uint8)

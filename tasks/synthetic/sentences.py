@@ -10,23 +10,11 @@ from typing import Literal
 
 import numpy as np
 
+from tasks.synthetic import templates
 from tasks.synthetic.events import Event
-from tasks.synthetic.lexicon import COLOURS, KINDS, LANDMARKS, OBJECTS, PLACES, ROLES, SOUNDS, THINGS
-from tasks.synthetic.templates import (
-    BASE_QUERIES,
-    CAPTIONS,
-    DESCRIPTION_LEADS,
-    DESCRIPTION_TAILS,
-    INTROS,
-    OCR_QUERIES,
-    PAYLOADS,
-    SCENE_QUERIES,
-    SCENES_HEARD,
-    SOUND_TEXTS,
-    SPEECH_QUERIES,
-    TITLES,
-    Templates,
-)
+from tasks.synthetic.lexicon import TABLES
+from tasks.synthetic.seeding import pick
+from tasks.synthetic.templates import Templates
 
 QueryType = Literal["base", "description", "speech", "ocr"]
 QUERY_TYPES: tuple[QueryType, ...] = ("base", "description", "speech", "ocr")
@@ -34,29 +22,31 @@ QUERY_TYPES: tuple[QueryType, ...] = ("base", "description", "speech", "ocr")
 
 def title(event: Event, language: str, rng: np.random.Generator) -> str:
     """A headline: kind and place."""
-    text = _fill(TITLES, event, language, rng)
+    text = _fill(templates.TITLES, event, language, rng)
     return text[0].upper() + text[1:]
 
 
 def description(event: Event, language: str, rng: np.random.Generator) -> str:
     """What a channel writes below its video: kind, place and filler."""
     gap = "" if language == "zh" else " "
-    return gap.join(_fill(part, event, language, rng) for part in (DESCRIPTION_LEADS, DESCRIPTION_TAILS))
+    return gap.join(
+        _fill(part, event, language, rng) for part in (templates.DESCRIPTION_LEADS, templates.DESCRIPTION_TAILS)
+    )
 
 
 def caption(event: Event, language: str, rng: np.random.Generator) -> str:
     """A short neutral caption: kind and place."""
-    return _fill(CAPTIONS, event, language, rng)
+    return _fill(templates.CAPTIONS, event, language, rng)
 
 
 def intro(event: Event, language: str, rng: np.random.Generator) -> str:
     """A spoken sentence of kind and place."""
-    return _fill(INTROS, event, language, rng)
+    return _fill(templates.INTROS, event, language, rng)
 
 
 def speech_text(event: Event, language: str, rng: np.random.Generator) -> str:
     """The payload as it is spoken: who asks for what."""
-    return _fill(PAYLOADS, event, language, rng)
+    return _fill(templates.PAYLOADS, event, language, rng)
 
 
 def narration(event: Event, language: str, rng: np.random.Generator) -> str:
@@ -66,39 +56,28 @@ def narration(event: Event, language: str, rng: np.random.Generator) -> str:
 
 def scene_text(event: Event, language: str, rng: np.random.Generator) -> str:
     """What is seen: a coloured object beside a landmark."""
-    return _fill(SCENE_QUERIES, event, language, rng)
+    return _fill(templates.SCENE_QUERIES, event, language, rng)
 
 
 def sound_text(event: Event, language: str, rng: np.random.Generator) -> str:
     """What is heard besides speech."""
-    return _fill(SOUND_TEXTS, event, language, rng)
+    return _fill(templates.SOUND_TEXTS, event, language, rng)
 
 
 def query(event: Event, type: QueryType, language: str, rng: np.random.Generator) -> str:
     """A query that only the modality of its type answers; half the descriptions name the sound as well."""
     if type == "description":
-        return _fill(SCENES_HEARD if rng.random() < 0.5 else SCENE_QUERIES, event, language, rng)
-    templates = {"base": BASE_QUERIES, "speech": SPEECH_QUERIES, "ocr": OCR_QUERIES}[type]
-    return _fill(templates, event, language, rng)
+        return _fill(templates.SCENES_HEARD if rng.random() < 0.5 else templates.SCENE_QUERIES, event, language, rng)
+    of_type = {"base": templates.BASE_QUERIES, "speech": templates.SPEECH_QUERIES, "ocr": templates.OCR_QUERIES}
+    return _fill(of_type[type], event, language, rng)
 
 
-def _fill(templates: Templates, event: Event, language: str, rng: np.random.Generator) -> str:
-    choices = templates[language]
-    words = {
-        "kind": KINDS[event.kind][language],
-        "place": PLACES[event.place][language],
-        "colour": COLOURS[event.colour][language],
-        "object": OBJECTS[event.object][language],
-        "landmark": LANDMARKS[event.landmark][language],
-        "sound": SOUNDS[event.sound][language],
-        "role": ROLES[event.role][language],
-        "thing": THINGS[event.thing][language],
-        "sign": " ".join(event.sign),
-    }
+def _fill(wordings: Templates, event: Event, language: str, rng: np.random.Generator) -> str:
+    words = {field: table[getattr(event, field)][language] for field, table in TABLES.items()}
     if language == "ko":
         words["role"] += _particle(words["role"], "이", "가")
         words["thing"] += _particle(words["thing"], "을", "를")
-    return choices[int(rng.integers(len(choices)))].format(**words)
+    return pick(rng, wordings[language]).format(**words, sign=" ".join(event.sign))
 
 
 def _particle(word: str, closed: str, open_: str) -> str:

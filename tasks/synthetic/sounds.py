@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -96,13 +94,5 @@ def _birds(times: Wave, rng: np.random.Generator) -> Wave:
     return wave
 
 
-_SOUNDS: dict[str, Callable[[Wave, np.random.Generator], Wave]] = {
-    "siren": _siren,
-    "bell": _bell,
-    "drum": _drum,
-    "rain": _rain,
-    "engine": _engine,
-    "whistle": _whistle,
-    "music": _music,
-    "birds": _birds,
-}
+_MAKERS = (_siren, _bell, _drum, _rain, _engine, _whistle, _music, _birds)
+_SOUNDS = {make.__name__.removeprefix("_"): make for make in _MAKERS}

@@ -84,9 +84,13 @@ def pairs(text: str) -> set[tuple[str, str, int, float]]:
     return {(row["query_id"], one["video_id"], one["rank"], one["score"]) for row in rows for one in row["negatives"]}
 
 
+def negative(row: dict[str, Any] | None) -> bool:
+    return row is not None and row["outcome"] == "negative"
+
+
 def test_it_names_mine_and_lists_the_changed_negatives(two: Two, ask: Any) -> None:
     found = answer(ask, two.a, two.b)
-    assert found["parts"] == ["mine"] and found["same_result"] == []
+    assert found["parts"] == ["mine"]
     scores = "tuned nDCG@10 " if two.moved else "every query scores the same nDCG@10"
     assert found["headline"].startswith(f"they part at mine: mine.relative_margin null -> {MARGIN}; {scores}")
     kinds = {one["stage"]: one["kind"] for one in found["stages"]}
@@ -95,26 +99,34 @@ def test_it_names_mine_and_lists_the_changed_negatives(two: Two, ask: Any) -> No
         "mine": "parts",
         **dict.fromkeys(("train", "encode", "evaluate", "report"), "inherited"),
     }
-    assert all(not one["params"] and not one["code"] for one in found["stages"] if one["stage"] != "mine")
+    stages = {one["stage"]: one for one in found["stages"]}
+    for name in ("train", "encode", "evaluate", "report"):
+        assert not stages[name]["differs"]["params"] and not stages[name]["differs"]["code"]
     before, after = map(pairs, two.mined)
     assert before != after
-    listed = found["negatives"]["by_query"]
-    for sign, expected in (("lost", before - after), ("gained", after - before)):
-        told = {(q["query_id"], one["video_id"], one["rank"], one["score"]) for q in listed for one in q[sign]}
-        assert told == expected
-        assert found["negatives"][sign] == len(expected)
+    listed = found["tables"]["negatives"]["differ"]
+    for side, expected in (("a", before), ("b", after)):
+        told = {(*one["key"].split(), one[side]["rank"], one[side]["score"]) for one in listed if negative(one[side])}
+        kept = before & after
+        assert told - kept == expected - kept
+        assert len(expected) == sum(negative(one[side]) for one in listed) + len(kept - told)
     dropped = [json.loads(line) for line in two.mined[1].splitlines()]
     margin = sum(one["reason"] == "margin" for row in dropped for one in row["dropped"])
-    assert found["negatives"]["drops"]["margin"] == [0, margin]
-    assert found["data"]["videos"]["same_bytes"]
-    same = {name for name, (a, b) in found["checkpoint"].items() if a == b}
-    weights = {"adapter/adapter_model.safetensors", "weights of the index"}
-    assert weights <= found["checkpoint"].keys() - same and {"base", "adapter/adapter_config.json", "steps"} <= same
+    assert margin == sum(one["b"]["outcome"] == "dropped: margin" for one in listed if one["b"])
+    assert {"videos", "queries", "judgments, test", "media", "transcripts", "training"} <= {*found["same"]}
+    files = {one["key"]: (one["a"], one["b"]) for one in stages["train"]["outputs"]["named"]}
+    assert "results/train/adapter/adapter_model.safetensors" in files
+    assert "results/train/adapter/adapter_config.json" not in files
+    for name, row, field in (("index", "encoding", "checkpoint"), ("loss", "curve", "last loss")):
+        (change,) = found["tables"][name]["differ"]
+        assert change["key"] == row and change["a"][field] != change["b"][field]
+    (curve,) = found["tables"]["loss"]["differ"]
+    assert curve["a"]["steps"] == curve["b"]["steps"]
 
 
 def test_scores_are_those_of_the_tables(two: Two, ask: Any) -> None:
     found = answer(ask, two.a)  # the workspace is the second result
-    assert found["b"]["name"] == "workspace" and found["b"]["commit"] == two.b
+    assert found["b"]["state"] == "workspace" and found["b"]["commit"] == two.b
     judged = (two.project.root / "results/corpus/qrels.test.trec").read_text(encoding="utf-8").splitlines()
     relevant = {(line.split()[0], line.split()[2]) for line in judged if int(line.split()[3]) > 0}
     sides = []
@@ -135,7 +147,7 @@ def test_scores_are_those_of_the_tables(two: Two, ask: Any) -> None:
     assert {one["query_id"]: one["difference"] for one in found["effect"]["moves"]} == pytest.approx(moved)
     for one in found["effect"]["moves"]:
         assert (one["rank_a"], one["rank_b"]) == (ranks_a.get(one["query_id"]), ranks_b.get(one["query_id"]))
-    tuned = found["effect"]["paired"]["tuned"]
+    tuned = next(one for one in found["effect"]["paired"] if one["of"] == "tuned")
     assert tuned["difference"] == pytest.approx(sum(of_b.values()) / len(of_b) - sum(of_a.values()) / len(of_a))
     assert (tuned["better"], tuned["worse"]) == (sum(x > 0 for x in moved.values()), sum(x < 0 for x in moved.values()))
 
@@ -143,16 +155,20 @@ def test_scores_are_those_of_the_tables(two: Two, ask: Any) -> None:
 def test_run_ids_and_revisions_tell_the_same(two: Two, ask: Any) -> None:
     by_revision = answer(ask, two.a, two.b)
     by_run = answer(ask, by_revision["a"]["runs"][0], by_revision["b"]["runs"][0])
-    for name in ("negatives", "exposures", "checkpoint", "effect", "parts", "headline"):
+    for name in ("tables", "same", "effect", "parts", "headline"):
         assert by_run[name] == by_revision[name], name
-    assert by_run["a"]["manifest"] == by_revision["a"]["manifest"]
+    evaluate = [
+        next(one["results"] for one in of["stages"] if one["stage"] == "evaluate") for of in (by_run, by_revision)
+    ]
+    assert evaluate[0] == evaluate[1] and {"A", "B"} == evaluate[0].keys()
 
 
 def test_people_read_tables(two: Two, ask: Any) -> None:
     code, out, _ = ask(two.a, "--top", "3")
-    assert code == 0 and out.startswith("they part at mine: mine.relative_margin null -> 0.05;")
-    words = ["PARTS", "inherits", "dropped by margin", "Exposures", "Checkpoint"]
-    for word in words + ["paired", "by query language"] * two.moved:
+    assert code == 0
+    assert out.startswith("they part at mine: mine.relative_margin null -> 0.05;")
+    words = ["PARTS", "inherits", "dropped: margin", "Exposures", "last loss", "MLflow run"]
+    for word in words + ["paired", "query language: "] * two.moved:
         assert word in out
     (mine,) = [line for line in out.splitlines() if line.startswith("mine") and "PARTS" in line]
     assert mine.endswith("mine.relative_margin null -> 0.05"), "what is piped is neither cut nor wrapped"
@@ -195,4 +211,4 @@ def test_what_is_there_is_compared_where_a_stage_and_the_runs_are_missing(two: T
     assert code == 0 and "they part at mine: mine.relative_margin null -> 0.05; the scores cannot be compared." in out
     for line in ("not compared: stage evaluate: B:", "not compared: scores: B:", "no MLflow runs are listed"):
         assert line in out
-    assert "dropped by margin" in out
+    assert "dropped: margin" in out

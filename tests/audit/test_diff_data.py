@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from tasks.audit.diff.data import data_difference
+import pytest
+
+from tasks.audit.change import Change
+from tasks.audit.diff.answer import Difference, compare
 from tasks.audit.diff.pair import Pair
+from tasks.audit.diff.view import show_difference
 from tasks.shared.artifacts.corpus import Judgment, Query, Video, write_qrels, write_queries, write_videos
 from tasks.shared.artifacts.media import FOLDER as MEDIA
 from tasks.shared.artifacts.media import Media, write_media
@@ -33,7 +37,11 @@ def corpus(root: Path, videos: list[Video], queries: list[Query], judgments: lis
     return root
 
 
-def test_every_kind_of_change_is_named(tmp_path: Path) -> None:
+def compared(a: Path, b: Path) -> Difference:
+    return compare(("A", "B"), Pair(published(a), published(b)))
+
+
+def test_every_kind_of_change_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a = corpus(
         tmp_path / "a",
         [VIDEO, replace(VIDEO, video_id="gone"), replace(VIDEO, video_id="w")],
@@ -50,29 +58,50 @@ def test_every_kind_of_change_is_named(tmp_path: Path) -> None:
         [replace(QUERY, text="other words"), replace(QUERY, query_id="r")],
         [Judgment("q", "v", 2), Judgment("q", "w", 1)],
     )
-    unknown: list[str] = []
-    found = data_difference(Pair(published(a), published(b)), unknown)
-    assert not unknown
-    videos, queries, train, judged, media, transcripts = found.values()
-    assert videos and queries and judged and media and transcripts
-    assert (videos.added, videos.removed) == (["new"], ["gone"])
-    changed = {item: [(one.key, one.a, one.b) for one in of] for item, of in videos.changed.items()}
-    assert changed == {"v": [("sha256", "1", "2")], "w": [("caption", None, "سيل\x1b[2J")]}
-    assert {item: [one.key for one in of] for item, of in queries.changed.items()} == {
-        "q": ["text"]
-    } and queries.equal == 1
-    assert train is not None and train.same_bytes
-    assert (judged.added, judged.removed, [*judged.changed]) == (["q w"], ["r v"], ["q v"])
-    assert {item: [one.key for one in of] for item, of in media.changed.items()} == {"v": ["frames_sha256"]}
-    assert [*transcripts.changed] == ["w"]
+    found = compared(a, b)
+    videos, queries, judged, media, transcripts = found.tables.values()
+    assert found.same == ["judgments, train"]
+    assert [(one.key, one.how) for one in videos.differ] == [
+        ("gone", "removed"),
+        ("new", "added"),
+        ("v", "changed"),
+        ("w", "changed"),
+    ]
+    changed = {one.key: one for one in videos.differ}
+    assert (changed["v"].a["sha256"], changed["v"].b["sha256"]) == ("1", "2")
+    assert (changed["w"].a["caption"], changed["w"].b["caption"]) == (None, "سيل\x1b[2J")
+    assert changed["new"].b["video_id"] == "new" and changed["new"].a is None
+    assert [(one.key, one.b["text"]) for one in queries.differ] == [("q", "other words")] and queries.equal == 1
+    assert judged.differ == [
+        Change("q v", "changed", {"relevance": 1}, {"relevance": 2}),
+        Change("q w", "added", None, {"relevance": 1}),
+        Change("r v", "removed", {"relevance": 1}, None),
+    ]
+    assert [(one.key, one.how) for one in media.differ if one.how == "changed"] == [("v", "changed")]
+    assert [one.key for one in transcripts.differ if one.how == "changed"] == ["w"]
+    assert found.caveats == ["A and B were not scored on the same test: videos, queries, judgments, test differ"]
+    show_difference(found, 50)
+    out = capsys.readouterr().out
+    rows = [line.split("  ") for line in out.splitlines()]
+    cells = [[cell.strip() for cell in row if cell.strip()] for row in rows]
+    assert ["videos", "0", "1", "1", "2"] in cells
+    assert ["w", "caption", "null", "سيل\\x1b[2J"] in cells
+    assert ["new", "added", "none"] in [row[:3] for row in cells] and ["q", "text", "words", "other words"] in cells
 
 
 def test_a_table_of_another_version_is_said_and_the_rest_is_compared(tmp_path: Path) -> None:
     a = corpus(tmp_path / "a", [VIDEO], [QUERY], [])
     b = corpus(tmp_path / "b", [VIDEO], [replace(QUERY, text="other")], [])
     (b / "results/corpus/manifest.parquet").write_bytes((b / "results/corpus/queries.parquet").read_bytes())
-    unknown: list[str] = []
-    found = data_difference(Pair(published(a), published(b)), unknown)
-    queries = found["queries"]
-    assert found["videos"] is None and queries is not None and len(queries.changed) == 1
-    assert len(unknown) == 1 and unknown[0].startswith("videos: B: ") and "no column video_id" in unknown[0]
+    found = compared(a, b)
+    assert "videos" not in found.tables and len(found.tables["queries"].differ) == 1
+    said = found.unknown["videos"]
+    assert said.startswith("B: ") and "no column video_id" in said
+
+
+def test_what_differs_in_training_only_is_not_of_the_test(tmp_path: Path) -> None:
+    train = replace(QUERY, query_id="t", split="train")
+    a = corpus(tmp_path / "a", [VIDEO], [QUERY, train], [])
+    b = corpus(tmp_path / "b", [VIDEO], [QUERY, replace(train, text="other")], [])
+    found = compared(a, b)
+    assert [one.key for one in found.tables["queries"].differ] == ["t"] and found.caveats == []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tasks.audit.diff.answer import headline
 from tasks.audit.diff.pair import Pair
-from tasks.audit.diff.stages import StageDifference, environments, stage_differences
+from tasks.audit.diff.stages import StageDifference, causes, environments, stage_differences
 from tasks.lineage.model import Execution, Run
 from tests.audit.states import made, state
 
@@ -49,7 +49,7 @@ def test_two_stages_of_a_diamond_part_at_once() -> None:
         "join": "inherited",
     }
     assert found["join"].inherits == ["left", "right"]
-    assert [(one.key, one.a, one.b) for one in found["left"].params] == [("left.n", 1, 2)]
+    assert [(one.key, one.a, one.b) for one in found["left"].differs["params"]] == [("left.n", 1, 2)]
     said = headline(list(found.values()), None, scored=True)
     assert "part at left: left.n 1 -> 2, and at right: right.n 1 -> 2" in said
 
@@ -57,23 +57,29 @@ def test_two_stages_of_a_diamond_part_at_once() -> None:
 def test_what_inherits_names_its_own_differences_too() -> None:
     found = compared(diamond(1, 1), diamond(2, 1, params={"join": {"k": 3}}, components={"numpy": "2"}))["join"]
     assert (found.kind, found.inherits) == ("inherited", ["left"])
-    assert [(one.key, one.how) for one in found.own] == [("join.k", "added"), ("numpy", "added")]
+    assert causes(found) == "join.k none -> 3, numpy none -> 2"
 
 
 def test_code_alone_and_version_alone_part() -> None:
-    code = compared([made("mine", code={"a.py": "1"})], [made("mine", code={"a.py": "2", "b.py": "3"})])["mine"]
-    assert (code.kind, [(one.key, one.how) for one in code.code]) == ("parts", [("a.py", "changed"), ("b.py", "added")])
-    version = compared([made("mine", components={"torch": "1"})], [made("mine", components={"torch": "2"})])["mine"]
-    assert (version.kind, [one.key for one in version.own]) == ("parts", ["torch"])
+    one, two = {"results/mine/n": "1"}, {"results/mine/n": "2"}
+    code = compared(
+        [made("mine", code={"a.py": "1"}, outputs=one)], [made("mine", code={"a.py": "2", "b.py": "3"}, outputs=two)]
+    )["mine"]
+    assert (code.kind, causes(code)) == ("parts", "2 code files")
+    assert [(each.key, each.how) for each in code.differs["code"]] == [("a.py", "changed"), ("b.py", "added")]
+    version = compared(
+        [made("mine", components={"torch": "1"}, outputs=one)], [made("mine", components={"torch": "2"}, outputs=two)]
+    )["mine"]
+    assert (version.kind, causes(version)) == ("parts", "torch 1 -> 2")
 
 
 def test_an_external_input_parts() -> None:
     found = compared(
-        [made("corpus", reads={"videos/a.mp4": "1", "videos/b.mp4": "1"})],
-        [made("corpus", reads={"videos/a.mp4": "2"})],
+        [made("corpus", reads={"videos/a.mp4": "1", "videos/b.mp4": "1"}, outputs={"results/corpus/m": "1"})],
+        [made("corpus", reads={"videos/a.mp4": "2"}, outputs={"results/corpus/m": "2"})],
     )["corpus"]
     assert (found.kind, found.inherits) == ("parts", [])
-    assert [(one.key, one.how) for one in found.external] == [("videos/a.mp4", "changed"), ("videos/b.mp4", "removed")]
+    assert causes(found) == "videos/a.mp4 changed, videos/b.mp4 removed"
 
 
 def test_the_same_result_by_other_code_hands_on_the_same_content() -> None:
@@ -90,12 +96,11 @@ def test_the_same_result_by_other_code_hands_on_the_same_content() -> None:
         return [first, second]
 
     found = compared(chain("1", None), chain("2", 0.05))
-    assert found["transcribe"].kind == "parts" and found["transcribe"].same_result
-    assert found["mine"].kind == "parts" and not found["mine"].same_result
+    assert (found["transcribe"].kind, found["mine"].kind) == ("same result", "parts")
     said = headline(list(found.values()), None, scored=True)
     assert said.startswith("they part at mine: mine.margin null -> 0.05; same result, made differently: transcribe;")
     alike = compared(chain("1", None), chain("2", None))
-    assert alike["mine"].kind == "parts" and alike["mine"].same_result and not alike["mine"].own
+    assert alike["mine"].kind == "same result" and causes(alike["mine"]) == "its manifest only"
 
 
 def test_other_bytes_from_equal_work_are_not_explained_away() -> None:
@@ -112,15 +117,15 @@ def test_a_file_that_only_one_side_made_is_inherited_and_one_that_only_one_side_
 
     one, two = {"results/train/a": "1"}, {"results/train/a": "1", "results/train/b": "2"}
     more = compared(chain(one, one), chain(two, two))["encode"]
-    assert (more.kind, more.inherits, more.reads) == ("inherited", ["train"], [])
+    assert (more.kind, more.inherits, causes(more)) == ("inherited", ["train"], "")
     read = compared(chain(two, one), chain(two, two))["encode"]
-    assert (read.kind, [one.key for one in read.reads]) == ("parts", ["results/train/b"])
+    assert (read.kind, causes(read)) == ("parts", "results/train/b added")
 
 
 def test_a_missing_stage_is_unknown_and_says_where() -> None:
     top, left, right, join = diamond(1, 1)
     found = compared([top, left, right, join], [top, right])
-    assert found["left"].kind == "unknown" and found["left"].reason == "B: B has no stage left in its dvc.yaml"
+    assert found["left"].kind == "unknown" and found["left"].reason == "B: B has no stage left"
     assert found["right"].kind == "same"
 
 

@@ -167,7 +167,7 @@ def test_a_consumer_finds_the_dag_of_dvc(project: Project, events: list[Event]) 
     assert graph.edges == set(re.findall(r'"(\w+)" -> "(\w+)"', drawn))
     for job, read in graph.read.items():
         for one in read:
-            assert one in graph.made or one[0] != "reeltrace" or job in ("train", "encode"), one  # the named base
+            assert one in graph.made or one[0] != "reeltrace" or job == "base", one  # the named base
     metrics = next(one for one in graph.made if one[1] == "results/evaluate/metrics.json")
     assert {name for _, name, _ in graph.ancestry(metrics)} >= {
         "results/corpus/manifest.parquet",
@@ -292,4 +292,4 @@ def test_triples_have_a_version_wherever_one_was_recorded(events: list[Event]) -
         for one in (*event.inputs, *event.outputs)
         if triple(one)[2] is None
     }
-    assert unknown == {("train", ".reeltrace/untrained"), ("encode", ".reeltrace/untrained")}
+    assert unknown == {("base", ".reeltrace/untrained")}

@@ -92,13 +92,24 @@ def test_a_chain_that_is_broken_is_broken_for_a_consumer(here: Project) -> None:
     path = here.root / "results" / "transcribe" / "manifest.json"
     path.write_text(path.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     answer, done = told()
-    broken = [line for line in answer.remarks if "the chain is broken there" in line]
+    broken = [line for line in answer.remarks if "read another" in line]
     assert [line.split()[0] for line in broken] == ["mine", "train", "encode", "evaluate"]
     assert ("transcribe", "mine") not in Graph(answer.events).edges
     read = dataset(done["mine"], "inputs", "results/transcribe")
     assert read["inputFacets"]["reeltrace_link"]["holds"] == "no"
     assert "dvc" not in read["facets"]["reeltrace_identity"]
-    assert any("MLflow knows no run that published this transcribe" in line for line in answer.remarks)
+    assert any("MLflow has no run that published this result of transcribe" in line for line in answer.remarks)
+
+
+def test_a_reader_of_another_table_makes_none_altered(here: Project) -> None:
+    manifest = here.manifest("mine")
+    manifest["inputs"]["results/corpus/queries.parquet"]["sha256"] = "0" * 64
+    (here.root / "results/mine/manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    answer, done = told("mine")
+    read = dataset(done["mine"], "inputs", "results/corpus/queries.parquet")
+    assert read["inputFacets"]["reeltrace_link"]["holds"] == "no" and "schema" not in read["facets"]
+    assert any("read another results/corpus/queries.parquet" in line for line in answer.remarks)
+    assert not any("left out" in line for line in answer.remarks)
 
 
 def test_of_an_altered_table_no_columns_are_told(here: Project) -> None:

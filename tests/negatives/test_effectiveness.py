@@ -12,6 +12,7 @@ from scipy import stats
 from tasks.evaluate.significance import holm
 from tasks.lineage.open import workspace
 from tasks.negatives.audit import audit_negatives
+from tasks.negatives.data import read_data
 from tasks.negatives.effectiveness import PERMUTATIONS, neighbours, rank_correlation
 from tests.negatives.small_results import lay, mined, query, scored, video
 
@@ -111,25 +112,25 @@ def test_design_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
             *scored("test-cow", 0.3, 0.2), *scored("test-zebra", 0.1, 0.1),
         ],
     )  # fmt: skip
-    audit = audit_negatives(workspace())
-    found = audit.effectiveness
+    audit = audit_negatives(read_data(workspace()))
+    found = audit["effectiveness"]
     assert found is not None
-    assert (found.queries, found.left_out) == (4, 1)
-    assert any("only 4 test queries are compared" in note for note in audit.notes)
-    by_name = {(one.quality, one.effect): one for one in found.associations}
+    assert (found["queries"], found["left_out"]) == (4, 1)
+    assert any("only 4 test queries are compared" in note for note in audit["notes"])
+    by_name = {(one["quality"], one["effect"]): one for one in found["associations"]}
     gap, gain = by_name["gap", "tuned"], by_name["gap", "gain"]
-    assert (gap.queries, gap.rho) == (4, pytest.approx(-1))
-    assert gap.rho_within is None  # every group has one query
-    assert gain.rho == pytest.approx(stats.spearmanr([1, 2, 3, 4], [0.4, 0.6, 0.4, 0.1]).statistic)
-    assert by_name["too close", "tuned"].rho is None  # none is
+    assert (gap["queries"], gap["rho"]) == (4, pytest.approx(-1))
+    assert gap["rho_within"] is None  # every group has one query
+    assert gain["rho"] == pytest.approx(stats.spearmanr([1, 2, 3, 4], [0.4, 0.6, 0.4, 0.1]).statistic)
+    assert by_name["too close", "tuned"]["rho"] is None  # none is
     alone_p = {name: alone([1, 2, 3, 4], values, 7)[1] for name, values in EFFECTS.items()}
     corrected = holm({effect: p for effect, p in alone_p.items() if p is not None})
-    assert {"tuned": gap.p, "gain": gain.p} == pytest.approx(corrected, abs=0.03)
+    assert {"tuned": gap["p"], "gain": gain["p"]} == pytest.approx(corrected, abs=0.03)
 
 
 def test_without_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     lay(tmp_path, [video("a"), video("b")], [query("q")], [mined("q", {"b": 0.1}, {"a": 0.5})], exposures=[])
-    found = audit_negatives(workspace())
-    assert found.effectiveness is None
-    assert any("the effect on scores: unknown" in note for note in found.notes)
+    found = audit_negatives(read_data(workspace()))
+    assert found["effectiveness"] is None
+    assert any("the effect on scores: unknown" in note for note in found["notes"])

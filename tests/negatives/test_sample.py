@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from scipy import stats
@@ -11,12 +13,15 @@ from scipy import stats
 from tasks.lineage.open import workspace
 from tasks.negatives.data import NegativesData, read_data
 from tasks.negatives.facts import Fact, facts_of
-from tasks.negatives.judgments import Judgments, read_judgments, wilson
-from tasks.negatives.sample import COLUMNS, guarded, guarded_id, unguarded, write_sample
+from tasks.negatives.sample import guarded, guarded_id, rate_of, read_judgments, unguarded, write_sample
 from tasks.shared.artifacts.negatives import MinedQuery
 from tasks.shared.runtime.errors import UserError
 from tests.negatives.small_results import lay, media, mined, query, said, video
 
+COLUMNS = (
+    "query_id", "query", "video_id", "title", "transcript", "video", "frames", "score", "rank", "stratum", "relevant",
+    "mine_manifest",
+)  # fmt: skip
 NASTY = '=HYPERLINK("http://x","a"),\r\n\t"b"\u2028;ü 火 \x00'
 
 
@@ -60,7 +65,7 @@ def judge(path: Path, rows: list[dict[str, str]], answers: list[str], delimiter:
     return path
 
 
-def read(path: Path) -> Judgments:
+def read(path: Path) -> dict[str, Any]:
     return read_judgments(*here_now(), path)
 
 
@@ -89,7 +94,7 @@ def test_the_file_opens_right(here: Path) -> None:
     assert first["transcript"].startswith("'=1+1 word") and len(first["transcript"]) == 301
     assert (first["frames"], first["video"]) == ("results/extract/frames/n.png", "/videos/@near0.mp4")
     assert (first["score"], first["rank"], first["relevant"]) == ("0.900000", "1", "")
-    assert first["stratum"] == "above, same language, event unknown"
+    assert first["stratum"] == "above, same language, unknown event"
     assert {row["mine_manifest"] for row in rows} == {workspace().execution("mine").digest}
 
 
@@ -98,6 +103,10 @@ def test_it_is_drawn_alike_and_larger_holds_smaller(here: Path) -> None:
     assert one == again
     assert len(one) == 6 and len(more) == 4 + 5
     assert all(row in more for row in one)
+    far = [fact for fact in here_now()[1] if fact.band == "below"]
+    digests = {sha256(f"7\n{fact.query_id}\n{fact.video_id}".encode()).digest(): fact.video_id for fact in far}
+    drawn = {unguarded(row["video_id"]) for row in one if row["stratum"].startswith("below")}
+    assert drawn == {digests[digest] for digest in sorted(digests)[:3]}
 
 
 def test_a_file_is_not_overwritten(here: Path) -> None:
@@ -115,9 +124,11 @@ def test_no_folder(here: Path) -> None:
 def test_wilson() -> None:
     for yes, count in ((0, 10), (1, 10), (5, 10), (10, 10), (3, 200)):
         expected = stats.binomtest(yes, count).proportion_ci(method="wilson")
-        assert wilson(yes / count, count) == pytest.approx((expected.low, expected.high), abs=1e-12)
+        found = rate_of(yes / count, count)
+        assert (found["low"], found["high"]) == pytest.approx((expected.low, expected.high), abs=1e-12)
     # by hand: z^2 / n = 0.38415, (0.1 + 0.19207 -+ 1.96 sqrt(0.009 + 0.0096037)) / 1.38415
-    assert wilson(0.1, 10) == pytest.approx((0.01787, 0.40415), abs=1e-5)
+    assert rate_of(0.1, 10) == pytest.approx({"rate": 0.1, "low": 0.01787, "high": 0.40415}, abs=1e-5)
+    assert rate_of(0, 0) == {"rate": None, "low": None, "high": None}
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -125,14 +136,17 @@ def test_rates_weighted_by_strata(here: Path, delimiter: str) -> None:
     rows = sorted(write(here / "s.csv", 4), key=lambda row: row["stratum"])  # 4 above, then 4 below
     assert [row["stratum"].split(",")[0] for row in rows] == ["above"] * 4 + ["below"] * 4
     found = read(judge(here / "j.csv", rows, ["yes", "YES ", "no", "unsure", "no", "no", "", "yes"], delimiter))
-    above, below = found.strata
-    assert (above.size, above.yes, above.no, above.unsure, above.rate) == (4, 2, 1, 1, pytest.approx(2 / 3))
-    assert (below.size, below.yes, below.no, below.unsure, below.rate) == (20, 1, 2, 0, pytest.approx(1 / 3))
-    assert found.overall.rate == pytest.approx((4 * 2 / 3 + 20 * 1 / 3) / 24)
-    assert found.effective == pytest.approx(24**2 / (4**2 / 3 + 20**2 / 3))
-    assert (found.overall.low, found.overall.high) == wilson(found.overall.rate or 0, found.effective)
-    assert (found.covered, found.empty) == (1, 1)
-    assert {one.video_id for one in found.relevant.values()} == {
+    above, below = found["strata"]
+    names = ("size", "yes", "no", "unsure", "rate")
+    assert [above[name] for name in names] == [4, 2, 1, 1, pytest.approx(2 / 3)]
+    assert [below[name] for name in names] == [20, 1, 2, 0, pytest.approx(1 / 3)]
+    overall, effective = found["overall"], 24**2 / (4**2 / 3 + 20**2 / 3)
+    assert overall["rate"] == pytest.approx((4 * 2 / 3 + 20 * 1 / 3) / 24)
+    assert found["effective"] == pytest.approx(effective)
+    assert {name: overall[name] for name in ("rate", "low", "high")} == rate_of(overall["rate"], found["effective"])
+    assert found["summary"].startswith(f"false negatives: {overall['rate']:.1%} [{overall['low']:.1%}, ")
+    assert (found["covered"], found["empty"]) == (1, 1)
+    assert {one["video_id"] for one in found["relevant"]} == {
         unguarded(rows[place]["video_id"]) for place in (0, 1, 7)
     }  # fmt: skip
 
@@ -140,10 +154,10 @@ def test_rates_weighted_by_strata(here: Path, delimiter: str) -> None:
 def test_strata_that_nobody_judged_are_told(here: Path) -> None:
     rows = sorted(write(here / "s.csv", 2), key=lambda row: row["stratum"])
     found = read(judge(here / "j.csv", rows, ["no", "no", "", "unsure"]))
-    assert found.overall.rate == 0 and found.covered == pytest.approx(4 / 24)
-    assert found.strata[1].rate is None
+    assert found["overall"]["rate"] == 0 and found["covered"] == pytest.approx(4 / 24)
+    assert found["strata"][1]["rate"] is None
     unsure = read(judge(here / "u.csv", rows, ["unsure", "", "", ""]))
-    assert unsure.overall.rate is None
+    assert unsure["overall"]["rate"] is None and "false negatives: unknown" in unsure["summary"]
 
 
 def test_mistakes_are_told_by_line(here: Path) -> None:
@@ -164,12 +178,12 @@ def test_mistakes_are_told_by_line(here: Path) -> None:
 def test_other_files(here: Path) -> None:
     for name, content, message in (
         ("none.csv", None, "cannot be read"),
-        ("empty.csv", b"", "has no column query_id"),
-        ("header.csv", b"query_id,video_id,relevant,mine_manifest\n", "has no rows"),
-        ("other.csv", b"a,b\n1,2\n", "has no column query_id"),
-        ("latin.csv", "query_id,ü\n".encode("latin-1"), "cannot be read .*utf-8"),
-        ("short.csv", b"query_id,video_id,relevant,mine_manifest\n\nx,y\n", "short.csv:3: not as many cells"),
-        ("quote.csv", b'query_id,video_id,relevant,mine_manifest\n"x"y,a,b,c\n', "cannot be read .*after"),
+        ("empty.csv", b"", "has no rows with query_id"),
+        ("header.csv", b"query_id,video_id,relevant,mine_manifest\n", "has no rows with"),
+        ("other.csv", b"a,b\n1,2\n", "has no rows with query_id"),
+        ("latin.csv", "query_id,ü\n".encode("latin-1"), "latin.csv: not UTF-8"),
+        ("short.csv", b"query_id,video_id,relevant,mine_manifest\n\nx,y\n", "short.csv:3: not 4 fields"),
+        ("quote.csv", b'query_id,video_id,relevant,mine_manifest\n"x"y,a,b,c\n', "quote.csv:2: not CSV .*after"),
     ):
         if content is not None:
             (here / name).write_bytes(content)

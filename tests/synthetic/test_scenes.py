@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from tasks.synthetic.events import Event, make_events
+from tasks.synthetic.icons import PAINTS
 from tasks.synthetic.lexicon import COLOURS, KINDS, LANDMARKS, OBJECTS
-from tasks.synthetic.objects import PAINTS
 from tasks.synthetic.scenes import STYLES, draw_clip, draw_frame, make_shot
 from tasks.synthetic.seeding import rng_for
 
@@ -105,7 +105,7 @@ def test_the_picture_does_not_depend_on_aspect() -> None:
 def test_equal_arguments_give_equal_bytes_and_the_object_moves() -> None:
     event = EVENTS[0]
     for style in STYLES:
-        clips = [draw_clip(event, 4, 126, 84, style=style, rng=rng_for(9)) for _ in range(2)]
+        clips = [draw_clip(event, 4, 126, 84, style=style, rng=rng_for(9), show_sign=True) for _ in range(2)]
         assert clips[0].shape == (4, 84, 126, 3)
         assert np.array_equal(*clips)
         assert not np.array_equal(clips[0][0], clips[0][2])

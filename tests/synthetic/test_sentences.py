@@ -100,6 +100,14 @@ def test_base_queries_are_worded_unlike_titles() -> None:
         assert not set(templates.BASE_QUERIES[language]) & set(templates.TITLES[language])
 
 
+def test_every_language_has_as_many_wordings() -> None:
+    tables = {name: table for name, table in vars(templates).items() if name.isupper()}
+    assert len(tables) == 12 and len(templates.DESCRIPTION_LEADS["ru"]) == 3
+    for table in tables.values():
+        assert tuple(table) == LANGUAGES
+        assert len({len(wordings) for wordings in table.values()}) == 1
+
+
 def test_narration_is_intro_then_payload() -> None:
     event = EVENTS[0]
     for language in LANGUAGES:

@@ -3,53 +3,52 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from statistics import fmean
+from typing import Any
 
-from tasks.audit.diff.data import queries_of
 from tasks.audit.diff.pair import Pair
+from tasks.audit.diff.tables import QUERIES
+from tasks.evaluate.significance import holm, interval, randomisation_p
 from tasks.lineage.lineage import FINAL, Lineage
-from tasks.lineage.model import Execution
 from tasks.shared.artifacts import scores
-from tasks.shared.artifacts.corpus import Query
+from tasks.shared.artifacts.corpus import Query, read_queries
 from tasks.shared.artifacts.scores import HEADLINE, MEASURES, SYSTEMS, read_per_query, read_scores
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.progress import progress
 
 ALIKE = 1e-12  # values of two computations closer than this are equal
-UNKNOWN = "unknown"
 SETTINGS = {"resamples": "evaluate.bootstrap", "permutations": "evaluate.permutations", "seed": "run.seed"}
 Values = dict[str, dict[str, dict[str, float]]]  # system -> query id -> measure -> value
 
 
 @dataclass(frozen=True)
-class Means:
-    """Means in A and in B, and B's less A's; over so many common queries, or each over its own where that is None."""
-
-    a: float
-    b: float
-    difference: float
-    queries: int | None = None
-
-
-@dataclass(frozen=True)
-class Paired(Means):
-    """Mean nDCG@10 of one system over the queries that both sides scored.
+class Paired:
+    """Mean nDCG@10 in A and in B over queries that both scored.
 
     Attributes:
-        interval: 95 % bootstrap interval of the mean difference.
-        p: two-sided, of the paired randomisation test; None where every query scores the same in both.
+        of: a system over all of them, or a slice of the queries such as `query language: ar`.
+        better, worse: queries that score more, or less, in B.
+        low, high: 95 % bootstrap interval of the mean difference; where no query moved, and of slices, None as all of
+            the test is.
+        p: two-sided, of the paired randomisation test.
         p_holm: the same, corrected for the number of systems tested. A system that is equal on every query is not
             among them: the test keeps the size of each difference, so it can never reject there.
     """
 
-    interval: list[float] = field(default_factory=lambda: [0.0, 0.0])
+    of: str
+    queries: int
+    better: int
+    worse: int
+    a: float
+    b: float
+    difference: float
+    low: float | None = None
+    high: float | None = None
     p: float | None = None
     p_holm: float | None = None
-    better: int = 0
-    worse: int = 0
-    equal: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,34 +71,32 @@ class EffectDifference:
     """Effectiveness in A and in B.
 
     Attributes:
-        final: the system that the moves and slices are of: the best trained that both have.
-        means: by system and measure; each side over its own queries.
-        paired: by system; over the common queries.
-        only_a, only_b: queries that one side scored.
-        systems_a, systems_b: systems that one side has.
+        means: of every system and measure; each side over its own queries.
+        paired: over the common queries: of every system, the final one first (the best trained that both have), and
+            of that by the queries' type and language, where any is known.
+        alone: what only A scored, and only B: queries and systems.
         settings: resamples, permutations and seed, as A's evaluate stage has them.
-        moves: the queries whose nDCG@10 differs, the largest difference first.
-        slices: by facet (query_type, query_language) and value; a facet of which nothing is known is left out.
+        moves: the queries whose nDCG@10 by the final system differs, the largest difference first.
     """
 
-    final: str
-    means: dict[str, dict[str, Means]]
-    paired: dict[str, Paired]
-    only_a: list[str]
-    only_b: list[str]
-    systems_a: list[str]
-    systems_b: list[str]
+    means: list[dict[str, Any]]
+    paired: list[Paired]
+    alone: dict[str, list[str]]
     settings: dict[str, int]
     moves: list[QueryMove]
-    slices: dict[str, dict[str, Means]]
 
 
-def effect_difference(pair: Pair) -> EffectDifference | None:
-    """Compare scores; None where every query scores the same. Raises UserError where they cannot be compared."""
-    if pair.same(scores.FOLDER / scores.PER_QUERY):
-        return None
+def effect_difference(pair: Pair) -> EffectDifference:
+    """Compare scores. Raises UserError where they cannot be compared."""
     a, b = pair.each(_scores)
-    return compare_scores(a, b, queries_of(pair, "test"), _settings(pair.a.execution(FINAL)))
+    try:
+        settings = {name: int(pair.a.execution(FINAL).param(key)) for name, key in SETTINGS.items()}
+    except (KeyError, TypeError) as error:
+        raise UserError(f"A's evaluate records no param {error}; it was made by another version") from None
+    queries: dict[str, Query] = {}
+    with suppress(UserError):  # which the comparison of this table says
+        queries = {one.query_id: one for one in read_queries(pair.b.need(QUERIES), "test")}
+    return compare_scores(a, b, queries, settings)
 
 
 def compare_scores(a: Values, b: Values, queries: Mapping[str, Query], settings: Mapping[str, int]) -> EffectDifference:
@@ -111,23 +108,25 @@ def compare_scores(a: Values, b: Values, queries: Mapping[str, Query], settings:
     common = sorted(set.intersection(*(set(side[name]) for side in (a, b) for name in systems))) if systems else []
     if not common:
         raise UserError("A and B scored no query in common, or no system: their scores stand side by side only")
+    means = []
+    for name in systems:
+        for measure in MEASURES:
+            of_a, of_b = (fmean(query[measure] for query in side[name].values()) for side in (a, b))
+            means.append({"system": name, "measure": measure, "a": of_a, "b": of_b, "difference": of_b - of_a})
+    scored = {name: [_move(a[name][one], b[name][one], one, queries.get(one)) for one in common] for name in systems}
+    paired = [_paired(name, moves, settings) for name, moves in progress(scored.items(), "tests", unit="system")]
+    corrected = holm({one.of: one.p for one in paired if one.p is not None})
     final = systems[0]
-    moves = [_move(one, a[final][one], b[final][one], queries.get(one)) for one in common]
+    moves = [one for one in scored[final] if one.difference]
     return EffectDifference(
-        final=final,
-        means={name: {one: _means(a[name], b[name], one) for one in MEASURES} for name in systems},
-        paired=_paired(a, b, systems, common, settings),
-        only_a=sorted(a[final].keys() - b[final].keys()),
-        only_b=sorted(b[final].keys() - a[final].keys()),
-        systems_a=[name for name in SYSTEMS if name in a and name not in b],
-        systems_b=[name for name in SYSTEMS if name in b and name not in a],
-        settings=dict(settings),
-        moves=sorted((one for one in moves if one.difference), key=lambda one: (-abs(one.difference), one.query_id)),
-        slices={
-            f"query_{facet}": _slices(moves, facet)
-            for facet in ("type", "language")
-            if any(getattr(one, facet) for one in moves)
+        means=means,
+        paired=[*(replace(one, p_holm=corrected.get(one.of)) for one in paired), *_slices(scored[final])],
+        alone={
+            side: sorted({*here[final]} - {*there[final]}) + sorted({*here} - {*there})
+            for side, here, there in (("A", a, b), ("B", b, a))
         },
+        settings=dict(settings),
+        moves=sorted(moves, key=lambda one: (-abs(one.difference), one.query_id)),
     )
 
 
@@ -138,61 +137,34 @@ def _scores(lineage: Lineage) -> Values:
         found[one.system][one.query_id] = one.values
     if not found:
         raise UserError(f"no query is scored: {read_scores(folder).note}")
-    return dict(found)
-
-
-def _settings(execution: Execution) -> dict[str, int]:
-    try:
-        return {name: int(execution.param(key)) for name, key in SETTINGS.items()}
-    except (KeyError, TypeError) as error:
-        raise UserError(f"A's evaluate records no param {error}; it was made by another version") from None
-
-
-def _means(a: Mapping[str, Mapping[str, float]], b: Mapping[str, Mapping[str, float]], measure: str) -> Means:
-    of_a, of_b = (fmean(one[measure] for one in side.values()) for side in (a, b))
-    return Means(of_a, of_b, of_b - of_a)
-
-
-def _paired(
-    a: Values, b: Values, systems: Sequence[str], common: Sequence[str], settings: Mapping[str, int]
-) -> dict[str, Paired]:
-    from tasks.evaluate.significance import holm, interval, randomisation_p
-
-    apart = {name: [_apart(a[name][one], b[name][one]) for one in common] for name in systems}
-    p_values: dict[str, float] = {}
-    intervals: dict[str, list[float]] = {}
-    for name in progress([name for name in systems if any(apart[name])], "tests", unit="system"):
-        p_values[name] = randomisation_p(apart[name], settings["permutations"], settings["seed"])
-        intervals[name] = interval(apart[name], settings["resamples"], settings["seed"])
-    corrected = holm(p_values)
-    found = {}
-    for name, values in apart.items():
-        mean, difference = fmean(a[name][one][HEADLINE] for one in common), fmean(values)
-        better, worse = sum(one > 0 for one in values), sum(one < 0 for one in values)
-        tests = intervals.get(name, [0.0, 0.0]), p_values.get(name), corrected.get(name)
-        counts = better, worse, len(values) - better - worse
-        found[name] = Paired(mean, mean + difference, difference, len(values), *tests, *counts)
     return found
 
 
-def _apart(a: Mapping[str, float], b: Mapping[str, float]) -> float:
-    """nDCG@10 of B less that of A; exactly 0 where they are equal but for rounding."""
-    difference = b[HEADLINE] - a[HEADLINE]
-    return 0.0 if abs(difference) < ALIKE else difference
-
-
-def _move(query_id: str, a: Mapping[str, float], b: Mapping[str, float], query: Query | None) -> QueryMove:
+def _move(a: Mapping[str, float], b: Mapping[str, float], query_id: str, query: Query | None) -> QueryMove:
     text, kind, language = (query.text, query.type, query.language) if query else (None, None, None)
+    difference = b[HEADLINE] - a[HEADLINE]
+    difference = difference if abs(difference) > ALIKE else 0.0
     rank_a, rank_b = (round(1 / side["RR"]) if side["RR"] else None for side in (a, b))
-    return QueryMove(query_id, text, kind, language, a[HEADLINE], b[HEADLINE], _apart(a, b), rank_a, rank_b)
+    return QueryMove(query_id, text, kind, language, a[HEADLINE], b[HEADLINE], difference, rank_a, rank_b)
 
 
-def _slices(moves: Sequence[QueryMove], facet: str) -> dict[str, Means]:
-    parts: dict[str, list[QueryMove]] = defaultdict(list)
-    for one in moves:
-        parts[getattr(one, facet) or UNKNOWN].append(one)
-    found = {}
-    for value, part in sorted(parts.items()):
-        a, b = fmean(one.a for one in part), fmean(one.b for one in part)
-        found[value] = Means(a, b, b - a, len(part))
-    return found
+def _paired(of: str, scored: Sequence[QueryMove], settings: Mapping[str, int] | None = None) -> Paired:
+    """Means over some queries; tested where settings are given and any query moved."""
+    differences = [one.difference for one in scored]
+    better, worse = sum(one > 0 for one in differences), sum(one < 0 for one in differences)
+    a, difference = fmean(one.a for one in scored), fmean(differences)
+    found = Paired(of, len(scored), better, worse, a, a + difference, difference)
+    if settings is None or not any(differences):
+        return found
+    low, high = interval(differences, settings["resamples"], settings["seed"])
+    p = randomisation_p(differences, settings["permutations"], settings["seed"])
+    return replace(found, low=low, high=high, p=p)
+
+
+def _slices(scored: Sequence[QueryMove]) -> Iterator[Paired]:
+    for facet in ("type", "language"):
+        parts: dict[str, list[QueryMove]] = defaultdict(list)
+        for one in scored:
+            parts[getattr(one, facet) or "unknown"].append(one)
+        if parts.keys() != {"unknown"}:
+            yield from (_paired(f"query {facet}: {value}", parts[value]) for value in sorted(parts))

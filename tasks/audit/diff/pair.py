@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +24,6 @@ class Pair:
     a: Lineage
     b: Lineage
 
-    @property
-    def stages(self) -> list[str]:
-        """The stages of both, in the order of B's dvc.yaml; those that only A has follow."""
-        return list(dict.fromkeys([*self.b.stages, *self.a.stages]))
-
     def each(self, get: Callable[[Lineage], T]) -> tuple[T, T]:
         """The same of A and of B. A UserError says of which side it is."""
         found = []
@@ -39,21 +35,15 @@ class Pair:
         return found[0], found[1]
 
     def same(self, path: Path) -> bool:
-        """Whether an output is recorded with equal digests in both. Raises UserError where the stage is missing."""
-        a, b = self.each(lambda lineage: lineage.execution(path.parts[1]).digest_of(path))
-        return a is not None and a == b
+        """Whether an output is recorded with equal digests in both. Raises UserError where one has not recorded it."""
 
-    def read(self, path: Path, reader: Callable[[Path], T]) -> tuple[T, T]:
-        """What a reader makes of an output of A and of B; it is given the file's path.
+        def digest(lineage: Lineage) -> str:
+            if found := lineage.execution(path.parts[1]).digest_of(path):
+                return found
+            raise UserError(f"{lineage.name} recorded no {path}")
 
-        Raises UserError where the stage or the file is missing, and what the reader raises.
-        """
-
-        def read(lineage: Lineage) -> T:
-            lineage.execution(path.parts[1])
-            return reader(lineage.need(path))
-
-        return self.each(read)
+        a, b = self.each(digest)
+        return a == b
 
 
 @dataclass(frozen=True)
@@ -71,11 +61,6 @@ class Files:
     note: str | None = None
 
     @property
-    def differ(self) -> bool:
-        """Whether any file differs."""
-        return bool(self.named)
-
-    @property
     def same(self) -> bool:
         """Whether all files are known to be the same bytes."""
         return not self.named and self.note is None
@@ -87,11 +72,11 @@ def compare_files(pair: Pair, stage: str) -> Files:
     An older manifest may name every file where a newer one lists them beside it: files are compared, whoever names
     them.
     """
-    executions = pair.a.executions[stage], pair.b.executions[stage]
-    of_a, of_b = ({path: one.sha256 for path, one in each.generated.items()} for each in executions)
+    a, b = pair.each(lambda lineage: lineage.execution(stage))
+    of_a, of_b = ({path: one.sha256 for path, one in each.generated.items()} for each in (a, b))
     listing, beyond, note = listing_of(stage), 0, None
     if of_a.get(listing) == of_b.get(listing):
-        beyond = sum(one["files"] for one in executions[0].folders.values())
+        beyond = sum(one["files"] for one in a.folders.values())
     else:
         try:
             of_a, of_b = pair.each(lambda lineage: recorded_outputs(lineage, stage))
@@ -99,7 +84,7 @@ def compare_files(pair: Pair, stage: str) -> Files:
                 side.pop(listing, None)
         except UserError as error:
             note = f"files of large folders are not compared: {error}"
-    found = sorted(changes(of_a, of_b), key=lambda one: len(Path(one.key).parts))  # those of folders last
+    found = sorted(changes(of_a, of_b), key=lambda one: one.key.count("/"))  # those of folders last
+    how = Counter(one.how for one in found)
     equal = len({*of_a, *of_b}) - len(found) + beyond
-    by = [one.how for one in found]
-    return Files(equal, by.count("added"), by.count("removed"), by.count("changed"), found[:NAMED], note)
+    return Files(equal, how["added"], how["removed"], how["changed"], found[:NAMED], note)

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from tasks.audit.change import Change
+from tasks.audit.change import Change, changes
 from tasks.audit.diff.answer import Difference, compare
-from tasks.audit.diff.data import Items
-from tasks.audit.diff.effect_view import effect_tables
-from tasks.audit.diff.negatives import NegativesDifference, QueryNegatives
+from tasks.audit.diff.effect import EffectDifference
 from tasks.audit.diff.pair import Files, Pair
 from tasks.audit.diff.stages import StageDifference, causes, value
-from tasks.audit.diff.training import ExposureDifference
-from tasks.audit.text import Table, as_json, plain, short, shortened, show, table
+from tasks.audit.diff.tables import Rowwise
+from tasks.audit.text import Table, as_json, short, shortened, show, table
 from tasks.lineage.score import state
+from tasks.shared.artifacts.scores import HEADLINE
 
-WIDTH = 70  # characters of a value
 TEXT = 40  # characters of a query
-SHA256 = 64  # hex digits
-WORDS = {"same": "same", "parts": "PARTS", "inherited": "inherits", "unknown": "not compared"}
+KINDS = {"parts": "PARTS", "same result": "parts, same result", "inherited": "inherits", "unknown": "not compared"}
+DIFFERS = ("params", "code", "components", "inputs", "environment")  # in the order of their tables
 
 
 def answer(chosen: argparse.Namespace) -> int:
@@ -33,149 +32,93 @@ def answer(chosen: argparse.Namespace) -> int:
 def show_difference(found: Difference, top: int) -> None:
     """Print the sentence and the tables."""
     sides = {"A": found.a, "B": found.b}
+    columns = ["", "state", "commit", "MLflow runs of evaluate", "files changed since"]
     rows = [
-        (name, one.name, short(one.commit), _dirty(one.dirty), short(one.manifest), ", ".join(one.runs) or None)
+        (name, one["state"], short(one["commit"]), *(", ".join(one[what]) or None for what in ("runs", "dirty")))
         for name, one in sides.items()
     ]
-    columns = ["", "state", "commit", "changed files", "evaluate manifest", "MLflow runs of evaluate"]
     show(found.headline, table("", columns, rows))
-    show(f"note on {name}: {note}" for name, one in sides.items() for note in one.notes)
-    show(f"not compared: {one}" for one in found.unknown or [])
+    show(f"note on {name}: {note}" for name, one in sides.items() for note in one["notes"])
+    show(f"not compared: {what}: {why}" for what, why in found.unknown.items())
     if found.identical:
         return
-    show(_stages(found.stages), _own(found.stages, top))
-    show(_data(found.data, top) if found.data else None)
-    show(_negatives(found.negatives, top) if found.negatives else None)
-    show(_exposures(found.exposures) if found.exposures else None)
-    show(_checkpoint(found.checkpoint) if found.checkpoint else None)
-    show(f"note: {caveat}." for caveat in found.caveats or [])
-    show(effect_tables(found.effect, top) if found.effect else None)
+    show(f"The same bytes: {'; '.join(found.same)}." if found.same else None)
+    show(_rows("Stages", map(_stage, found.stages)))
+    for kind in DIFFERS:
+        differs = [(one.stage, each) for one in found.stages for each in one.differs.get(kind, [])]
+        show(_changes(kind.capitalize(), differs, top))
+    show(_tables(found.tables, top))
+    show(f"note: {caveat}." for caveat in found.caveats)
+    show(_effect(found.effect, top) if found.effect else None)
     show(f"{one.stage}: {one.outputs.note}" for one in found.stages if one.outputs and one.outputs.note)
-    differing = [(one.stage, each) for one in found.stages if one.outputs for each in one.outputs.named]
-    show(_shared("Files that differ", "file", differing, top))
+    files = [(one.stage, each) for one in found.stages if one.outputs for each in one.outputs.named]
+    show(_changes("Files that differ", files, top))
 
 
-def _dirty(files: Sequence[str]) -> str:
-    return f"{len(files)}: {shortened(', '.join(files), TEXT)}" if files else "none"
+def _rows(title: str, found: Iterable[Mapping[str, Any]], top: int | None = None) -> Table | None:
+    """A table of the first rows, which says of how many, without columns that are empty; None without a row."""
+    rows = list(found)
+    columns = [name for name in (rows[0] if rows else ()) if any(row[name] is not None for row in rows)]
+    right = [name for name in columns if any(isinstance(row[name], int | float) for row in rows)]
+    cells = [[shortened(row[name] or "-", TEXT) if name == "text" else row[name] for name in columns] for row in rows]
+    title = title if top is None or len(rows) <= top else f"{title}, the first {top} of {len(rows)}"
+    return table(title, columns, cells[:top], right) if rows else None
 
 
-def _stages(stages: Sequence[StageDifference]) -> Table:
-    rows = []
-    for one in stages:
-        why = causes(one) if one.kind == "parts" else ""
-        if one.kind == "inherited":
-            why = f"from {', '.join(one.inherits)}" + (f"; and its own {causes(one)}" if one.own else "")
-        word = "parts, same result" if one.kind == "parts" and one.same_result else WORDS[one.kind]
-        manifests = [short(side["manifest"]) if side else None for side in (one.a, one.b)]
-        rows.append((one.stage, word, *manifests, _files(one.outputs), why))
-    return table("Stages", ["stage", "", "manifest A", "manifest B", "outputs", "why"], rows)
+def _stage(one: StageDifference) -> dict[str, Any]:
+    own = causes(one) if one.differs else ""
+    if one.inherits:
+        own = f"from {', '.join(one.inherits)}" + (f"; and its own {own}" if own else "")
+    manifests = {f"manifest {side}": short(one.results.get(side, {}).get("manifest")) for side in "AB"}
+    row = {"stage": one.stage, "": KINDS.get(one.kind, one.kind), **manifests}
+    return row | {"outputs": _files(one.outputs) if one.outputs else "", "why": own}
 
 
-def _files(found: Files | None) -> str:
-    if found is None:
-        return ""
-    if not found.differ:
+def _files(found: Files) -> str:
+    if not found.named:
         return "same bytes" if found.same else "see note"
-    counts = {"changed": found.changed, "added": found.added, "removed": found.removed, "equal": found.equal}
-    return ", ".join(f"{count} {how}" for how, count in counts.items() if count)
+    counts = ((getattr(found, how), how) for how in ("changed", "added", "removed", "equal"))
+    return ", ".join(f"{count} {how}" for count, how in counts if count)
 
 
-def _own(stages: Sequence[StageDifference], top: int) -> Iterable[Table | None]:
-    rows = [(one.stage, each.key, value(each, "a"), value(each, "b")) for one in stages for each in one.params]
-    yield table("Params", ["stage", "param", "A", "B"], rows) if rows else None
-    for title, what, name in (
-        ("Code", "file", "code"),
-        ("Versions", "package", "components"),
-        ("External inputs", "file", "external"),
-        ("Environment, as MLflow's runs have it", "tag", "environment"),
-    ):
-        yield _shared(title, what, [(one.stage, each) for one in stages for each in getattr(one, name)], top)
-
-
-def _shared(title: str, what: str, found: Sequence[tuple[str, Change]], top: int) -> Table | None:
-    """One row a change, with all the stages that have it; of files the digests."""
-    shown = short if what == "file" else _value
+def _changes(title: str, found: Iterable[tuple[str, Change]], top: int) -> Table | None:
+    """One row a change, with all the stages that have it."""
     stages: dict[tuple[str, str, str], list[str]] = {}
     for stage, one in found:
-        stages.setdefault((one.key, shown(one.a), shown(one.b)), []).append(stage)
-    rows = [(*change, ", ".join(names)) for change, names in list(stages.items())[:top]]
-    return table(_cut(title, len(stages), top), [what, "A", "B", "stages"], rows) if rows else None
+        stages.setdefault((one.key, value(one, "a"), value(one, "b")), []).append(stage)
+    rows = ({"": key, "A": a, "B": b, "stages": ", ".join(names)} for (key, a, b), names in stages.items())
+    return _rows(title, rows, top)
 
 
-def _value(found: Any) -> str:
-    return shortened(plain(", ".join(map(str, found)) if isinstance(found, list) else found), WIDTH)
+def _tables(tables: Mapping[str, Rowwise], top: int) -> Iterator[Table | None]:
+    """How many rows differ, what became of negatives, and the rows themselves: of those that both have by field."""
+    rows: list[dict[str, Any]] = []
+    for name, of in tables.items():
+        counts = {how: sum(one.how == how for one in of.differ) for how in ("added", "removed", "changed")}
+        rows.append({"table": name, "equal": of.equal, **counts})
+    yield _rows("Tables that differ, by rows", rows)
+    mined = tables["negatives"].differ if "negatives" in tables else []
+    outcomes = Counter(tuple(row["outcome"] if row else "not taken" for row in (one.a, one.b)) for one in mined)
+    rows = [{"in A": a, "in B": b, "videos of queries": count} for (a, b), count in outcomes.most_common() if a != b]
+    yield _rows("What mining did with videos", rows)
+    for name, of in tables.items():
+        rows = []
+        for item in of.differ:
+            fields = changes(item.a, item.b) if item.how == "changed" else []
+            whole = Change(item.how, item.how, item.a, item.b)
+            rows += [
+                {"row": item.key, "": one.key, "A": value(one, "a"), "B": value(one, "b")} for one in fields or [whole]
+            ]
+        yield _rows(name.capitalize(), rows, top)
 
 
-def _data(tables: Mapping[str, Items | None], top: int) -> Iterable[Table | str]:
-    if all(one is not None and one.same_bytes for one in tables.values()):
-        yield "Data: videos, queries, judgments, media and transcripts are the same bytes."
-        return
-    counted = ["equal", "added", "removed", "changed"]
-    rows: list[Sequence[Any]] = []
-    for name, one in tables.items():
-        counts = [one.equal, len(one.added), len(one.removed), len(one.changed)] if one else []
-        same = "same bytes" if one and one.same_bytes else "" if one else "not compared"
-        rows.append((name, same, *(["", "", "", ""] if same else counts)))
-    yield table("Data", ["table", "", *counted], rows, right=counted)
-    for name, one in ((name, one) for name, one in tables.items() if one and one.differ):
-        rows = [(item, each.key, _value(each.a), _value(each.b)) for item, of in one.changed.items() for each in of]
-        rows += [(item, how, "", "") for how in ("added", "removed") for item in getattr(one, how)]
-        yield table(_cut(name.capitalize(), len(rows), top), ["item", "", "A", "B"], rows[:top])
-
-
-def _negatives(found: NegativesDifference, top: int) -> Iterable[Table | str]:
-    if found.same_bytes:
-        yield "Negatives: the same bytes."
-        return
-    lost, gained = (
-        f" ({', '.join(f'{count} {name}' for name, count in by.items())})" if by else ""
-        for by in (found.lost_to, found.gained_from)
-    )
-    yield (
-        f"Negatives: of {found.queries} queries {found.affected} are affected; {found.kept} negatives kept, "
-        f"{found.lost} lost{lost}, {found.gained} gained{gained}; {found.rescored} of those kept have another rank or "
-        f"score; {found.positives_changed} queries have other positives."
-    )
-    yield from (f"Dropped for reason {reason}: {a} -> {b} ({b - a:+d})." for reason, (a, b) in found.drops.items())
-    for side, only in (("A", found.only_a), ("B", found.only_b)):
-        if only["queries"]:
-            yield f"Mined in {side} only: {only['queries']} queries with {only['negatives']} negatives."
-    moved = [one for one in found.by_query if one.moves or one.other_positives]
-    if moved:
-        columns = ["query", "", "video", "rank", "score", "in the other state"]
-        rows = [row for one in moved[:top] for row in _of_query(one)]
-        yield table(_cut("Most changed queries", len(moved), top), columns, rows, right=["rank", "score"])
-
-
-def _of_query(one: QueryNegatives) -> Iterable[Sequence[Any]]:
-    yield (one.query_id, shortened(one.text or "", TEXT), "", "", "", "")
-    for how, moved in (("lost", one.lost), ("gained", one.gained)):
-        yield from (("", how, each.video_id, each.rank, each.score, each.elsewhere) for each in moved)
-    for how, positives in (("positive in A only", one.positives_removed), ("positive in B only", one.positives_added)):
-        yield from (("", how, video_id, "", "", "") for video_id in positives)
-
-
-def _exposures(found: ExposureDifference) -> Iterable[Table | str]:
-    if not found.roles:
-        yield (
-            "Exposures: training showed the same videos in the same steps."
-            if found.same_bytes
-            else "Exposures: nothing was trained in A or in B."
-        )
-        return
-    columns = ["kept", "lost", "gained", "times shown A", "times shown B"]
-    rows = [(role, *counts.values()) for role, counts in found.roles.items()]
-    yield table("Exposures: pairs of query and video", ["role", *columns], rows, right=columns)
-    yield f"{found.other_steps} of the pairs kept were shown in other steps."
-
-
-def _checkpoint(found: Mapping[str, Sequence[Any]]) -> Table:
-    rows = []
-    for name, sides in found.items():
-        a, b = (short(one) if isinstance(one, str) and len(one) == SHA256 else one for one in sides)
-        rows.append((name, a, b, "same" if sides[0] == sides[1] else "differs"))
-    return table("Checkpoint", ["", "A", "B", ""], rows)
-
-
-def _cut(title: str, count: int, top: int) -> str:
-    return title if count <= top else f"{title}, the first {top} of {count}"
+def _effect(found: EffectDifference, top: int) -> Iterator[Table | None]:
+    """Means, paired tests, the queries that moved, and slices."""
+    final = found.paired[0].of
+    yield _rows("Means", found.means)
+    settings = ", ".join(f"{count} {name}" for name, count in found.settings.items())
+    title = f"{HEADLINE} over the common queries, paired ({settings}), and of {final} by type and language"
+    yield _rows(title, map(vars, found.paired))
+    for word, sign in (("gained", 1), ("lost", -1)):
+        moves = [vars(one) for one in found.moves if one.difference * sign > 0]
+        yield _rows(f"Queries of {final} that {word} most", moves, top)

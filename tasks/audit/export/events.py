@@ -12,18 +12,20 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import Enum
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+import attr
 from openlineage.client import facet_v2 as facets
 from openlineage.client.event_v2 import Job, RunEvent, RunState, set_producer
 from openlineage.client.event_v2 import Run as JobRun
 
+from tasks.audit.ancestry import ancestry
 from tasks.audit.export import names
 from tasks.audit.export.datasets import Datasets
-from tasks.audit.export.facets import as_dict, input_of, output_of, own
-from tasks.audit.export.files import Files
-from tasks.audit.export.names import Names, shareable
+from tasks.audit.export.facets import own
+from tasks.audit.export.names import shareable
 from tasks.lineage.lineage import FINAL, Lineage
 from tasks.lineage.model import Execution, Run, manifest_path
 from tasks.shared.artifacts import scores
@@ -57,140 +59,123 @@ def export(lineage: Lineage, last: str, namespace: str | None = None, run_id: st
     Raises UserError where the stage is not to be had.
     """
     lineage.execution(last)
-    set_producer(f"pkg:generic/reeltrace@{_release()}")  # a package URL (ECMA-427); the package is in no registry
+    try:
+        release = version("reeltrace")
+    except PackageNotFoundError:  # run from a folder, not installed
+        release = "unknown"
+    set_producer(f"pkg:generic/reeltrace@{release}")  # a package URL (ECMA-427); the package is in no registry
     remote = git.origin()
     address = names.web_address(remote) if remote else None
     namespace = namespace or names.namespace(address)
-    exporter = _Exporter(lineage, namespace, address, run_id)
-    executions = lineage.ancestry(last)
-    runs = lineage.runs_by_stage(one.stage for one in executions)
+    corpus = lineage.executions.get("corpus")
+    path = corpus.params.get("corpus", {}).get("path") if corpus else None
+    datasets = Datasets(lineage, names.Names(namespace, str(path) if path else None))
+    found = ancestry(lineage, last)
     events = [
-        as_dict(event)
-        for one in progress(executions, "export", total=len(executions), unit="stage")
-        for event in exporter.events(one, runs[one.stage])
+        _as_dict(event)
+        for one in progress(found.executions, "export", total=len(found.executions), unit="stage")
+        for event in _events(datasets, one, found.runs[one.stage], run_id, address)
     ]
-    remarks = [lineage.missing[name] for name in lineage.upstream(last) if name in lineage.missing]
-    remarks += [
-        f"{link.reader} read another {link.artifact.path} ({link.artifact.sha256[:12]}) than {link.maker} has: "
-        "the chain is broken there"
-        for link in lineage.broken(*(one.stage for one in executions))
+    return Export(lineage.name, namespace, events, [*found.broken, *found.notes, *datasets.remarks])
+
+
+def _events(
+    datasets: Datasets, execution: Execution, runs: Sequence[Run], named: str | None, address: str | None
+) -> list[RunEvent]:
+    """START and COMPLETE of the run that stands for an execution.
+
+    It is the run that was named, else the first of those that finished: it made what later ones made again.
+    """
+    finished = [one for one in runs if one.status == "FINISHED"] or runs
+    run = next((one for one in runs if one.run_id == named), next(iter(finished), None))
+    lineage, tags = datasets.lineage, run.tags if run else {}
+    commit = (run.commit if run else None) or lineage.commit
+    ended, clock = _end(lineage, execution, run, commit)
+    started = _time(run.started) if run and run.started else None
+    about = {
+        "runIdFrom": "mlflow" if run else "manifest",
+        "timesFrom": clock,
+        "startRecorded": started is not None,
+        "mlflowRunId": run.run_id if run else None,
+        "mlflowRunsOfSameResult": [one.run_id for one in runs if one is not run],
+        "git": {"commit": commit, "dirty": run.dirty if run else None},
+        "environment": {name: tags[f"env.{name}"] for name in ENVIRONMENT if f"env.{name}" in tags},
+    }
+    told = _run_facets(datasets, execution) | {"reeltrace_execution": own(facets.RunFacet(), **about)}
+    identity = str(uuid.UUID(hex=run.run_id) if run else uuid.uuid5(UNKNOWN, execution.digest))
+    job = Job(datasets.names.project, execution.stage, _job_facets(lineage, execution.stage, address, commit))
+    inputs, outputs = datasets.read(execution), datasets.written(execution)
+    return [
+        RunEvent(eventType=RunState.START, eventTime=started or ended, run=JobRun(identity), job=job),
+        RunEvent(
+            eventType=RunState.COMPLETE, eventTime=ended, run=JobRun(identity, told), job=job,
+            inputs=inputs, outputs=outputs,
+        ),
+    ]  # fmt: skip
+
+
+def _end(lineage: Lineage, execution: Execution, run: Run | None, commit: str | None) -> tuple[str, str]:
+    """When a run ended, and which clock says so: MLflow's, the commit's, or that of the manifest file."""
+    if run is not None and run.ended is not None:
+        return _time(run.ended), "mlflow"
+    if commit and (committed := git.commit_time(commit)):
+        return _time(datetime.fromisoformat(committed)), "commit"
+    written = (lineage.root / manifest_path(execution.stage)).stat().st_mtime
+    return _time(datetime.fromtimestamp(written, UTC)), "file"
+
+
+def _job_facets(lineage: Lineage, stage: str, address: str | None, commit: str | None) -> dict[str, facets.JobFacet]:
+    """Of a stage as a job; where its code lies is told where the repository has an address and the run a commit."""
+    kind = facets.job_type_job.JobTypeJobFacet("BATCH", "REELTRACE", "TASK")
+    found: dict[str, facets.JobFacet] = {"jobType": kind}
+    if described := lineage.stages[stage].description:
+        found["documentation"] = facets.documentation_job.DocumentationJobFacet(described, "text/plain")
+    if address and commit:
+        folder = f"tasks/{stage}"
+        found["sourceCodeLocation"] = facets.source_code_location_job.SourceCodeLocationJobFacet(
+            "git", address, address, folder, commit
+        )
+    return found
+
+
+def _run_facets(datasets: Datasets, execution: Execution) -> dict[str, facets.RunFacet]:
+    """What decided an execution's bytes, and the scores where it made them."""
+    lineage, stage, params = datasets.lineage, execution.stage, shareable(execution.params)
+    parameters = facets.execution_parameters_run
+    given = [
+        parameters.ExecutionParameter(key, value=value if isinstance(value, str) else json.dumps(value))
+        for key, value in flat(params).items()
     ]
-    remarks += [line for line in (lineage.unlike_lock(last), lineage.tracking.problem) if line]
-    return Export(lineage.name, namespace, events, [*remarks, *exporter.remarks, *exporter.files.remarks])
-
-
-def _release() -> str:
-    try:
-        return version("reeltrace")
-    except PackageNotFoundError:  # run from a folder, not installed
-        return "unknown"
-
-
-class _Exporter:
-    """Makes the events of one state, stage by stage; `remarks` and `files.remarks` say what could not be told."""
-
-    def __init__(self, lineage: Lineage, namespace: str, address: str | None, run_id: str | None) -> None:
-        self.lineage, self.namespace, self.address, self.run_id = lineage, namespace, address, run_id
-        self.remarks: list[str] = []
-        self.files = Files(lineage)
-        corpus = lineage.executions.get("corpus")
-        path = corpus.params.get("corpus", {}).get("path") if corpus else None
-        self.datasets = Datasets(lineage, Names(namespace, str(path) if path else None), self.files)
-
-    def events(self, execution: Execution, runs: Sequence[Run]) -> list[RunEvent]:
-        """START and COMPLETE of the run that stands for an execution.
-
-        It is the run that was named, else the first of those that finished: it made what later ones made again.
-        """
-        finished = [one for one in runs if one.status == "FINISHED"] or runs
-        run = next((one for one in runs if one.run_id == self.run_id), next(iter(finished), None))
-        if run is None and self.lineage.tracking.problem is None:
-            stage = execution.stage
-            self.remarks.append(f"MLflow knows no run that published this {stage}: its id follows from the manifest")
-        commit = (run.commit if run else None) or self.lineage.commit
-        ended, clock = self._end(execution, run, commit)
-        started = _time(run.started) if run and run.started else None
-        tags = run.tags if run else {}
-        about = {
-            "runIdFrom": "mlflow" if run else "manifest",
-            "timesFrom": clock,
-            "startRecorded": started is not None,
-            "mlflowRunId": run.run_id if run else None,
-            "mlflowRunsOfSameResult": [one.run_id for one in runs if one is not run],
-            "git": {"commit": commit, "dirty": run.dirty if run else None},
-            "environment": {name: tags[f"env.{name}"] for name in ENVIRONMENT if f"env.{name}" in tags},
-        }
-        told = {**self._run_facets(execution), "reeltrace_execution": own(facets.RunFacet(), **about)}
-        identity = _uuid(run.run_id if run else None, execution)
-        job = Job(self.namespace, execution.stage, self._job_facets(execution.stage, commit))
-        inputs = [input_of(one, self.files) for one in self.datasets.read(execution)]
-        outputs = [output_of(one, self.files) for one in self.datasets.written(execution)]
-        return [
-            RunEvent(eventType=RunState.START, eventTime=started or ended, run=JobRun(identity), job=job),
-            RunEvent(
-                eventType=RunState.COMPLETE, eventTime=ended, run=JobRun(identity, told), job=job,
-                inputs=inputs, outputs=outputs,
-            ),
-        ]  # fmt: skip
-
-    def _end(self, execution: Execution, run: Run | None, commit: str | None) -> tuple[str, str]:
-        """When a run ended, and which clock says so: MLflow's, the commit's, or that of the manifest file."""
-        if run is not None and run.ended is not None:
-            return _time(run.ended), "mlflow"
-        if commit and (committed := git.commit_time(commit)):
-            return _time(datetime.fromisoformat(committed)), "commit"
-        written = (self.lineage.root / manifest_path(execution.stage)).stat().st_mtime
-        return _time(datetime.fromtimestamp(written, UTC)), "file"
-
-    def _job_facets(self, stage: str, commit: str | None) -> dict[str, facets.JobFacet]:
-        """Of a stage as a job; where its code lies is told where the repository has an address and the run a commit."""
-        kind = facets.job_type_job.JobTypeJobFacet("BATCH", "REELTRACE", "TASK")
-        found: dict[str, facets.JobFacet] = {"jobType": kind}
-        if described := self.lineage.stages[stage].description:
-            found["documentation"] = facets.documentation_job.DocumentationJobFacet(described, "text/plain")
-        if self.address and commit:
-            folder = f"tasks/{stage}"
-            found["sourceCodeLocation"] = facets.source_code_location_job.SourceCodeLocationJobFacet(
-                "git", names.folder_at(self.address, commit, folder), self.address, folder, commit
-            )
-        return found
-
-    def _run_facets(self, execution: Execution) -> dict[str, facets.RunFacet]:
-        """What decided an execution's bytes, and the scores where it made them."""
-        stage, params = execution.stage, shareable(execution.params)
-        parameters = facets.execution_parameters_run
-        given = [
-            parameters.ExecutionParameter(key, value=value if isinstance(value, str) else json.dumps(value))
-            for key, value in flat(params).items()
-        ]
-        locked = self.lineage.lock.get(stage)
-        found: dict[str, facets.RunFacet] = {
-            "executionParameters": parameters.ExecutionParametersRunFacet(given),
-            "reeltrace_stage": own(
-                facets.RunFacet(),
-                manifestSha256=execution.digest,
-                params=params,
-                paramsSha256=sha256_json(execution.params),
-                components=execution.components,
-                code=execution.code,
-                codeSha256=execution.code_digest,
-                counts=execution.counts,
-                dvc={"outs": self.lineage.outs_of(stage), "deps": shareable(locked.deps) if locked else {}},
-            ),
-        }
-        told = self.files.json(execution, scores.FOLDER / scores.METRICS) if stage == FINAL else None
-        if told is not None:
-            found["reeltrace_scores"] = own(facets.RunFacet(), **{name: told[name] for name in TOLD if name in told})
-        return found
-
-
-def _uuid(run_id: str | None, execution: Execution) -> str:
-    """The run's own id; where MLflow knows no run, or has ids of its own kind, one that follows from it."""
-    try:
-        return str(uuid.UUID(hex=run_id))
-    except (TypeError, ValueError):
-        return str(uuid.uuid5(UNKNOWN, run_id or execution.digest))
+    locked = lineage.lock.get(stage)
+    about = {
+        "manifestSha256": execution.digest,
+        "params": params,
+        "paramsSha256": sha256_json(execution.params),
+        "components": execution.components,
+        "code": execution.code,
+        "codeSha256": execution.code_digest,
+        "counts": execution.counts,
+        "dvc": {"outs": lineage.outs_of(stage), "deps": shareable(locked.deps) if locked else {}},
+    }
+    found: dict[str, facets.RunFacet] = {
+        "executionParameters": parameters.ExecutionParametersRunFacet(given),
+        "reeltrace_stage": own(facets.RunFacet(), **about),
+    }
+    told = datasets.json(execution, scores.FOLDER / scores.METRICS) if stage == FINAL else None
+    if told is not None:
+        found["reeltrace_scores"] = own(facets.RunFacet(), **{name: told[name] for name in TOLD if name in told})
+    return found
 
 
 def _time(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _as_dict(event: RunEvent) -> dict[str, Any]:
+    """An event as the client would send it, with its keys in order. What params set to null stays."""
+    found = attr.asdict(
+        event,
+        filter=lambda field, value: value is not None and not (field.name == "fields" and value == []),
+        value_serializer=lambda _event, _field, value: value.value if isinstance(value, Enum) else value,
+    )
+    return dict(json.loads(json.dumps(found, sort_keys=True, allow_nan=False)))

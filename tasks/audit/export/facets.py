@@ -1,20 +1,26 @@
-"""Datasets with their facets (version, what it is the digest of, kind, columns, rows, size), and events as JSON."""
+"""A version of a dataset in OpenLineage's classes: what it is, how large, and of a table the rows and columns."""
 
 from __future__ import annotations
 
-import json
-from enum import Enum
-from typing import Any, TypeVar, cast
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
-import attr
 from openlineage.client import facet_v2 as facets
-from openlineage.client.event_v2 import InputDataset, OutputDataset, RunEvent
+from openlineage.client.event_v2 import InputDataset, OutputDataset
+from openlineage.client.generated.schema_dataset import SchemaDatasetFacetFields as Column
 
-from tasks.audit.export.datasets import Dataset
-from tasks.audit.export.files import Files
 from tasks.audit.export.names import HUB
+from tasks.lineage.model import Holds
+from tasks.shared.artifacts import index
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Kind = Literal["FILE", "FOLDER", "MODEL", "TABLE", "STAGE"]
 Facet = TypeVar("Facet", bound=facets.BaseFacet)
+TABLES = (".parquet", ".csv", ".jsonl", ".trec")
 
 
 def own(facet: Facet, **fields: Any) -> Facet:
@@ -22,53 +28,69 @@ def own(facet: Facet, **fields: Any) -> Facet:
     return cast(Facet, facet.with_additional_properties(**fields))
 
 
-def input_of(dataset: Dataset, files: Files) -> InputDataset:
-    """A dataset as the input of an event."""
-    link = own(facets.InputDatasetFacet(), maker=dataset.maker, holds=dataset.holds)
-    found = {"reeltrace_link": link}
-    if size := _size(dataset, files):
-        found["inputStatistics"] = facets.input_statistics_input_dataset.InputStatisticsInputDatasetFacet(**size)
-    return InputDataset(*dataset.name, found, facets=_facets(dataset, files))
+def described(
+    name: tuple[str, str], kind: Kind, version: str | None, identity: str, size: Mapping[str, Any] | None,
+    dvc: str | None, columns: list[Column] | None,
+) -> OutputDataset:  # fmt: skip
+    """A version of a dataset.
 
-
-def output_of(dataset: Dataset, files: Files) -> OutputDataset:
-    """A dataset as the output of an event."""
-    found: dict[str, facets.OutputDatasetFacet] = {}
-    if size := _size(dataset, files):
-        found["outputStatistics"] = facets.output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(**size)
-    return OutputDataset(*dataset.name, found, facets=_facets(dataset, files))
-
-
-def _facets(dataset: Dataset, files: Files) -> dict[str, facets.DatasetFacet]:
-    """Facets of a version, equal wherever it occurs; DVC's hash too where it is the version that the state recorded."""
-    recorded = files.lineage.outs.get(dataset.path or "") if dataset.holds == "yes" else None
-    kind = ("FOLDER", "STAGE") if dataset.kind == "STAGE" else (dataset.kind, None)
+    Args:
+        identity: what the version is the digest of, or why there is none.
+        size: any of `rowCount`, `size` in bytes, `fileCount`.
+        dvc: DVC's hash, of what the state recorded.
+    """
+    kinds = ("FOLDER", "STAGE") if kind == "STAGE" else (kind, None)
     found: dict[str, facets.DatasetFacet] = {
-        "datasetType": facets.dataset_type_dataset.DatasetTypeDatasetFacet(*kind),
-        "reeltrace_identity": own(facets.DatasetFacet(), digestOf=dataset.identity, dvc=recorded),
+        "datasetType": facets.dataset_type_dataset.DatasetTypeDatasetFacet(*kinds),
+        "reeltrace_identity": own(facets.DatasetFacet(), digestOf=identity, dvc=dvc),
     }
-    if dataset.version is not None:
-        found["version"] = facets.dataset_version_dataset.DatasetVersionDatasetFacet(dataset.version)
-    if dataset.name.namespace == HUB:
-        address = f"{HUB}/{dataset.name.name}"
-        found["dataSource"] = facets.datasource_dataset.DatasourceDatasetFacet("Hugging Face Hub", address)
-    table = files.table(dataset.path, dataset.version)
-    if table and table.fields is not None:
-        found["schema"] = facets.schema_dataset.SchemaDatasetFacet(table.fields)
-    return found
+    if version is not None:
+        found["version"] = facets.dataset_version_dataset.DatasetVersionDatasetFacet(version)
+    if name[0] == HUB:
+        found["dataSource"] = facets.datasource_dataset.DatasourceDatasetFacet("Hugging Face Hub", "/".join(name))
+    if columns is not None:
+        found["schema"] = facets.schema_dataset.SchemaDatasetFacet(columns)
+    statistics = facets.output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet
+    return OutputDataset(*name, {"outputStatistics": statistics(**size)} if size else {}, facets=found)
 
 
-def _size(dataset: Dataset, files: Files) -> dict[str, Any]:
-    table = files.table(dataset.path, dataset.version)
-    told = {"rowCount": table.rows if table else None, "size": dataset.bytes, "fileCount": dataset.files}
-    return {name: count for name, count in told.items() if count is not None}
+def as_input(dataset: OutputDataset, maker: str | None, holds: Holds = "yes") -> InputDataset:
+    """A dataset as an input: of the stage that made it (None: it is from outside), and whether that made this."""
+    found: dict[str, facets.InputDatasetFacet] = {
+        "reeltrace_link": own(facets.InputDatasetFacet(), maker=maker, holds=holds)
+    }
+    size: Any = (dataset.outputFacets or {}).get("outputStatistics")
+    if size:
+        statistics = facets.input_statistics_input_dataset.InputStatisticsInputDatasetFacet
+        found["inputStatistics"] = statistics(size.rowCount, size.size, size.fileCount)
+    return InputDataset(dataset.namespace, dataset.name, found, facets=dataset.facets)
 
 
-def as_dict(event: RunEvent) -> dict[str, Any]:
-    """An event as the client would send it, with its keys in order. What params set to null stays."""
-    found = attr.asdict(
-        event,
-        filter=lambda field, value: value is not None and not (field.name == "fields" and value == []),
-        value_serializer=lambda _event, _field, value: value.value if isinstance(value, Enum) else value,
-    )
-    return dict(json.loads(json.dumps(found, sort_keys=True, allow_nan=False)))
+def rows_and_columns(path: Path) -> tuple[int, list[Column] | None]:
+    """How many rows a table has, or the index by its content manifest, and its columns; None where it names none."""
+    if path.name == index.MANIFEST:
+        return index.read_index_manifest(path.parent).rows, None
+    if path.suffix == ".parquet":
+        import pyarrow.parquet as pq
+
+        with pq.ParquetFile(path) as table:
+            return table.metadata.num_rows, [_column(one) for one in table.schema_arrow]
+    if path.suffix == ".csv":
+        with path.open(encoding="utf-8", newline="") as stream:
+            rows = csv.reader(stream)
+            columns = [Column(name) for name in next(rows, [])]
+            return sum(1 for _ in rows), columns
+    with path.open("rb") as stream:
+        return sum(1 for _ in stream), None
+
+
+def _column(field: pa.Field) -> Column:
+    """A column; what is nested in it as https://openlineage.io/docs/spec/facets/dataset-facets/schema shows it."""
+    import pyarrow as pa
+
+    kind = field.type
+    if pa.types.is_struct(kind):
+        return Column(field.name, "struct", fields=[_column(kind.field(number)) for number in range(kind.num_fields)])
+    if hasattr(kind, "value_field"):  # a list of any kind
+        return Column(field.name, "array", fields=[_column(kind.value_field.with_name("_element"))])
+    return Column(field.name, str(kind))

@@ -1,9 +1,8 @@
 """Names of datasets, by which a consumer joins what one stage wrote to what another read; nothing of this machine.
 
-OpenLineage names a local file by its absolute path in the namespace `file`. That would name the machine, and make
-another dataset of the same artifact in every clone. So files of the project have their path from the project's root,
-in the namespace of the project. A file outside of the project has the namespace `file` and its path from the folder
-that params name on, without what lies above that folder; a model of the hub has the hub's.
+OpenLineage names a local file by its absolute path, which would name the machine, and make another dataset of the same
+artifact in every clone. So files of the project have their path from its root, in the namespace of the project; a file
+outside of it has the namespace `file` and its path from the folder on that params name; a model of the hub the hub's.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import PurePath, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 from tasks.shared.runtime.models import PACKAGE
@@ -21,34 +20,27 @@ WITH_PASSWORD = re.compile(r"(?<=://)[^/@\s]*@")
 SSH_SHORT = re.compile(r"(?:[^@/:\s]+@)?(?P<host>[^/:\s]{2,}):(?P<path>[^/\\].*)")  # one letter is a Windows drive
 
 
-class Name(NamedTuple):
-    """A dataset's name in its namespace."""
-
-    namespace: str
-    name: str
-
-
 @dataclass(frozen=True)
 class Names:
-    """How files are named: the project's namespace, and the dataset's path as params have it."""
+    """How datasets are named: the project's namespace, and the corpus's path as params have it."""
 
     project: str
     corpus: str | None = None
 
-    def file(self, path: str) -> Name:
-        """A file or folder by its path as manifests have it."""
+    def file(self, path: str) -> tuple[str, str]:
+        """Namespace and name of a file or folder by its path as manifests have it."""
         if not outside(path):
-            return Name(self.project, path)
+            return self.project, path
         place = PurePosixPath(path)
         if self.corpus is not None and outside(self.corpus) and PurePosixPath(self.corpus) in place.parents:
-            return Name(OUTSIDE, place.relative_to(PurePosixPath(self.corpus).parent).as_posix())
-        return Name(OUTSIDE, place.name)
+            return OUTSIDE, place.relative_to(PurePosixPath(self.corpus).parent).as_posix()
+        return OUTSIDE, place.name
 
-    def model(self, model: str, revision: str | None) -> Name:
+    def model(self, model: str, revision: str | None) -> tuple[str, str]:
         """A model by its name in params: in an installed package, of the hub (which has a revision), or a directory."""
         if model.startswith(PACKAGE):
-            return Name(INSTALLED, model.removeprefix(PACKAGE))
-        return Name(HUB, model) if revision else self.file(model)
+            return INSTALLED, model.removeprefix(PACKAGE)
+        return (HUB, model) if revision else self.file(model)
 
 
 def outside(path: str) -> bool:
@@ -82,12 +74,6 @@ def web_address(remote: str) -> str | None:
     web = parts.scheme in ("http", "https")
     at = f"[{host}]" if ":" in host else host
     return f"{parts.scheme if web else 'https'}://{at}{f':{port}' if web and port else ''}/{path}"
-
-
-def folder_at(repository: str, commit: str, folder: str) -> str:
-    """The address of a folder as a commit has it; of the repository where its host's addresses are not known."""
-    host = urlsplit(repository).hostname or ""
-    return f"{repository}/tree/{commit}/{folder}" if "github" in host or "gitlab" in host else repository
 
 
 def namespace(repository: str | None) -> str:
