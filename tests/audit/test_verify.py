@@ -42,7 +42,7 @@ def test_an_untouched_project_is_intact_and_says_how_much_was_checked(here: Proj
     answer = json.loads(done.stdout)
     assert answer["intact"] and answer["findings"] == []
     assert [one["where"] for one in answer["notes"]] == ["text_dense"]
-    checked = {one["what"]: one["count"] for one in answer["checked"]}
+    checked = answer["checked"]
     files = [path for path in (here.root / "results").rglob("*") if path.is_file()]
     assert checked["results"] == len([path for path in files if "lancedb" not in path.parts])
     assert checked["source videos"] == here.manifest("corpus")["counts"]["videos"]
