@@ -11,8 +11,6 @@ from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_json
 
-RETRIEVER = RESULTS / "mine" / "retriever.json"
-
 
 @dataclass(frozen=True)
 class Ancestry:
@@ -44,42 +42,19 @@ class Ancestry:
 def ancestry(lineage: Lineage, last: str) -> Ancestry:
     """A stage's result and all that it follows from."""
     executions = lineage.ancestry(last)
-    names = [one.stage for one in executions]
-    runs = lineage.runs_by_stage(names)
-    unknown = [link.maker for link in lineage.links(*names) if link.holds == "unknown"] if names else []
-    notes = [lineage.missing[name] for name in unknown if name in lineage.missing]
-    if (unlike := lineage.unlike_lock(last)) is not None:
-        notes.append(unlike)
-    if lineage.tracking.problem:
-        notes.append(lineage.tracking.problem)
-    elif without := [name for name in names if not runs[name]]:
+    runs = lineage.runs_by_stage([one.stage for one in executions])
+    links = [link for one in executions for link in lineage.links(one.stage)]
+    notes = [lineage.missing[link.maker] for link in links if link.holds == "unknown" and link.maker in lineage.missing]
+    notes += filter(None, [lineage.unlike_lock(last), lineage.tracking.problem])
+    if not lineage.tracking.problem and (without := [name for name, some in runs.items() if not some]):
         notes.append(f"MLflow has no run that published this result of {', '.join(without)}")
     retriever = None
-    if "mine" in names:
+    if "mine" in runs:
         try:
-            retriever = read_json(lineage.need(RETRIEVER))
+            retriever = read_json(lineage.need(RESULTS / "mine" / "retriever.json"))
         except UserError as error:
             notes.append(f"what mined the negatives cannot be told: {error}")
-    return Ancestry(
-        executions=executions,
-        runs=runs,
-        state=lineage.name,
-        commit=lineage.commit,
-        changed_files=lineage.dirty,
-        stages=_facts(lineage, executions, runs),
-        broken=[
-            f"{link.reader} read another {link.artifact.path} (sha256 {link.artifact.sha256}) than {link.maker} made "
-            "that is here"
-            for link in (lineage.broken(*names) if names else ())
-        ],
-        notes=notes,
-        retriever=retriever,
-    )
-
-
-def _facts(lineage: Lineage, executions: list[Execution], runs: dict[str, list[Run]]) -> list[dict[str, Any]]:
-    """All that is known of some executions, as answers in JSON tell it."""
-    return [
+    stages = [
         {
             "name": one.stage,
             "manifest": one.digest,
@@ -100,3 +75,10 @@ def _facts(lineage: Lineage, executions: list[Execution], runs: dict[str, list[R
         }
         for one in executions
     ]
+    broken = [
+        f"{link.reader} read another {link.artifact.path} (sha256 {link.artifact.sha256}) than {link.maker} made here"
+        for link in links
+        if link.holds == "no"
+    ]
+    state, commit, changed = lineage.name, lineage.commit, lineage.dirty
+    return Ancestry(executions, runs, state, commit, changed, stages, broken, list(dict.fromkeys(notes)), retriever)

@@ -110,8 +110,7 @@ def _check_numbers(answer: Answer, execution: Execution, results: Path) -> None:
     runs = {name: read_run(name, evaluated) for name in systems}
     sizes = *(execution.param(f"evaluate.{key}") for key in ("bootstrap", "permutations")), execution.param("run.seed")
     scores, values, judged = numbers(videos, queries, read_qrels(corpus / "qrels.test.trec"), runs, *sizes)
-    again = asdict(scores) | {name: there.get(name) for name in ("note", "retriever")}
-    again["directions"] = again["fusion"] = None
+    again = {part: one for part, one in asdict(scores).items() if part not in ("note", "retriever")}
     if "directions" in there:
         ranks = direction_ranks(read_views(VIEWS, results / "encode" / "vectors"))
         again["directions"] = asdict(directions(ranks, *sizes))

@@ -98,32 +98,25 @@ def check_links(state: State) -> None:
 def note_changes(state: State) -> None:
     """Note which code, params and component versions are not those that the results were made with."""
     changed: dict[tuple[str, str], list[str]] = defaultdict(list)
+    params = _named(as_read(state.lineage.params))
     for stage, execution in state.lineage.executions.items():
-        params = {key: _param(state, key) for key in execution.params}
-        before, now = _named(execution.params) | execution.components, _named(params)
+        before = _named(execution.params) | execution.components
+        now = {key: params[key] for key in before if key in params}
         now |= {name: _version(name) for name in execution.components}
         if not state.revision:
             code = {*execution.code, *(path.as_posix() for path in state.lineage.stages[stage].code)}
             before |= {path: sha256[:12] for path, sha256 in execution.code.items()}
             now |= {path: sha256[:12] for path in code if (sha256 := state.digest(path).sha256)}
         for where in sorted({*before, *now}):
-            if before.get(where) != now.get(where):
-                was, is_now = before.get(where, "not there"), now.get(where, "not there")
-                changed[where, f"it was {was}, it is {is_now}"].append(stage)
+            was, here = before.get(where, "not there"), now.get(where, "not there")
+            if was != here:
+                changed[where, f"it was {was}, it is {here}"].append(stage)
     for (where, what), stages in changed.items():
         state.answer.note("changed since", where, f"{what}; read by {', '.join(stages)}")
 
 
 def _named(params: dict[str, Any]) -> dict[str, str]:
     return {f"{PARAMS} {key}": value for key, value in as_texts(params).items()}
-
-
-def _param(state: State, key: str) -> Any:
-    """What params.yaml has now for a key of a manifest."""
-    try:
-        return as_read(state.lineage.param(key), key)
-    except (KeyError, TypeError):
-        return None
 
 
 def _version(name: str) -> str:

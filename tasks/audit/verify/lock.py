@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from tasks.audit.verify.state import State
 from tasks.lineage.dvc import FOLDER, LOCK
+from tasks.lineage.manifest import read_manifest_file
 from tasks.lineage.model import Execution, manifest_path
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.params import as_read
 from tasks.shared.execution.tracking import flat
+from tasks.shared.runtime.errors import UserError
 
 
 def check_lock(state: State) -> None:
@@ -52,7 +55,7 @@ def _check_out(state: State, out: str, md5: str, record: str) -> None:
 def _check_head(state: State) -> None:
     """Find what dvc.yaml states and dvc.lock of HEAD has, and dvc.lock has not.
 
-    Of a stage that by both did the same work, and that no run says it published, the outputs must be those of HEAD:
+    The outputs of a stage that did the same work for both must be those of HEAD, if no run says that it published them:
     equal work gives equal bytes.
     """
     lineage = state.lineage
@@ -67,10 +70,12 @@ def _check_head(state: State) -> None:
             for path, md5 in getattr(before, kind).items():
                 if path not in getattr(locked, kind) and Path(path) in stated:
                     state.answer.find("missing", f"{LOCK} {stage} {kind} {path}", f"{LOCK} of HEAD", f"md5 {md5}", None)
-        same = (before.deps, before.params) == (locked.deps, locked.params) and before.outs != locked.outs
-        if same and execution and not lineage.runs_of(stage):
-            for out in before.outs.keys() - {*execution.derived}:
-                _check_out(state, out, before.outs[out], f"{LOCK} of HEAD, of the same work")
+        if execution and before.outs != locked.outs and not lineage.runs_of(stage):
+            with suppress(UserError, ValueError):  # what HEAD has is not to be had
+                (md5,) = state.objects.files_at(before.outs, Path(manifest_path(stage))).values()
+                outs = before.outs.keys() - {*execution.derived}
+                for out in outs if same_work(read_manifest_file(state.objects.path(md5)), execution) else ():
+                    _check_out(state, out, before.outs[out], f"{LOCK} of HEAD, of the same work")
 
 
 def _check_dep(state: State, execution: Execution, dep: str, md5: str) -> None:
@@ -88,6 +93,12 @@ def _check_dep(state: State, execution: Execution, dep: str, md5: str) -> None:
         others = [f"{path} sha256 {sha256}" for path, sha256 in recorded.items() if now.get(path) != sha256]
         where, expected = f"{LOCK} {execution.stage} deps {dep}", ", ".join(others) or f"md5 {found}"
         state.answer.find("altered", where, manifest_path(execution.stage), expected, f"md5 {md5}")
+
+
+def same_work(one: Execution, other: Execution) -> bool:
+    """Whether two executions had the same inputs, params, code and versions."""
+    works = [(each.used, each.params, each.code, each.components) for each in (one, other)]
+    return works[0] == works[1]
 
 
 def as_texts(params: dict[str, Any]) -> dict[str, str]:

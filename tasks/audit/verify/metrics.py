@@ -15,10 +15,10 @@ from tasks.shared.artifacts import losses, scores
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.tracking import metric_name
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import read_json
 
 Entry = tuple[str, str, str | None, str | None]  # of a run: its name, the record that states it, expected, found
 Metrics = dict[tuple[str, int], float]  # by name and step
+STATED = {"evaluate": "metrics.json", "train": "loss.csv", "base": "loss.csv"}  # what has the metrics of a stage
 ROUNDED = 1e-5  # artifacts have some values in six digits; a smaller change breaks the seal alone
 
 
@@ -67,34 +67,25 @@ def _stated(state: State, execution: Execution) -> tuple[str, Metrics]:
     """The artifact that has metrics of a stage, and what it and the manifest say was logged; an artifact that is not as
     recorded says nothing."""
     found: Metrics = {(f"count/{name}", 0): float(count) for name, count in execution.counts.items()}
-    readers = {"evaluate": (scores.METRICS, _scores), "train": (losses.TABLE, _curve), "base": ("loss.csv", _base)}
-    name, read = readers.get(execution.stage, ("", _base))
-    path = (RESULTS / execution.stage / name).as_posix()
+    path = (RESULTS / execution.stage / STATED.get(execution.stage, "")).as_posix()
     if path in execution.generated:
         try:
             if not state.intact(path):
                 raise UserError(f"{path} is not as recorded")
-            found |= read(state.place(path))
-        except (UserError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            found |= _read(execution.stage, state.place(path))
+        except (UserError, KeyError, TypeError, ValueError, IndexError) as error:
             state.answer.note("not checked", f"MLflow's metrics of {execution.stage}", str(error))
     return path, found
 
 
-def _scores(place: Path) -> Metrics:
-    values = scores.as_metrics(scores.scores_of(read_json(place), place))
-    return {(metric_name(name), 0): float(value) for name, value in values.items()}
-
-
-def _curve(place: Path) -> Metrics:
-    rows = [losses.measured(row) for row in _rows(place)]
-    found = {(name, int(row["step"])): value for row in rows for name, value in losses.as_metrics(row).items()}
-    return found | {("train/final_loss", 0): rows[-1]["loss"]}
-
-
-def _base(place: Path) -> Metrics:
-    return {(f"base/loss/{row['modality']}", int(row["step"])): float(row["loss"]) for row in _rows(place)}
-
-
-def _rows(place: Path) -> list[dict[str, str]]:
+def _read(stage: str, place: Path) -> Metrics:
+    if stage == "evaluate":
+        values = scores.as_metrics(scores.read_scores(place.parent))
+        return {(metric_name(name), 0): float(value) for name, value in values.items()}
+    if stage == "train":
+        curve = losses.read_losses(place.parent)
+        found = {(name, int(row["step"])): value for row in curve for name, value in losses.as_metrics(row).items()}
+        return found | {("train/final_loss", 0): curve[-1]["loss"]}
     with place.open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
+        rows = csv.DictReader(stream)
+        return {(f"base/loss/{row['modality']}", int(row["step"])): float(row["loss"]) for row in rows}

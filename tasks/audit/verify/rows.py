@@ -25,20 +25,15 @@ from tasks.shared.artifacts.rows import Mismatch
 from tasks.shared.runtime.errors import UserError
 
 T = TypeVar("T")
-LANCE = (index.FOLDER / index.DATABASE).as_posix()
-CONTENT = (index.FOLDER / index.MANIFEST).as_posix()
-DOCUMENTS = (indexed.FOLDER / indexed.TABLE).as_posix()
-MEDIA, VIDEOS = (media.FOLDER / media.TABLE).as_posix(), "results/corpus/manifest.parquet"
-WORDS, QUERIES = (transcripts.FOLDER / transcripts.TABLE).as_posix(), "results/corpus/queries.parquet"
-MADE_FROM = {  # where that lies of which a row has the digest
-    "shipped text": shipped.PATH.as_posix(),
-    "frames": MEDIA,
-    "audio": MEDIA,
+LANCE, CONTENT = "results/encode/lancedb", "results/encode/index.manifest.json"
+DOCUMENTS, MEDIA = "results/encode/documents.parquet", "results/extract/media.parquet"
+VIDEOS, QUERIES = "results/corpus/manifest.parquet", "results/corpus/queries.parquet"
+WORDS, SHIPPED = "results/transcribe/transcripts.parquet", "results/corpus/shipped.parquet"
+MADE_FROM = {  # where that lies of which a row has the digest, if not in MEDIA
+    "shipped text": SHIPPED,
     "transcript": WORDS,
-    "document": DOCUMENTS,
-    "content": DOCUMENTS,
-    "vector": DOCUMENTS,
     "query text": QUERIES,
+    **dict.fromkeys(("document", "content", "vector"), DOCUMENTS),
 }
 
 
@@ -68,7 +63,7 @@ def check_index(state: State) -> None:
         expected = {one: f"{what} sha256 {getattr(row, f'{what}_sha256')}" for one, row in (documents or {}).items()}
         now = {one: f"{what} sha256 {getattr(row, what)}" for one, row in found.items()}
         answer.compare_all(f"{LANCE} row", DOCUMENTS, expected, now)
-    if content is not None and not answer.wrong(LANCE):
+    if content is not None and found and not answer.wrong(LANCE):
         whole = asdict(index.describe(table, content.encoding)).items()
         recorded = {name: str(value) for name, value in asdict(content).items()}
         answer.compare_all(LANCE, CONTENT, recorded, {name: str(value) for name, value in whole})
@@ -101,8 +96,8 @@ def _digests(answer: Answer, table: pa.Table) -> dict[str, RowDigests]:
     except (UserError, ValueError, TypeError, pa.ArrowException) as error:
         if half := table.num_rows // 2:
             return _digests(answer, table.slice(0, half)) | _digests(answer, table.slice(half))
-        where = f"{LANCE} row {table.column('video_id')[0]}"
-        answer.find("unreadable", where, DOCUMENTS, None, None, str(error))
+        for video_id in table.column("video_id"):
+            answer.find("unreadable", f"{LANCE} row {video_id}", DOCUMENTS, None, None, str(error))
         return {}
 
 
@@ -151,8 +146,8 @@ def _mismatches(state: State) -> Iterator[Mismatch]:
     documents = rows(DOCUMENTS, lambda path: indexed.read_indexed(path.parent), {})
     mined = rows(negatives.FILE.as_posix(), negatives.read_negatives, [])
     yield from mismatches(state.lineage, videos, frames, words, documents, lambda path: state.digests[path].sha256)
-    if shipped.PATH.as_posix() in state.files:
-        yield from transcripts.mismatched(words, frames, shipped.read_shipped(results / "corpus" / shipped.TABLE))
+    if SHIPPED in state.files:
+        yield from transcripts.mismatched(words, frames, shipped.read_shipped(state.place(SHIPPED)))
     yield from negatives.mismatched(mined, queries)
     asked = {query.query_id: query.digest() for query in queries}
     for system in vectors.SYSTEMS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -82,12 +82,10 @@ class State:
 
     def listing(self, md5: str) -> dict[str, str] | None:
         """The md5 of a folder's files as DVC's cache has it; None where it lacks that, or has it damaged."""
-        try:
-            if md5.endswith(FOLDER) and self.objects.has(md5):
+        if md5.endswith(FOLDER) and self.objects.has(md5):
+            with suppress(ValueError, KeyError, TypeError):
                 whole = self.digests[self.objects.path(md5)].md5 == md5.removesuffix(FOLDER)
                 return self.objects.files(md5) if whole else None
-        except (UserError, ValueError, KeyError, TypeError):
-            pass
         return None
 
 
@@ -105,7 +103,9 @@ def opened(rev: str | None) -> Iterator[State]:
             state.lineage = replace(lineage, root=Path(folder), objects=None)
             _lay_out(state)
         else:
-            state.committed = _committed(lineage)
+            text = git.file_at(lineage.commit, LOCK) if lineage.commit else None
+            with suppress(UserError):
+                state.committed = parse_lock(text, LOCK) if text else {}
             if not Path(LOCK).is_file():
                 state.answer.note("not checked", LOCK, "it is not here: DVC's hashes cannot be compared")
         for path, reason in unreadable.items():
@@ -132,11 +132,3 @@ def _lay_out(state: State) -> None:
                 if state.objects.has(one):
                     place.parent.mkdir(parents=True, exist_ok=True)
                     place.symlink_to(state.objects.path(one).absolute())
-
-
-def _committed(lineage: Lineage) -> dict[str, LockedStage]:
-    text = git.file_at(lineage.commit, LOCK) if lineage.commit else None
-    try:
-        return parse_lock(text, LOCK) if text else {}
-    except UserError:
-        return {}
