@@ -17,14 +17,10 @@ class Ancestry:
     """Where a result is and what it follows from.
 
     Attributes:
-        executions: as each feeds the next; the last one made the result.
-        runs: MLflow's that published each, by stage, the oldest first.
-        state: workspace, revision or run.
-        commit: of git: the state's; a run's own is with the run.
-        changed_files: tracked files of the workspace that differ from the commit.
-        stages: `executions` and `runs` for programs.
-        broken: links that do not hold, in words.
-        notes: what could not be told, and what to beware of.
+        executions: as each feeds the next, the last of which made the result; runs: MLflow's of each, the oldest first.
+        commit: of the state; changed_files: tracked files of the workspace that differ from it.
+        stages: all that is known of each execution, for programs.
+        broken, notes: links that do not hold; what could not be told, and what to beware of.
         retriever: the model that mined the negatives, as mine recorded it; None where none did.
     """
 
@@ -56,21 +52,9 @@ def ancestry(lineage: Lineage, last: str) -> Ancestry:
             notes.append(f"what mined the negatives cannot be told: {error}")
     stages = [
         {
-            "name": one.stage,
-            "manifest": one.digest,
-            "dvc": lineage.outs_of(one.stage),
+            **asdict(one),
             "runs": runs[one.stage],
-            "params": one.params,
-            "code": one.code_digest,
-            "components": one.components,
-            "counts": one.counts,
-            "outputs": {path: artifact.sha256 for path, artifact in one.generated.items()},
-            "folders": one.folders,
-            "derived": one.derived,
-            "inputs": [
-                {"stage": link.reader, **asdict(link.artifact), "maker": link.maker, "holds": link.holds}
-                for link in lineage.links(one.stage)
-            ],
+            "dvc": lineage.outs_of(one.stage),
             "changed": lineage.changed(one.stage),
         }
         for one in executions

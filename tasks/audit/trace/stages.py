@@ -7,7 +7,7 @@ from typing import Any
 from tasks.audit.ancestry import Ancestry
 from tasks.audit.text import SHORT, Line, Tree, short, show, size, table, tree
 from tasks.audit.trace.trace import ScoreTrace
-from tasks.lineage.model import short_path
+from tasks.lineage.model import Execution, short_path
 from tasks.shared.execution.tracking import flat
 
 NAMED = 6  # outputs of a stage that are named; of more, how many
@@ -20,9 +20,10 @@ def show_score(trace: ScoreTrace) -> None:
         interval = f" [{trace.interval[0]:.4f}, {trace.interval[1]:.4f}]" if trace.interval else ""
         head = f"{trace.measure} {trace.value:.4f}{interval} of {trace.system}"
         head += f": {trace.queries} queries over {trace.videos} videos"
-    stages = {one["name"]: one for one in trace.ancestry.stages}
-    show(f"{head} ({where_it_is(trace.ancestry)})", _branch(trace.ancestry.stages[-1], stages, set()))
-    show_ancestry(trace.ancestry)
+    above = trace.ancestry
+    show(f"{head} ({where_it_is(above)}) follows from")
+    show(_stage(one, facts["changed"], above) for one, facts in zip(above.executions, above.stages, strict=True))
+    show_ancestry(above)
     if trace.value is not None:
         show("Down to one video: reeltrace audit trace QUERY:VIDEO. All digests: --json. Are they true: verify.")
 
@@ -44,7 +45,7 @@ def show_ancestry(found: Ancestry) -> None:
         more = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
         commit = f"{run.commit[:SHORT]}{' with changes' if run.dirty else ''}" if run and run.commit else None
         md5 = next(iter(dvc.values()), None) if len(dvc) == 1 else f"{len(dvc)} outs (--json)"
-        rows.append([stage["name"], stage["manifest"][:16], md5, f"{run.run_id}{more}" if run else None, commit])
+        rows.append([stage["stage"], stage["digest"][:16], md5, f"{run.run_id}{more}" if run else None, commit])
     columns = ["stage", "manifest sha256", "DVC md5", "MLflow run", "run at commit"]
     show(table("What names each stage's result (in full: --json)", columns, rows))
     if found.retriever:
@@ -54,41 +55,27 @@ def show_ancestry(found: Ancestry) -> None:
     show(Line(f"note: {line}", "yellow") for line in found.notes)
 
 
-def _branch(stage: dict[str, Any], stages: dict[str, dict[str, Any]], told: set[str]) -> Tree:
-    """A stage, and below it what it read; a stage that feeds several is told where it comes first."""
-    told.add(stage["name"])
-    branch = tree(f"{stage['name']} {short(stage['manifest'])}", style="bold")
-    for line in _facts(stage):
-        branch.add(line, style="dim")
-    makers = {one["maker"] for one in stage["inputs"] if one["maker"]}
-    for name in sorted(makers - stages.keys()):
-        branch.add(f"{name}: not here", style="red")
-    again = []
-    for name in (name for name in reversed(stages) if name in makers):  # the nearest first
-        if name in told:
-            again.append(name)
-        else:
-            branch.children.append(_branch(stages[name], stages, told))
-    if again:
-        branch.add(f"and {', '.join(again)}, told above", style="dim")
-    return branch
-
-
-def _facts(stage: dict[str, Any]) -> list[str]:
-    made = _listed([f"{short_path(path)} {short(sha256)}" for path, sha256 in stage["outputs"].items()])
-    for path, one in stage["folders"].items():
-        made += f", {short_path(path)}/ ({one['files']} files, {size(one['bytes'])})"
-    own = f"{stage['name']}."
-    params = {key.removeprefix(own): value for key, value in flat(stage["params"]).items()}
-    outside = [f"{one['path']} {short(one['sha256'])}" for one in stage["inputs"] if one["maker"] is None]
-    found = {
-        "made ": made,
-        "": ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in stage["counts"].items() if count),
-        "with ": ", ".join(_values(params)),
+def _stage(one: Execution, changed: list[str], above: Ancestry) -> Tree:
+    """A stage, what it made of what, and what changed since."""
+    here = [each.stage for each in above.executions]
+    read = dict.fromkeys(each.maker for each in one.used.values() if each.maker)
+    outside = [f"{each.path} {short(each.sha256)}" for each in one.used.values() if each.maker is None]
+    made = _listed([f"{short_path(path)} {short(each.sha256)}" for path, each in one.generated.items()])
+    for path, each in one.folders.items():
+        made += f", {short_path(path)}/ ({each['files']} files, {size(each['bytes'])})"
+    params = {key.removeprefix(f"{one.stage}."): value for key, value in flat(one.params).items()}
+    facts = {
+        "read ": ", ".join(maker if maker in here else f"{maker} (not here)" for maker in read),
         "read from outside: ": _listed(outside),
-        "changed here since it was made: ": _listed(stage["changed"]),
+        "made ": made,
+        "": ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in one.counts.items() if count),
+        "with ": ", ".join(
+            _values({key.removeprefix(f"{one.stage}."): value for key, value in flat(one.params).items()})
+        ),
+        "changed here since it was made: ": _listed(changed),
     }
-    return [what + text for what, text in found.items() if text]
+    lines = [what + text for what, text in facts.items() if text]
+    return tree(f"{one.stage} {short(one.digest)}", lines, style="bold")
 
 
 def _values(facts: dict[str, Any]) -> list[str]:
