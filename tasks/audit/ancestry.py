@@ -50,15 +50,10 @@ def ancestry(lineage: Lineage, last: str) -> Ancestry:
             retriever = read_json(lineage.need(RESULTS / "mine" / "retriever.json"))
         except UserError as error:
             notes.append(f"what mined the negatives cannot be told: {error}")
-    stages = [
-        {
-            **asdict(one),
-            "runs": runs[one.stage],
-            "dvc": lineage.outs_of(one.stage),
-            "changed": lineage.changed(one.stage),
-        }
-        for one in executions
-    ]
+    stages = []
+    for one in executions:
+        identities = {"runs": runs[one.stage], "dvc": lineage.outs_of(one.stage)}
+        stages.append({**asdict(one), **identities, "changed": lineage.changed(one.stage)})
     broken = [
         f"{link.reader} read another {link.artifact.path} (sha256 {link.artifact.sha256}) than {link.maker} made here"
         for link in links

@@ -69,9 +69,7 @@ def _stage(one: Execution, changed: list[str], above: Ancestry) -> Tree:
         "read from outside: ": _listed(outside),
         "made ": made,
         "": ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in one.counts.items() if count),
-        "with ": ", ".join(
-            _values({key.removeprefix(f"{one.stage}."): value for key, value in flat(one.params).items()})
-        ),
+        "with ": ", ".join(_values(params)),
         "changed here since it was made: ": _listed(changed),
     }
     lines = [what + text for what, text in facts.items() if text]

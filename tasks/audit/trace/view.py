@@ -73,7 +73,7 @@ def _results(trace: QueryTrace) -> Table:
     rows = []
     for one in trace.results:
         document, made, video = one.lineage.document, one.lineage.media, one.lineage.video
-        read = [None, None, None]
+        read: list[str | None] = [None, None, None]
         if document:
             read = [", ".join(document.modalities), short(document.vector_sha256), short(document.document_sha256)]
         extracted = [short(made.frames_sha256), short(made.audio_sha256)] if made else [None, None]

@@ -29,6 +29,7 @@ LANCE, CONTENT = "results/encode/lancedb", "results/encode/index.manifest.json"
 DOCUMENTS, MEDIA = "results/encode/documents.parquet", "results/extract/media.parquet"
 VIDEOS, QUERIES = "results/corpus/manifest.parquet", "results/corpus/queries.parquet"
 WORDS, SHIPPED = "results/transcribe/transcripts.parquet", "results/corpus/shipped.parquet"
+MINED = "results/mine/negatives.jsonl"
 MADE_FROM = {  # where that lies of which a row has the digest, if not in MEDIA
     "shipped text": SHIPPED,
     "transcript": WORDS,
@@ -132,25 +133,22 @@ def _comparable(state: State, reader: str, table: str) -> bool:
 
 def _mismatches(state: State) -> Iterator[Mismatch]:
     """Rows that do not fit; a table that is not there has none. Raises UserError where one cannot be read."""
-    results = state.lineage.results
-
-    def rows(path: str, read: Callable[[Path], T], none: T) -> T:
-        found = read(state.lineage.root / path) if path in state.files else none
-        state.answer.checked["rows of item tables"] += len(found)
-        return found
-
-    videos = {one.video_id: one for one in rows(VIDEOS, corpus.read_videos, [])}
-    queries = rows(QUERIES, corpus.read_queries, [])
-    frames = rows(MEDIA, lambda path: media.read_media(path.parent), {})
-    words = rows(WORDS, lambda path: transcripts.read_transcripts(path.parent), {})
-    documents = rows(DOCUMENTS, lambda path: indexed.read_indexed(path.parent), {})
-    mined = rows(negatives.FILE.as_posix(), negatives.read_negatives, [])
-    yield from mismatches(state.lineage, videos, frames, words, documents, lambda path: state.digests[path].sha256)
-    if SHIPPED in state.files:
-        yield from transcripts.mismatched(words, frames, shipped.read_shipped(state.place(SHIPPED)))
+    place, there = state.place, state.files.keys()
+    videos = corpus.read_videos(place(VIDEOS)) if VIDEOS in there else []
+    queries = corpus.read_queries(place(QUERIES)) if QUERIES in there else []
+    frames = media.read_media(place(MEDIA).parent) if MEDIA in there else {}
+    words = transcripts.read_transcripts(place(WORDS).parent) if WORDS in there else {}
+    documents = indexed.read_indexed(place(DOCUMENTS).parent) if DOCUMENTS in there else {}
+    mined = negatives.read_negatives(place(MINED)) if MINED in there else []
+    state.answer.count("rows of item tables", [*videos, *queries, *frames, *words, *documents, *mined])
+    known = {one.video_id: one for one in videos}
+    yield from mismatches(state.lineage, known, frames, words, documents, lambda path: state.digests[path].sha256)
+    if SHIPPED in there:
+        yield from transcripts.mismatched(words, frames, shipped.read_shipped(place(SHIPPED)))
     yield from negatives.mismatched(mined, queries)
     asked = {query.query_id: query.digest() for query in queries}
     for system in vectors.SYSTEMS:
-        if f"{vectors.FOLDER}/{system}.queries.parquet" in state.files:
-            found = vectors.read_vectors(system, "queries", results / "encode" / "vectors")
+        path = f"{vectors.FOLDER}/{system}.queries.parquet"
+        if path in there:
+            found = vectors.read_vectors(system, "queries", place(path).parent)
             yield from vectors.mismatched(system, "queries", found, asked)
