@@ -50,13 +50,15 @@ def test_a_walk_sees_all_that_lies_there(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "inside").write_text("x")
+    (results / "a/kept").symlink_to(elsewhere)
     (results / "a/other").symlink_to(elsewhere)
     (results / "a/file2").symlink_to(elsewhere / "inside")
     (results / "a/broken").symlink_to("nowhere")
     os.mkfifo(results / "a/pipe")
-    digests, found = Digests(), walk(tmp_path, Path("results"))
+    digests, found = Digests(), walk(tmp_path, Path("results"), {"results/a/kept/inside"})
     assert {name for name, path in found.items() if digests[path].sha256} == {
         "results/a/file", "results/a/.hidden/deep", "results/.partial/x", "results/a/\\xff", "results/a/file2",
+        "results/a/kept/inside",
     }  # fmt: skip
     assert {name: digests[path].reason for name, path in found.items() if digests[path].missing} == {
         "results/a/other": f"a link to {elsewhere}",

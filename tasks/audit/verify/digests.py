@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,10 +73,11 @@ def digest(path: Path) -> Digest:
     return Digest(sha256.hexdigest(), md5.hexdigest(), size)
 
 
-def walk(root: Path, folder: Path) -> dict[str, Path]:
-    """Everything below a folder that is no folder, hidden files and links to folders too, by its path below `root`.
+def walk(root: Path, folder: Path, recorded: Collection[str] = ()) -> dict[str, Path]:
+    """Everything below a folder that is no folder, hidden files too, by its path below `root`.
 
-    A link to a file is that file, which is how DVC may place its objects.
+    A link to a file is that file, which is how DVC may place its objects. A link to a folder is followed where a
+    recorded path leads through it.
     """
     found: dict[str, Path] = {}
 
@@ -87,9 +88,13 @@ def walk(root: Path, folder: Path) -> dict[str, Path]:
         if not isinstance(error, FileNotFoundError):
             add(Path(error.filename))
 
-    for place, folders, names in os.walk(root / folder, onerror=unreadable):
+    for place, folders, names in os.walk(root / folder, followlinks=True, onerror=unreadable):
+        for path in [Path(place, name) for name in folders]:
+            start = f"{path.relative_to(root).as_posix()}/"
+            if path.is_symlink() and not any(one.startswith(start) for one in recorded):
+                folders.remove(path.name)
+                names.append(path.name)
         folders.sort()
-        for path in [Path(place, name) for name in sorted([*names, *folders])]:
-            if path.name in names or path.is_symlink():
-                add(path)
+        for name in sorted(names):
+            add(Path(place, name))
     return found

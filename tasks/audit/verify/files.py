@@ -56,8 +56,7 @@ def check_files(state: State) -> None:
         unlisted |= {*unnamed, *lineage.executions[stage].derived}
         answer.count("results", map(state.digest, outputs))
     for path in state.files:
-        through = state.digest(path).missing and any(one.startswith(f"{path}/") for one in known)
-        if path not in known and listed(path) and not through:  # a link to a folder of recorded files is none too many
+        if path not in known and listed(path):
             owner, found = path.split("/")[1], state.digest(path)
             record = manifest_path(owner) if owner in lineage.executions else "the stages of dvc.yaml"
             answer.find("extra", path, record, None, found.like(None), found.reason)

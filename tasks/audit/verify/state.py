@@ -110,7 +110,8 @@ def opened(rev: str | None) -> Iterator[State]:
                 state.answer.note("not checked", LOCK, "it is not here: DVC's hashes cannot be compared")
         for path, reason in unreadable.items():
             state.answer.find("unreadable", path, f"the format of {Path(path).name}", None, None, reason)
-        state.files = walk(state.lineage.root, RESULTS)
+        recorded = [path for one in lineage.executions.values() for path in (*one.generated, *one.folders)]
+        state.files = walk(state.lineage.root, RESULTS, recorded)
         state.digests.read(state.files.values())
         if not state.files and not lineage.lock:
             raise UserError(f"there are no results in {RESULTS}; run `dvc repro`, or `dvc pull` in a clone")
