@@ -16,6 +16,7 @@ from tempfile import TemporaryFile
 from unittest.mock import patch
 
 from tasks.cli import main
+from tests import warm
 
 
 def called(arguments: Sequence[str], root: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
@@ -29,7 +30,8 @@ def called(arguments: Sequence[str], root: Path, environment: Mapping[str, str])
         with written_to(1, "stdout", out.fileno()), written_to(2, "stderr", errors.fileno()):
             try:
                 os.chdir(root)
-                with patch.dict(os.environ, environment, clear=True), patch.object(sys, "argv", ["reeltrace"]):
+                python = patch.object(sys, "executable", warm.python())  # of the programs that it starts
+                with patch.dict(os.environ, environment, clear=True), patch.object(sys, "argv", ["reeltrace"]), python:
                     forget()
                     main(arguments)
             except SystemExit as ended:

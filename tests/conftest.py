@@ -7,7 +7,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +23,7 @@ from tasks.shared.execution.params_file import change_params
 from tasks.shared.execution.stage import StageRun, limit_threads, run_stage
 from tasks.shared.runtime import progress
 from tasks.shared.runtime.progress import Progress
+from tests import warm
 from tests.project import Project, copy_database, kept_at, kept_database, kept_project
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -28,19 +31,27 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 SECONDS = "reeltrace/seconds"  # of pytest's cache: how long the tests of a file took, by file
 BUILDING = pytest.StashKey[subprocess.Popen[bytes]]()
+LONG = ("test_launch.py", "test_multivent.py", "test_ranks.py", "test_serve.py")  # where no times are known yet
+WARM = pytest.StashKey[ExitStack]()
 TIMES: dict[str, float] = {}  # of this session
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """One thread for every test process: those of two workers would wait for each other, spinning. No example that
-    hypothesis makes has a limit of time."""
+    hypothesis makes has a limit of time. Where tests are shared out to workers, their programs start at once."""
     limit_threads(1)
+    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
+        config.stash[WARM] = ExitStack()
+        folder = Path(config.stash[WARM].enter_context(tempfile.TemporaryDirectory()), "warm")
+        config.stash[WARM].enter_context(warm.started(folder, os.environ))
+        os.environ[warm.FOLDER] = str(folder)
     settings.register_profile("unhurried", deadline=None)
     settings.load_profile("unhurried")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The files that take longest first, so that no worker has one left when all others are done.
+    """Flows first, whose tests wait and share a server, and then the files that take longest, so that no worker has
+    one left when all others are done.
 
     Where the project that many tests look at is not made yet, those come last, and a process of its own makes it
     meanwhile, so that no worker waits for it.
@@ -51,9 +62,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     cache = config.cache.mkdir("reeltrace")
     missing = bool(looking) and not kept_at(cache).exists()
 
-    def place(file: str) -> tuple[bool, float]:
-        guess = 60.0 if file in serving else 30.0 if file in looking else 1.0
-        return missing and file in looking, -known.get(file, guess)
+    def place(file: str) -> tuple[bool, bool, float]:
+        guess = 60.0 if Path(file).name in LONG else 30.0 if file in looking else 1.0
+        return missing and file in looking, file not in serving, -known.get(file, guess)
 
     files = dict.fromkeys(file_of(item.nodeid) for item in items)
     rank = {file: index for index, file in enumerate(sorted(files, key=place))}
@@ -79,6 +90,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     building = config.stash.get(BUILDING, None)
     if building is not None and building.poll() is None:
         os.killpg(building.pid, signal.SIGKILL)
+    config.stash.get(WARM, ExitStack()).close()
 
 
 def file_of(nodeid: str) -> str:
@@ -107,7 +119,7 @@ class Workspace:
     def program(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `python -m ...` here as a user would; look at its returncode, stdout and stderr."""
         return subprocess.run(
-            [sys.executable, "-m", *arguments], cwd=self.root, capture_output=True, text=True, check=False
+            [warm.python(), "-m", *arguments], cwd=self.root, capture_output=True, text=True, check=False
         )
 
 

@@ -23,6 +23,7 @@ from tasks.shared.execution.params_file import change_params
 from tasks.shared.execution.stage import limit_threads
 from tasks.shared.execution.tracking import EXPERIMENT
 from tasks.shared.runtime.files import sha256_file, sha256_json
+from tests import warm
 from tests.called import called
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,7 +63,8 @@ class Project:
     def environment(self) -> dict[str, str]:
         """Of its programs: this Python, its own code, no store and no MLflow but its own, no hub."""
         inherited = {k: v for k, v in os.environ.items() if k not in ("REELTRACE_STORE", "MLFLOW_TRACKING_URI")}
-        programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        folders = dict.fromkeys(str(Path(one).parent) for one in (warm.python(), sys.executable))
+        programs = os.pathsep.join([*folders, os.environ["PATH"]])
         return inherited | {"PATH": programs, "PYTHONPATH": str(self.root), "HF_HUB_OFFLINE": "1"}
 
     def attempt(self, *command: str) -> subprocess.CompletedProcess[str]:
@@ -84,7 +86,7 @@ class Project:
 
     def repro(self, *options: str) -> list[str]:
         """The stages that `dvc repro` ran, in order; with `--dry` those it would run."""
-        return re.findall(r"^Running stage '(\w+)'", self.run(sys.executable, "-m", "dvc", "repro", *options), re.M)
+        return re.findall(r"^Running stage '(\w+)'", self.run(warm.python(), "-m", "dvc", "repro", *options), re.M)
 
     def commit(self, message: str) -> str:
         """Commit all that is changed; the new commit."""

@@ -23,6 +23,7 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
+from tests import warm
 from tests.called import called
 from tests.corpus.imitation import write_imitation
 from tests.omni.published import whole_thinker, write_processor, write_thinker
@@ -34,8 +35,9 @@ from tests.shared.runtime.test_hub_errors import environment
 ROOT = Path(__file__).resolve().parents[1]
 THINKER, PROCESSOR = "Tevatron/Qwen2.5-Omni-7B-Thinker", "Qwen/Qwen2.5-Omni-7B"
 ADAPTER, DRAMA = "Tevatron/OmniEmbed-v0.1", "facebook/drama-1b"
-TINY = {  # of the profile: its own pins are of the real hub, two processes are two, and CPUs are slow in bfloat16
-    "base.processor_revision": COMMIT, "base.adapter_revision": COMMIT, "train.processes": 2, "encode.processes": 2,
+# of the profile: its own pins are of the real hub, CPUs are slow in bfloat16, and other tests are of several processes
+TINY = {
+    "base.processor_revision": COMMIT, "base.adapter_revision": COMMIT, "train.processes": 1, "encode.processes": 1,
     "train.epochs": 1, "train.save_steps": 2, "train.dtype": "float32", "evaluate.bootstrap": 100,
     "evaluate.permutations": 100, "report.sample_queries": 2, "run.max_failed_fraction": 0.2,
     "run.threads": 1,
@@ -65,10 +67,16 @@ class Place:
     repositories: dict[str, Path]
 
     @property
+    def python(self) -> str:
+        """The Python that starts at once, in this environment."""
+        return str(self.root.parent / "warm" / "python")
+
+    @property
     def environment(self) -> dict[str, str]:
         """Of a user of this hub."""
+        programs = [str(Path(one).parent) for one in (self.python, sys.executable)]
         return environment(self.hub, self.root.parent / "hf") | {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(self.root),
+            "PATH": os.pathsep.join([*programs, os.environ["PATH"]]), "PYTHONPATH": str(self.root),
             "REELTRACE_STORE": str(self.root / "store"), "MLFLOW_TRACKING_URI": f"sqlite:///{self.root / 'mlflow.db'}",
             "COLUMNS": "200", MARK: str(self.root.parent / "mark"),
         }  # fmt: skip
@@ -85,7 +93,7 @@ class Place:
 
     def reeltrace(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `reeltrace ...`."""
-        return self.run(sys.executable, "-m", "tasks.cli", *arguments)
+        return self.run(self.python, "-m", "tasks.cli", *arguments)
 
     def done(self, *command: str) -> str:
         """What a program printed that must succeed."""
@@ -147,7 +155,9 @@ def place(tmp_path_factory: pytest.TempPathFactory, mlflow_database: Path) -> It
         shutil.copy(path, target)
     copy_database(mlflow_database, root / "mlflow.db", root)
     with local_hub(repositories) as (hub, _):
-        yield Place(root, top / "MultiVENT", hub, repositories)
+        place = Place(root, top / "MultiVENT", hub, repositories)
+        with warm.started(Path(place.python).parent, place.environment):
+            yield place
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +176,7 @@ def finished(place: Place, chosen: str) -> Place:
     place.done("git", "init", "--quiet")
     place.done(*GIT, "add", "--all")
     place.done(*GIT, "commit", "--quiet", "--message", "multivent")
-    told = place.done(sys.executable, "-m", "dvc", "repro")
+    told = place.done(place.python, "-m", "dvc", "repro")
     assert sorted(re.findall(r"^Running stage '(\w+)'", told, re.M)) == sorted(STAGES)
     return place
 
@@ -212,7 +222,7 @@ def test_what_cannot_be_had_is_a_line_each_before_any_work(place: Place, chosen:
     before = (place.root / "params.yaml").read_text()
     try:
         asked = [place.choice("multivent", TINY | changes) for changes, _ in cases]
-        told = place.run(sys.executable, "-c", EACH_READY, json.dumps(asked))
+        told = place.run(place.python, "-c", EACH_READY, json.dumps(asked))
     finally:
         (place.root / "params.yaml").write_text(before)
     assert told.returncode == 0 and not (place.root / "results").exists(), told.stderr
@@ -304,5 +314,5 @@ def test_what_produced_the_score_is_told_and_intact(finished: Place) -> None:
 
 
 def test_repeated_it_is_done_already(finished: Place) -> None:
-    told = finished.done(sys.executable, "-m", "dvc", "repro")
+    told = finished.done(finished.python, "-m", "dvc", "repro")
     assert "Running stage" not in told

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -91,20 +91,13 @@ class Objects:
 
     def files_at(self, outs: Mapping[str, str], path: Path) -> dict[Path, str]:
         """The md5 of the file, or of every file below the folder, at a path; `outs` are outputs by path."""
-        found: dict[Path, str] = {}
+        found: dict[str, str] = {}
         for out, md5 in outs.items():
-            place = Path(out)
-            if place == path or path in place.parents:
-                files = self.files(md5) if md5.endswith(FOLDER) else {"": md5}
-                found |= {place / name: one for name, one in files.items()}
-            elif place in path.parents and md5.endswith(FOLDER):
-                inner = path.relative_to(place).as_posix()
-                files = self.files(md5)
-                if inner in files:
-                    found[path] = files[inner]
-                else:
-                    found |= {place / name: one for name, one in files.items() if name.startswith(f"{inner}/")}
-        return found
+            if path.is_relative_to(out) or Path(out).is_relative_to(path):
+                folder = md5.endswith(FOLDER)
+                files = {f"{out}/{name}": one for name, one in self.files(md5).items()} if folder else {out: md5}
+                found |= {name: one for name, one in files.items() if f"{name}/".startswith(f"{path.as_posix()}/")}
+        return {Path(name): one for name, one in found.items()}
 
     def has(self, md5: str) -> bool:
         """Whether the cache has an object; no remote is asked."""
@@ -146,18 +139,14 @@ def stale_stages(root: Path = Path()) -> tuple[dict[str, tuple[str, ...]], str |
     return {stage: tuple(_reasons(changes)) for stage, changes in found.items()}, None
 
 
-def _reasons(changes: list[Any]) -> list[str]:
+def _reasons(changes: list[Any]) -> Iterator[str]:
     """DVC's entries for a stage as words: `params.yaml train modified`, `tasks/train modified`."""
-    reasons = []
     for change in changes:
         if not isinstance(change, dict):
-            reasons.append(str(change))
+            yield str(change)
             continue
         for kind, paths in change.items():
             of = "output " if kind == "changed outs" else ""
             for path, what in paths.items():
-                if isinstance(what, dict):  # params of a file
-                    reasons += [f"{path} {key} {state}" for key, state in what.items()]
-                else:
-                    reasons.append(f"{of}{path} {what}")
-    return reasons
+                keys = what.items() if isinstance(what, dict) else [(None, what)]  # params of a file have keys
+                yield from (f"{of}{path} {key} {state}" if key else f"{of}{path} {state}" for key, state in keys)

@@ -35,6 +35,11 @@ class Said:
     language: str | None
     ocr: str | None
 
+    @staticmethod
+    def of(found: Transcript) -> Said:
+        """The row without its times."""
+        return Said(hashlib.sha256(found.text.encode()).hexdigest(), found.text, found.language, found.ocr)
+
 
 @dataclass(frozen=True)
 class VideoLineage:
@@ -73,11 +78,12 @@ def video_lineages(lineage: Lineage, video_ids: Collection[str]) -> dict[str, Vi
     videos = {one.video_id: one for one in read_videos(lineage.need(VIDEOS), video_ids=video_ids)}
     extracted = read_media(lineage.need(media.FOLDER / media.TABLE).parent, video_ids)
     heard = read_transcripts(lineage.need(transcripts.FOLDER / transcripts.TABLE).parent, video_ids)
-    rows = documents_of(lineage, video_ids)
+    indexed_in = _folder_of(lineage, indexed.FOLDER / indexed.TABLE)  # older states do not record it
+    rows = read_indexed(indexed_in, video_ids) if indexed_in else {}
     failed: dict[str, list[Failure]] = {}
     for stage in ("extract", "transcribe", "encode"):
-        if lineage.has(RESULTS / stage / FAILURES):
-            for failure in read_failures(lineage.need(RESULTS / stage / FAILURES).parent):
+        if folder := _folder_of(lineage, RESULTS / stage / FAILURES):
+            for failure in read_failures(folder):
                 failed.setdefault(failure.video_id, []).append(failure)
     wrong: dict[str, list[Mismatch]] = {}
     for one in mismatches(lineage, videos, extracted, heard, rows):
@@ -86,7 +92,7 @@ def video_lineages(lineage: Lineage, video_ids: Collection[str]) -> dict[str, Vi
         video_id: VideoLineage(
             videos[video_id],
             extracted.get(video_id),
-            _said(heard.get(video_id)),
+            Said.of(heard[video_id]) if video_id in heard else None,
             rows.get(video_id),
             failed.get(video_id, []),
             _without(lineage, videos[video_id], extracted.get(video_id), heard.get(video_id)),
@@ -137,50 +143,38 @@ def mismatches(
 def _vectors(lineage: Lineage, rows: Mapping[str, IndexedDocument]) -> Iterator[Mismatch]:
     """Vectors, as they were ranked, that are of another document than their id's, or not those of the index."""
     documents = {video_id: one.document_sha256 for video_id, one in rows.items()}
-    final = True  # the first system that encoded is the one in the index
-    for system in vectors.SYSTEMS if rows else ():
-        path = vectors.FOLDER / f"{system}.videos.parquet"
-        if not lineage.has(path):
-            continue
+    paths = {system: vectors.FOLDER / f"{system}.videos.parquet" for system in vectors.SYSTEMS if rows}
+    encoded = [system for system, path in paths.items() if lineage.has(path)]
+    for system in encoded:
         try:
-            found = vectors.read_vectors(system, "videos", lineage.need(path).parent, ids=rows)
+            found = vectors.read_vectors(system, "videos", lineage.need(paths[system]).parent, ids=rows)
         except UserError:  # out of reach, or of a version that recorded no digests with them
             return
         yield from vectors.mismatched(system, "videos", found, documents)
-        for video_id, vector in zip(found.ids, found.values, strict=True) if final else ():
+        if system != encoded[0]:  # the first is the one in the index
+            continue
+        for video_id, vector in zip(found.ids, found.values, strict=True):
             digest, recorded = hashlib.sha256(vector.astype("<f4").tobytes()).hexdigest(), rows[video_id].vector_sha256
             if digest != recorded:
-                yield Mismatch(str(path), video_id, "vector", digest, recorded, "encode")
-        final = False
-
-
-def documents_of(lineage: Lineage, video_ids: Collection[str]) -> dict[str, IndexedDocument]:
-    """Rows of the index by video id; empty in a state of before they were recorded."""
-    if not lineage.has(indexed.FOLDER / indexed.TABLE):
-        return {}
-    return read_indexed(lineage.need(indexed.FOLDER / indexed.TABLE).parent, video_ids)
+                yield Mismatch(str(paths[system]), video_id, "vector", digest, recorded, "encode")
 
 
 def exposures_of(
     lineage: Lineage, *, video_ids: Collection[str] | None = None, query_ids: Collection[str] | None = None
 ) -> list[Exposure] | None:
     """What training showed of some videos or for some queries; None where nothing was recorded or trained."""
-    if not lineage.has(exposures.FOLDER / exposures.TABLE):
-        return None
-    return read_exposures(lineage.need(exposures.FOLDER / exposures.TABLE).parent, video_ids, query_ids)
+    folder = _folder_of(lineage, exposures.FOLDER / exposures.TABLE)
+    return read_exposures(folder, video_ids, query_ids) if folder else None
 
 
 def altered_of(
     lineage: Lineage, *, video_ids: Collection[str] | None = None, query_ids: Collection[str] | None = None
 ) -> list[Altered]:
     """What training showed otherwise than it is, of some videos or for some queries."""
-    if not lineage.has(exposures.FOLDER / exposures.ALTERED):
-        return []
-    return read_altered(lineage.need(exposures.FOLDER / exposures.ALTERED).parent, video_ids, query_ids)
+    folder = _folder_of(lineage, exposures.FOLDER / exposures.ALTERED)
+    return read_altered(folder, video_ids, query_ids) if folder else []
 
 
-def _said(transcript: Transcript | None) -> Said | None:
-    if transcript is None:
-        return None
-    digest = hashlib.sha256(transcript.text.encode()).hexdigest()
-    return Said(digest, transcript.text, transcript.language, transcript.ocr)
+def _folder_of(lineage: Lineage, path: Path) -> Path | None:
+    """The folder of a file that not every state has, for its reader."""
+    return lineage.need(path).parent if lineage.has(path) else None

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tasks.lineage.dvc import FOLDER, LockedStage, Objects
+from tasks.lineage.dvc import LockedStage, Objects
 from tasks.lineage.mlflow import Tracking
 from tasks.lineage.model import Artifact, Execution, Holds, Link, Run, value_at
 from tasks.shared.artifacts.publish import MANIFEST
@@ -33,29 +33,29 @@ class Lineage:
     Attributes:
         name: for people: `workspace`, `revision abc1234` or `run 0123...`.
         root: the folder below which `results/...` lies.
-        stages: of its dvc.yaml, as each feeds the next.
+        tracking: where MLflow's runs are looked up.
+        executions: of the stages that were published, by stage, as each feeds the next.
+        stages: of its dvc.yaml, in that order.
         params: of its params.yaml, by section.
-        executions: of the stages that were published, by stage, in that order.
         missing: stages whose manifest is not to be had, and why.
         outs: DVC's md5 of every recorded output, by path.
         lock: dvc.lock by stage; empty where there is none.
         commit: of git: the workspace's HEAD, the revision, or the run's; None where unknown.
         dirty: tracked files that differ from the commit (workspace), or the mark that there were some (run).
-        tracking: where MLflow's runs are looked up.
         objects: DVC's objects that its files are brought from; None for the workspace, whose files lie there.
     """
 
     name: str
     root: Path
-    stages: dict[str, StageSpec]
-    params: dict[str, Any]
-    executions: dict[str, Execution]
-    missing: dict[str, str]
-    outs: dict[str, str]
-    lock: dict[str, LockedStage]
-    commit: str | None
-    dirty: list[str]
     tracking: Tracking
+    executions: dict[str, Execution] = field(default_factory=dict)
+    stages: dict[str, StageSpec] = field(default_factory=dict)
+    params: dict[str, Any] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    outs: dict[str, str] = field(default_factory=dict)
+    lock: dict[str, LockedStage] = field(default_factory=dict)
+    commit: str | None = None
+    dirty: list[str] = field(default_factory=list)
     objects: Objects | None = field(default=None, repr=False)
 
     @property
@@ -135,23 +135,9 @@ class Lineage:
             return (self.root / path).exists()
         return bool(self.objects.files_at(self.outs, Path(path)))
 
-    def md5_of(self, path: str | Path) -> str | None:
-        """DVC's recorded md5 of an output or of a file in a folder of outputs; None where that is not recorded here."""
-        path = Path(path)
-        if path.as_posix() in self.outs:
-            return self.outs[path.as_posix()]
-        objects = self.objects or Objects(self.root)
-        for out, md5 in self.outs.items():
-            if Path(out) in path.parents and md5.endswith(FOLDER):
-                if not objects.has(md5):
-                    return None
-                return objects.files(md5).get(path.relative_to(out).as_posix())
-        return None
-
     def outs_of(self, stage: str) -> dict[str, str]:
         """DVC's md5 of a stage's outputs, by path."""
-        folder = RESULTS / stage
-        return {path: md5 for path, md5 in self.outs.items() if Path(path) == folder or folder in Path(path).parents}
+        return {path: md5 for path, md5 in self.outs.items() if Path(path).is_relative_to(RESULTS / stage)}
 
     def changed(self, stage: str) -> list[str]:
         """Source files and params of the workspace that are not as they were when a stage ran; none elsewhere."""
@@ -179,7 +165,9 @@ class Lineage:
             return None
         if stage not in self.lock:
             return f"dvc.lock records no {stage}: it ran without DVC, or dvc.lock was lost; `dvc commit` records it"
-        recorded = self.md5_of(manifest)
+        recorded, whole = self.outs.get(manifest.as_posix()), self.outs.get(manifest.parent.as_posix())
+        if whole and (objects := Objects(self.root)).has(whole):
+            recorded = objects.files(whole).get(MANIFEST)
         if recorded is None or recorded == dvc_hash(self.root / manifest):
             return None
         return (

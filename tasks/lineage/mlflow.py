@@ -6,6 +6,7 @@ trace must not. Any other tracking server is asked through MLflow's client.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import Collection, Sequence
@@ -33,20 +34,18 @@ class Tracking:
     def of_manifests(self, digests: Collection[str]) -> dict[str, list[Run]]:
         """Runs by the manifest they published, the oldest first."""
         found: dict[str, list[Run]] = {digest: [] for digest in digests}
-        for one in self._find(MANIFEST_TAG, sorted(found)):
-            if one.manifest is not None:
-                found[one.manifest].append(one)
+        for one in self._find(MANIFEST_TAG, found):
+            found[str(one.manifest)].append(one)
         return found
 
     def of_stages(self, stages: Collection[str]) -> list[Run]:
         """Every run of some stages, the oldest first."""
-        return self._find("reeltrace.stage", sorted(stages))
+        return self._find("reeltrace.stage", stages)
 
     def get(self, run_id: str) -> Run | None:
         """The run of this id; None where there is none."""
         if self.uri.startswith(SQLITE):
-            found = self._read("?", [run_id])
-            return found[0] if found else None
+            return next(iter(self._read("run_uuid = ?", run_id)), None)
         try:
             return _of_client(self._client().get_run(run_id))
         except Exception as error:
@@ -54,17 +53,17 @@ class Tracking:
                 self._out_of_reach(error)
             return None
 
-    def _find(self, tag: str, values: list[str]) -> list[Run]:
+    def _find(self, tag: str, values: Collection[str]) -> list[Run]:
         if not values:
             return []
         if self.uri.startswith(SQLITE):
-            marks = ", ".join("?" * len(values))
-            return self._read(f"SELECT run_uuid FROM tags WHERE key = ? AND value IN ({marks})", [tag, *values])  # noqa: S608
+            tagged = "SELECT run_uuid FROM tags WHERE key = ? AND value IN (SELECT value FROM json_each(?))"
+            return self._read(f"run_uuid IN ({tagged})", tag, json.dumps(list(values)))
         found: list[Run] = []
         try:
             client = self._client()
             experiment = client.get_experiment_by_name(EXPERIMENT)
-            for value in values if experiment else ():
+            for value in sorted(values) if experiment else ():
                 token = None
                 while True:
                     page = client.search_runs(
@@ -77,32 +76,23 @@ class Tracking:
             self._out_of_reach(error)
         return sorted(found, key=_oldest_first)
 
-    def _read(self, which: str, values: list[str]) -> list[Run]:
-        """Runs whose id is among those that a query, or a mark, names."""
-        runs = self._rows(
-            "SELECT run_uuid, name, status, start_time, end_time, artifact_uri FROM runs "  # noqa: S608
-            f"WHERE run_uuid IN ({which}) AND lifecycle_stage = 'active'",
-            values,
-        )
-        tags: dict[str, dict[str, str]] = {}
-        told = f"SELECT run_uuid, key, value FROM tags WHERE run_uuid IN ({which})"  # noqa: S608
-        for run_id, key, value in self._rows(told, values):
-            tags.setdefault(run_id, {})[key] = value
-        found = [_run(run, tags.get(run[0], {})) for run in runs]
-        return sorted(found, key=_oldest_first)
-
-    def _rows(self, query: str, values: list[str]) -> list[Any]:
+    def _read(self, which: str, *values: str) -> list[Run]:
+        """Runs that a condition on their rows chooses."""
         path = database_of(self.uri, self.root)
         if not path.is_file():
-            self.problem = (
-                f"MLflow's database {path} is not here; set MLFLOW_TRACKING_URI to where the runs were logged"
-            )
+            wrong = f"MLflow's database {path} is not here; set MLFLOW_TRACKING_URI to where the runs were logged"
+            self.problem = wrong
             return []
+        query = (
+            "SELECT run_uuid, name, status, start_time, end_time, artifact_uri, (SELECT json_group_object(key, value) "  # noqa: S608
+            f"FROM tags WHERE tags.run_uuid = runs.run_uuid) FROM runs WHERE lifecycle_stage = 'active' AND {which}"
+        )
         try:
-            return read_database(path, query, values)
+            rows = read_database(path, query, values)
         except sqlite3.Error as error:
             self._out_of_reach(error)
             return []
+        return sorted((_run(of, json.loads(tags)) for *of, tags in rows), key=_oldest_first)
 
     def _client(self) -> Any:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
@@ -129,9 +119,9 @@ def read_database(path: Path, query: str, values: Sequence[str] = ()) -> list[An
         return database.execute(query, values).fetchall()
 
 
-def _run(run: Sequence[Any], tags: dict[str, str]) -> Run:
-    """From id, name, status, start, end, artifact address, and tags."""
-    run_id, name, status, started, ended, artifacts = run
+def _run(row: Sequence[Any], tags: dict[str, str]) -> Run:
+    """From id, name, status, start, end and artifact address, and tags."""
+    run_id, name, status, started, ended, artifacts = row
     return Run(
         run_id=run_id,
         stage=tags.get("reeltrace.stage", name or ""),
@@ -148,8 +138,8 @@ def _run(run: Sequence[Any], tags: dict[str, str]) -> Run:
 
 def _of_client(run: Any) -> Run:
     info = run.info
-    told = (info.run_id, info.run_name, info.status, info.start_time, info.end_time, info.artifact_uri)
-    return _run(told, dict(run.data.tags))
+    row = (info.run_id, info.run_name, info.status, info.start_time, info.end_time, info.artifact_uri)
+    return _run(row, dict(run.data.tags))
 
 
 def _time(milliseconds: int | None) -> datetime | None:

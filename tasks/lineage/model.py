@@ -11,6 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import ConfigDict
+
 from tasks.shared.artifacts.publish import MANIFEST
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.files import sha256_json
@@ -23,6 +25,7 @@ Holds = Literal["yes", "no", "unknown"]  # unknown: the maker's manifest is not 
 class Artifact:
     """A file as a manifest names it: its path as seen from the project's root, and what its bytes are."""
 
+    __pydantic_config__ = ConfigDict(extra="forbid")
     path: str
     sha256: str
     bytes: int

@@ -12,12 +12,12 @@ from tasks.lineage.dvc import LOCK, PARAMS, LockedStage, Objects, parse_lock
 from tasks.lineage.lineage import Lineage
 from tasks.lineage.manifest import read_manifest_file
 from tasks.lineage.mlflow import Tracking
-from tasks.lineage.model import Execution, manifest_path, value_at
+from tasks.lineage.model import Execution, Run, manifest_path, value_at
 from tasks.lineage.runs import published_by, runs_above
 from tasks.shared.artifacts.publish import MANIFEST
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.items import store_folder
-from tasks.shared.execution.pipeline import DVC_FILE, StageSpec, stages_of, upstream_of
+from tasks.shared.execution.pipeline import DVC_FILE, StageSpec, stages_of
 from tasks.shared.runtime import git
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import sha256_json
@@ -35,39 +35,41 @@ def workspace(
     Raises UserError where this is no project of reeltrace, or a record cannot be read.
     """
     stages, params = _project(_text(root / DVC_FILE), _text(root / PARAMS))
-    manifests: dict[str, Execution] = {}
+    executions: dict[str, Execution] = {}
     missing: dict[str, str] = {}
     lock: dict[str, LockedStage] = {}
+    damaged: dict[str, str] = {}
     for stage in stages:
-        if not (root / manifest_path(stage)).is_file():
-            missing[stage] = (
-                f"{RESULTS / stage} is not here; run `dvc checkout` (or `dvc pull`), or `dvc repro {stage}`"
-            )
+        path = manifest_path(stage)
+        if not (root / path).is_file():
+            todo = f"run `dvc checkout` (or `dvc pull`), or `dvc repro {stage}`"
+            missing[stage] = f"{RESULTS / stage} is not here; {todo}"
             continue
         try:
-            manifests[stage] = read_manifest_file(root / manifest_path(stage))
+            executions[stage] = read_manifest_file(root / path)
         except UserError as error:
-            if unreadable is None:
-                raise
-            unreadable[manifest_path(stage)] = missing[stage] = str(error)
-    try:
-        lock = parse_lock((root / LOCK).read_bytes(), LOCK) if (root / LOCK).is_file() else {}
-    except UserError as error:
-        if unreadable is None:
-            raise
-        unreadable[LOCK] = str(error)
+            damaged[path] = missing[stage] = str(error)
+    if (root / LOCK).is_file():
+        try:
+            lock = parse_lock((root / LOCK).read_bytes(), LOCK)
+        except UserError as error:
+            damaged[LOCK] = str(error)
+    if unreadable is None and damaged:
+        raise UserError(next(iter(damaged.values())))
+    if unreadable is not None:
+        unreadable |= damaged
     return Lineage(
-        name="workspace",
-        root=root,
-        stages=stages,
-        params=params,
-        executions=manifests,
-        missing=missing,
-        outs={path: md5 for one in lock.values() for path, md5 in one.outs.items()},
+        "workspace",
+        root,
+        tracking or Tracking(root=root),
+        executions,
+        stages,
+        params,
+        missing,
+        outs=_outs(lock.values()),
         lock=lock,
         commit=git.head(root),
         dirty=git.changed_files(root),
-        tracking=tracking or Tracking(root=root),
     )
 
 
@@ -76,19 +78,8 @@ def published(stages: Iterable[str], results: Path = RESULTS) -> Lineage:
 
     Raises UserError where a stage has no manifest there.
     """
-    return Lineage(
-        name=str(results),
-        root=results.parent,
-        stages={},
-        params={},
-        executions={stage: read_manifest_file(results / stage / MANIFEST) for stage in stages},
-        missing={},
-        outs={},
-        lock={},
-        commit=None,
-        dirty=[],
-        tracking=Tracking(root=results.parent),
-    )
+    executions = {stage: read_manifest_file(results / stage / MANIFEST) for stage in stages}
+    return Lineage(str(results), results.parent, Tracking(root=results.parent), executions)
 
 
 def revision(rev: str, root: Path = Path(), tracking: Tracking | None = None) -> Lineage:
@@ -102,17 +93,14 @@ def revision(rev: str, root: Path = Path(), tracking: Tracking | None = None) ->
     lock = parse_lock(str(texts[LOCK]), f"{LOCK} of {rev}")
     stages, params = _project(str(texts[str(DVC_FILE)]), str(texts[PARAMS]))
     lineage = Lineage(
-        name=f"revision {rev}" if commit.startswith(rev) else f"revision {rev} ({commit[:10]})",
-        root=store_folder().absolute() / "snapshots" / commit,
+        f"revision {rev}" if commit.startswith(rev) else f"revision {rev} ({commit[:10]})",
+        _snapshot(commit),
+        tracking or Tracking(root=root),
         stages=stages,
         params=params,
-        executions={},
-        missing={},
-        outs={path: md5 for one in lock.values() for path, md5 in one.outs.items()},
+        outs=_outs(lock.values()),
         lock=lock,
         commit=commit,
-        dirty=[],
-        tracking=tracking or Tracking(root=root),
         objects=Objects(root),
     )
     for stage in lineage.stages:
@@ -136,31 +124,35 @@ def of_run(run_id: str, root: Path = Path(), tracking: Tracking | None = None) -
     if found.manifest is None:
         raise UserError(f"run {run_id} of {found.stage} published nothing (it is {found.status.lower()})")
     here = workspace(root, tracking)
-    if found.stage in here.executions and here.executions[found.stage].digest == found.manifest:
-        above = upstream_of(here.stages, found.stage)
-        if not here.broken(*above):
-            return here
+    own = here.executions.get(found.stage)
+    if own and own.digest == found.manifest and not here.broken(*here.upstream(found.stage)):
+        return here
     objects = Objects(root)
     chain = runs_above(found, tracking, objects)
-    manifests = {stage: published_by(one, objects) for stage in here.stages if (one := chain.get(stage))}
+    executions = {stage: published_by(chain[stage], objects) for stage in here.stages if stage in chain}
+    unknown = f"that run {run_id} was made of is known to MLflow"
     return Lineage(
-        name=f"run {run_id}",
-        root=store_folder().absolute() / "snapshots" / sha256_json(sorted(one.run_id for one in chain.values()))[:40],
-        stages=here.stages,
-        params=_recorded(manifests.values()),
-        executions=manifests,
-        missing={
-            stage: f"no run of {stage} that run {run_id} was made of is known to MLflow"
-            for stage in here.stages
-            if stage not in chain
-        },
-        outs={path: md5 for one in chain.values() for path, md5 in one.outs.items()},
-        lock={},
+        f"run {run_id}",
+        _snapshot(sha256_json(sorted(one.run_id for one in chain.values()))[:40]),
+        tracking,
+        executions,
+        here.stages,
+        params=_recorded(executions.values()),
+        missing={stage: f"no run of {stage} {unknown}" for stage in here.stages if stage not in chain},
+        outs=_outs(chain.values()),
         commit=found.commit,
         dirty=["when it ran, tracked files differed from the commit"] if found.dirty else [],
-        tracking=tracking,
         objects=objects,
     )
+
+
+def _outs(recorded: Iterable[LockedStage | Run]) -> dict[str, str]:
+    return {path: md5 for one in recorded for path, md5 in one.outs.items()}
+
+
+def _snapshot(name: str) -> Path:
+    """Where the files of a state that is not the workspace's are brought."""
+    return store_folder().absolute() / "snapshots" / name
 
 
 def _recorded(manifests: Iterable[Execution]) -> dict[str, Any]:

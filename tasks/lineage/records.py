@@ -5,18 +5,17 @@ SQLite is read directly and never written; any other server is asked through MLf
 
 from __future__ import annotations
 
+import json
 import math
 import sqlite3
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tasks.lineage.mlflow import SQLITE, database_of, read_database
 from tasks.shared.execution.tracking import REGISTERED_MODEL
-
-AT_ONCE = 500  # runs in one query: SQLite bounds the number of its marks
 
 
 @dataclass
@@ -73,26 +72,21 @@ def damaged(uri: str, root: Path) -> tuple[str, str, str, str] | None:
 def _of_sqlite(path: Path, run_ids: Sequence[str]) -> dict[str, Record]:
     found = {run_id: Record() for run_id in run_ids}
 
-    def rows(query: str) -> Iterator[Any]:
-        for start in range(0, len(run_ids), AT_ONCE):
-            some = run_ids[start : start + AT_ONCE]
-            yield from read_database(path, query.format(", ".join("?" * len(some))), some)
+    def rows(columns: str, table: str) -> list[Any]:
+        query = f"SELECT {columns} FROM {table} WHERE run_uuid IN (SELECT value FROM json_each(?))"  # noqa: S608
+        return read_database(path, query, [json.dumps(list(run_ids))])
 
-    for run_id, key, value in rows("SELECT run_uuid, key, value FROM params WHERE run_uuid IN ({})"):
+    for run_id, key, value in rows("run_uuid, key, value", "params"):
         found[run_id].params[key] = value
-    for run_id, key, step, value, nan in rows(
-        "SELECT run_uuid, key, step, value, is_nan FROM metrics WHERE run_uuid IN ({})"
-    ):
+    for run_id, key, step, value, nan in rows("run_uuid, key, step, value, is_nan", "metrics"):
         found[run_id].metrics.append((key, step, _number(value, nan)))
-    for run_id, key, value, nan in rows(
-        "SELECT run_uuid, key, value, is_nan FROM latest_metrics WHERE run_uuid IN ({})"
-    ):
+    for run_id, key, value, nan in rows("run_uuid, key, value, is_nan", "latest_metrics"):
         found[run_id].latest[key] = _number(value, nan)
-    for run_id, number, key, value in rows(
-        "SELECT v.run_id, v.version, t.key, t.value FROM model_versions v LEFT JOIN model_version_tags t "  # noqa: S608
-        f"ON t.name = v.name AND t.version = v.version WHERE v.name = '{REGISTERED_MODEL}' "
-        "AND v.current_stage != 'Deleted_Internal' AND v.run_id IN ({})"
-    ):
+    versions = (
+        f"(SELECT run_id AS run_uuid, version, t.key, t.value FROM model_versions v LEFT JOIN model_version_tags t "  # noqa: S608
+        f"USING (name, version) WHERE name = '{REGISTERED_MODEL}' AND current_stage != 'Deleted_Internal')"
+    )
+    for run_id, number, key, value in rows("run_uuid, version, key, value", versions):
         tags = found[run_id].versions.setdefault(str(number), {})
         if key is not None:
             tags[key] = value

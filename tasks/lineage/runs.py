@@ -45,13 +45,8 @@ def _made(maker: Run, inputs: dict[str, str], objects: Objects) -> bool:
 def published_by(run: Run, objects: Objects) -> Execution:
     """The manifest that a run published, from DVC's objects."""
     path = RESULTS / run.stage / MANIFEST
-    outs = run.outs
     try:
-        if path.as_posix() in outs:
-            md5 = outs[path.as_posix()]
-        else:
-            md5 = objects.files(outs[path.parent.as_posix()])[MANIFEST]
-        content = objects.path(md5).read_bytes()
+        content = objects.path(objects.files_at(run.outs, path)[path]).read_bytes()
     except KeyError:
         raise UserError(f"run {run.run_id} does not say where its {path} is in DVC's cache") from None
     except UserError as error:

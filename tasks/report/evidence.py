@@ -21,7 +21,6 @@ from tasks.shared.execution.failures import FAILURES, Failure, read_failures
 from tasks.shared.runtime.files import read_json
 
 STAGES = ("corpus", "extract", "transcribe", "mine", "base", "train", "encode", "evaluate")  # as each feeds the next
-RECOGNISER = "model.json"
 
 
 @dataclass(frozen=True)
@@ -67,6 +66,11 @@ class Evidence:
         """The system that the report is about: tuned, or base where nothing was trained; None without runs."""
         return next(iter(self.runs), None)
 
+    @property
+    def headline(self) -> float | None:
+        """That system's nDCG@10; None without scores."""
+        return self.scores.systems.get(self.lead or "", {}).get(HEADLINE)
+
     def test_videos(self) -> list[Video]:
         """What was searched, in id order."""
         return [video for video in self.videos.values() if video.split == "test"]
@@ -79,18 +83,16 @@ class Evidence:
 def read_evidence(root: Path = RESULTS) -> Evidence:
     """Read every artifact. Raises UserError where one is missing or not as this version writes it."""
     lineage = published(STAGES, root)
-    folder = root / "evaluate"
+    folder, training = root / "evaluate", models.read_training(root)
     ndcg: dict[str, dict[str, float]] = {}
     for one in scores.read_per_query(folder):
         ndcg.setdefault(one.system, {})[one.query_id] = one.values[HEADLINE]
-    queries = {query.query_id: query for query in corpus.read_queries(root / "corpus" / "queries.parquet")}
     ran = [name for name in scores.SYSTEMS if (folder / runs.RUNS / f"{name}.trec").is_file()]
-    training = models.read_training(root)
     return Evidence(
         root=root,
         lineage=lineage,
         videos={video.video_id: video for video in corpus.read_videos(root / "corpus" / "manifest.parquet")},
-        queries=queries,
+        queries={query.query_id: query for query in corpus.read_queries(root / "corpus" / "queries.parquet")},
         qrels=corpus.read_qrels(root / "corpus" / "qrels.test.trec"),
         media=media.read_media(root / "extract"),
         transcripts=transcripts.read_transcripts(root / "transcribe"),
@@ -99,7 +101,7 @@ def read_evidence(root: Path = RESULTS) -> Evidence:
         training=training,
         losses=_curve(root / "train") if training.trained else None,
         index=read_index_manifest(root / "encode"),
-        recogniser=read_json(root / "transcribe" / RECOGNISER),
+        recogniser=read_json(root / "transcribe" / models.MODEL),
         scores=scores.read_scores(folder),
         ndcg=ndcg,
         runs={name: runs.read_run(name, folder) for name in ran},

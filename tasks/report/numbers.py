@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tasks.lineage.picture.graph import whole
+
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -20,11 +22,6 @@ def signed(value: float) -> str:
 def probability(value: float) -> str:
     """A p-value: three decimals, or `< 0.001`."""
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def whole(value: int) -> str:
-    """A count with thousands set apart."""
-    return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def size(count: int) -> str:

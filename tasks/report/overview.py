@@ -1,100 +1,58 @@
-"""What was searched, what is missing from it, and what failed."""
+"""What was searched, and what is missing from it."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from typing import Any
 
 from tasks.report.evidence import Evidence
 from tasks.shared.artifacts.corpus import SPLITS, Video
-from tasks.shared.execution.failures import Failure
 
 UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True)
-class SplitRow:
-    """A split in numbers; `unprobed` videos have no known duration."""
-
-    split: str
-    videos: int
-    seconds: float
-    unprobed: int
-    queries: int
-    judgments: int
-
-
-@dataclass(frozen=True)
-class Breakdown:
-    """Videos by language and type: a row a language, a column a type."""
-
-    types: list[str]
-    rows: list[tuple[str, list[int], int]]
-
-
-@dataclass(frozen=True)
-class Failed:
-    """A failed item: the stage that recorded it, the record, and the file where the corpus knows it."""
-
-    stage: str
-    failure: Failure
-    video: Video | None
-
-
-@dataclass(frozen=True)
-class Missing:
-    """A modality, what its absence means, and how many of the videos lack it."""
-
-    what: str
-    meaning: str
-    count: int
-
-
-def splits(evidence: Evidence) -> list[SplitRow]:
-    """The splits that hold anything."""
+def splits(evidence: Evidence) -> list[dict[str, Any]]:
+    """The splits that hold anything, in numbers; `unprobed` videos have no known duration."""
     counts = evidence.lineage.execution("corpus").counts
     rows = []
     for split in SPLITS:
-        videos = [video for video in evidence.videos.values() if video.split == split]
+        lengths = [video.duration for video in evidence.videos.values() if video.split == split]
         queries = sum(query.split == split for query in evidence.queries.values())
-        if videos or queries:
-            known = [video.duration for video in videos if video.duration is not None]
-            judgments = counts[f"{split}_judgments"]
-            rows.append(SplitRow(split, len(videos), sum(known), len(videos) - len(known), queries, judgments))
+        if lengths or queries:
+            known = [one for one in lengths if one is not None]
+            rows.append(
+                {
+                    "split": split,
+                    "videos": len(lengths),
+                    "seconds": sum(known),
+                    "unprobed": len(lengths) - len(known),
+                    "queries": queries,
+                    "judgments": counts[f"{split}_judgments"],
+                }
+            )
     return rows
 
 
-def breakdown(videos: list[Video]) -> Breakdown | None:
-    """Languages by types, the most frequent first; None where neither is known of any video."""
+def breakdown(videos: list[Video]) -> tuple[list[str], dict[str, list[int]]] | None:
+    """Types, and by language how many videos are of each, the most frequent first; None where neither is known."""
     if not any(video.language or video.video_type for video in videos):
         return None
     cells = Counter((video.language or UNKNOWN, video.video_type or UNKNOWN) for video in videos)
-    languages = Counter(video.language or UNKNOWN for video in videos)
-    types = Counter(video.video_type or UNKNOWN for video in videos)
+    languages, types = (Counter(video[place] for video in cells.elements()) for place in (0, 1))
     columns = sorted(types, key=lambda kind: (-types[kind], kind))
-    return Breakdown(
-        columns,
-        [
-            (language, [cells[language, kind] for kind in columns], languages[language])
-            for language in sorted(languages, key=lambda one: (-languages[one], one))
-        ],
-    )
+    rows = sorted(languages, key=lambda one: (-languages[one], one))
+    return columns, {language: [cells[language, kind] for kind in columns] for language in rows}
 
 
-def failed(evidence: Evidence) -> list[Failed]:
-    """Every recorded failure, in the order of the stages."""
-    return [Failed(stage, one, evidence.videos.get(one.video_id)) for stage, one in evidence.failures]
-
-
-def missing(evidence: Evidence) -> list[Missing]:
-    """How many of the extracted videos lack a modality, and how many of all lack metadata."""
+def missing(evidence: Evidence) -> list[tuple[str, int, str]]:
+    """What videos lack, how many of the extracted (metadata: of all) lack it, and what that means."""
     media, transcripts = evidence.media.values(), evidence.transcripts
     with_audio = [one for one in media if one.audio]
     silent = sum(not (one.video_id in transcripts and transcripts[one.video_id].text.strip()) for one in with_audio)
     bare = sum(not (one.title or one.description or one.caption) for one in evidence.videos.values())
     return [
-        Missing("no picture", "the file has no video stream", sum(not one.frames for one in media)),
-        Missing("no audio", "the file has no audio stream", len(media) - len(with_audio)),
-        Missing("no speech", "there is audio, and the recogniser found no words in it", silent),
-        Missing("no metadata", "neither title, description nor caption", bare),
+        ("no picture", sum(not one.frames for one in media), "the file has no video stream"),
+        ("no audio", len(media) - len(with_audio), "the file has no audio stream"),
+        ("no speech", silent, "there is audio, and the recogniser found no words in it"),
+        ("no metadata", bare, "neither title, description nor caption"),
     ]

@@ -5,49 +5,57 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tasks.lineage.picture.svg import svg_inline
+from tasks.lineage.picture.svg import svg
 from tasks.report import numbers
 from tasks.report.evidence import Evidence
-from tasks.report.headline import demo_notes, headline, languages_of, not_shown, system_rows
+from tasks.report.headline import demo_notes, not_shown, searched, systems_explained, verdicts
 from tasks.report.lineage import PAGE as LINEAGE
 from tasks.report.lineage import broken_links, models, stage_lineage
 from tasks.report.negatives import mined
-from tasks.report.overview import breakdown, failed, missing, splits
+from tasks.report.overview import breakdown, missing, splits
 from tasks.report.plots import Plot, curve_plot
-from tasks.report.samples import sample_videos, samples
+from tasks.report.samples import sample_videos, samples, strips_of
 from tasks.report.strips import data_uri
-from tasks.report.tables import any_to_any, facets, fusion_table, systems_plot
-from tasks.shared.artifacts.scores import MEASURES
+from tasks.report.tables import METHODS, directions_explained, directions_verdict, facets, systems_plot
+from tasks.shared.artifacts.corpus import Video
+from tasks.shared.artifacts.directions import AVERAGES, CUTS
+from tasks.shared.artifacts.scores import HEADLINE, MEASURES
 
 HERE = Path(__file__).parent
-FILTERS = ("decimals", "signed", "probability", "whole", "size", "duration", "counted", "listed")
+FILTERS = ("decimals", "signed", "probability", "whole", "size", "duration", "counted", "listed", "shortened")
 
 
 def page_parts(evidence: Evidence, sample_queries: int, results: int) -> dict[str, Any]:
     """What the template is filled with, by the names it uses."""
-    scored = bool(evidence.scores.systems)
+    scores, directions = evidence.scores, evidence.scores.directions
     shown = samples(evidence, sample_queries, results)
+    videos = [] if shown else sample_videos(evidence, sample_queries)
     return {
         "evidence": evidence,
-        "headline": headline(evidence),
+        "scores": scores,
+        "searched": searched(evidence),
+        "verdicts": verdicts(scores),
         "demo_notes": demo_notes(evidence),
+        "headline_measure": HEADLINE,
         "measures": MEASURES,
-        "systems": system_rows(evidence) if scored else [],
-        "systems_plot": systems_plot(evidence.scores) if scored else None,
-        "facets": facets(evidence.scores),
-        "fusion": fusion_table(evidence.scores.fusion),
-        "any_to_any": any_to_any(evidence.scores.directions),
+        "explained": systems_explained(evidence),
+        "systems_plot": systems_plot(scores) if scores.systems else None,
+        "facets": facets(scores),
+        "methods": METHODS,
+        "directions": directions_explained(),
+        "directions_verdict": directions_verdict(directions) if directions else "",
+        "averages": AVERAGES,
+        "cuts": CUTS,
         "training_plot": training_plot(evidence.losses),
         "loss": first_and_last(evidence.losses["loss"]) if evidence.losses and evidence.losses["loss"] else None,
         "samples": shown,
-        "sample_videos": [] if shown else sample_videos(evidence, sample_queries),
+        "sample_videos": videos,
+        "strips": strips_of(evidence, shown, videos),
         "mined": mined(evidence),
         "splits": splits(evidence),
-        "languages": languages_of(evidence.test_videos()),
         "breakdown": breakdown(evidence.test_videos()),
         "missing": missing(evidence),
         "not_shown": not_shown(evidence),
-        "failed": failed(evidence),
         "links": sum(link.maker is not None for link in evidence.lineage.links()),
         "broken_links": broken_links(evidence),
         "linked_lineage": stage_lineage(evidence, f"{LINEAGE}#stage-{{}}"),
@@ -81,6 +89,11 @@ def plots_of(parts: dict[str, Any]) -> list[Plot]:
     return [plot for plot in found if plot is not None]
 
 
+def title_of(video: Video) -> str:
+    """What a video is called: its title, else its caption, else nothing."""
+    return numbers.shortened(video.title or video.caption or "", 120)
+
+
 def render(parts: dict[str, Any], template: str = "page.html") -> str:
     """A whole page as HTML.
 
@@ -91,14 +104,11 @@ def render(parts: dict[str, Any], template: str = "page.html") -> str:
     from markupsafe import Markup
 
     environment = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update({name: getattr(numbers, name) for name in FILTERS})
     environment.filters["png"] = lambda content: data_uri(content, "image/png")
-    environment.filters["drawn"] = lambda graph, name: Markup(svg_inline(graph, name))  # noqa: S704
+    environment.filters["title_of"] = title_of
+    environment.filters["drawn"] = lambda graph: Markup(svg(graph, inline=True))  # noqa: S704
     style = Markup((HERE / "page.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
     return environment.get_template(template).render(parts, style=style)

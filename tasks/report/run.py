@@ -32,5 +32,5 @@ def run(stage: StageRun) -> None:
         "queries_shown": len(parts["samples"]),
         "videos_shown": len(parts["sample_videos"]),
         "plots": len(plots_of(parts)),
-        "failures": len(parts["failed"]),
+        "failures": len(evidence.failures),
     }

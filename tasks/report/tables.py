@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tasks.report.headline import LEVEL, Cell
+from tasks.report.headline import LEVEL
 from tasks.report.numbers import decimals, listed, probability, signed
 from tasks.report.plots import MOST_ROWS, Plot, dot_plot
-from tasks.shared.artifacts.directions import AVERAGES, CUTS, DIRECTIONS, FIRST, Directions
-from tasks.shared.artifacts.fusion import AgainstJoint, Fusion
+from tasks.shared.artifacts.directions import AVERAGES, DIRECTIONS, FIRST, Directions
 from tasks.shared.artifacts.scores import HEADLINE, SYSTEMS, Scores, Slice
 from tasks.shared.runtime.progress import progress
 
@@ -31,24 +30,14 @@ MODALITY_NAMES = {"text": "text", "video": "picture", "audio": "sound"}
 
 
 @dataclass(frozen=True)
-class FacetRow:
-    """One value of a facet: how many queries, and nDCG@10 and its 95 % interval by system."""
-
-    value: str
-    count: int
-    cells: dict[str, Cell]
-    intervals: dict[str, list[float]]
-
-
-@dataclass(frozen=True)
 class Facet:
-    """A facet with its plot and its table."""
+    """A facet: its values in the order of the page, and a plot of those with the most queries."""
 
     key: str
     title: str
     what: str
     systems: list[str]
-    rows: list[FacetRow]
+    parts: dict[str, Slice]
     plot: Plot
 
 
@@ -67,126 +56,35 @@ def systems_plot(scores: Scores) -> Plot:
 
 
 def _facet(key: str, parts: dict[str, Slice]) -> Facet:
-    known = {value: place for place, value in enumerate(TYPE_ORDER)}
-    values = sorted(parts, key=lambda value: (known.get(value, len(known)), value))
-    systems = [name for name in SYSTEMS if any(name in part.systems for part in parts.values())]
-    rows = []
-    for value in values:
-        numbers = {name: parts[value].systems[name][HEADLINE] for name in systems if name in parts[value].systems}
-        best = max(numbers.values(), default=0.0)
-        cells = {name: Cell(number, number == best) for name, number in numbers.items()}
-        intervals = {name: parts[value].systems[name]["interval"] for name in numbers}
-        rows.append(FacetRow(value, parts[value].count, cells, intervals))
     title, what = FACETS[key]
-    return Facet(key, title, what, systems, rows, _facet_plot(key, title, rows))
-
-
-def _facet_plot(key: str, title: str, rows: list[FacetRow]) -> Plot:
-    """The values with the most queries."""
-    largest = sorted(rows, key=lambda row: -row.count)[:MOST_ROWS]
+    known = {value: place for place, value in enumerate(TYPE_ORDER)}
+    parts = {value: parts[value] for value in sorted(parts, key=lambda value: (known.get(value, len(known)), value))}
+    systems = [name for name in SYSTEMS if any(name in part.systems for part in parts.values())]
+    largest = sorted(parts, key=lambda value: -parts[value].count)[:MOST_ROWS]
     dots = {
-        f"{row.value} ({row.count})": {name: (cell.value, row.intervals[name]) for name, cell in row.cells.items()}
-        for row in rows
-        if row in largest
+        f"{value} ({part.count})": {
+            name: (part.systems[name][HEADLINE], part.systems[name]["interval"])
+            for name in systems
+            if name in part.systems
+        }
+        for value, part in parts.items()
+        if value in largest
     }
     alt = f"{HEADLINE} {title[0].lower()}{title[1:]} for every system, with 95 % intervals; the table has the values."
-    return dot_plot(key, dots, HEADLINE, alt, legend=True)
+    return Facet(key, title, what, systems, parts, dot_plot(key, dots, HEADLINE, alt, legend=True))
 
 
-@dataclass(frozen=True)
-class FusionRow:
-    """A method of a system: nDCG@10, its interval, its lead over the joint vector, and mean weights where it weighs."""
-
-    system: str
-    method: str
-    value: float
-    best: bool
-    interval: list[float]
-    test: AgainstJoint | None
-    weights: dict[str, float] | None
+def directions_explained() -> dict[str, str]:
+    """Every direction and average in words."""
+    explained = {}
+    for name, views in DIRECTIONS.items():
+        asked, searched = (listed([MODALITY_NAMES[one] for one in view.split("+")]) for view in views)
+        explained[name] = f"{asked} to {searched}"
+    return explained | {name: f"mean of {len(of)} directions" for name, of in AVERAGES.items()}
 
 
-@dataclass(frozen=True)
-class FusionTable:
-    """The methods as the page shows them: explained, in rows, and why one that was asked for is not there."""
-
-    modalities: list[str]
-    explained: dict[str, str]
-    rows: list[FusionRow]
-    notes: list[str]
-
-
-def fusion_table(found: Fusion | None) -> FusionTable | None:
-    """What the page says of fusion; None where nothing was fused or scored."""
-    if found is None:
-        return None
-    rows = []
-    for system, of_system in found.systems.items():
-        best = max(values[HEADLINE] for values in of_system.values())
-        for method, values in of_system.items():
-            rows.append(
-                FusionRow(
-                    system,
-                    method,
-                    values[HEADLINE],
-                    values[HEADLINE] == best,
-                    found.intervals[system][method],
-                    found.tests[system].get(method),
-                    found.weights[system].get(method),
-                )
-            )
-    used = {row.method for row in rows}
-    explained = {method: what for method, what in METHODS.items() if method in used}
-    return FusionTable(found.modalities, explained, rows, [f"{name}: {note}" for name, note in found.notes.items()])
-
-
-@dataclass(frozen=True)
-class DirectionRow:
-    """A direction or an average: in words, and by system its measures in the order of CUTS and the interval of R@1."""
-
-    name: str
-    what: str
-    average: bool
-    numbers: dict[str, list[float]]
-    intervals: dict[str, list[float]]
-
-
-@dataclass(frozen=True)
-class AnyToAny:
-    """The directions as the page shows them; `verdict` compares tuned with base where there are both."""
-
-    documents: int
-    systems: list[str]
-    measures: list[str]
-    rows: list[DirectionRow]
-    verdict: str
-
-
-def any_to_any(found: Directions | None) -> AnyToAny | None:
-    """What the page says of directions; None where none were asked for."""
-    if found is None:
-        return None
-    rows = [
-        DirectionRow(
-            name,
-            _explained(name),
-            name in AVERAGES,
-            {system: [of[name][cut] for cut in CUTS] for system, of in found.systems.items()},
-            {system: of[name] for system, of in found.intervals.items()},
-        )
-        for name in (*DIRECTIONS, *AVERAGES)
-    ]
-    return AnyToAny(found.documents, list(found.systems), list(CUTS), rows if found.systems else [], _verdict(found))
-
-
-def _explained(name: str) -> str:
-    if name in AVERAGES:
-        return f"mean of {len(AVERAGES[name])} directions"
-    asked, searched = (listed([MODALITY_NAMES[one] for one in view.split("+")]) for view in DIRECTIONS[name])
-    return f"{asked} to {searched}"
-
-
-def _verdict(found: Directions) -> str:
+def directions_verdict(found: Directions) -> str:
+    """Tuned compared with base in a sentence; empty where there are not both."""
     if found.lead is None:
         return ""
     lead = found.lead

@@ -102,7 +102,8 @@ def _code(result: RunResult, folder: Path) -> int:
         return 0
     own_failures = [one for one in result.failures.values() if one.exitcode not in ENDED]
     failures = own_failures or list(result.failures.values())
-    first = min(failures, key=lambda one: (one.local_rank > 0, one.timestamp))  # rank 0 has printed its error by now
+    # one that was still alive was killed after its grace, and rank 0 has printed its error by now
+    first = min(failures, key=lambda one: (one.exitcode == -signal.SIGKILL, one.local_rank > 0, one.timestamp))
     rank, code = first.local_rank, int(first.exitcode)
     if code < 0:
         name = signal.Signals(-code).name

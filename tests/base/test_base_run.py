@@ -72,7 +72,7 @@ def published() -> dict[str, bytes]:
 
 
 def items() -> list[Path]:
-    return list((store_folder() / "items" / "base").glob("*/*/entry.json"))
+    return list((store_folder() / "items" / "base").glob("*/[!.]*/entry.json"))
 
 
 def test_a_killed_training_goes_on_and_ends_in_the_same_bytes(

@@ -50,18 +50,18 @@ def publish_many() -> None:
 
 
 def entries() -> dict[str, int]:
-    """Finished items in the store, and when they were finished."""
-    return {path.parent.name: path.stat().st_mtime_ns for path in STORE.glob("*/*/entry.json")}
+    """Finished items in the store, and when they were finished; not those that are being written, in hidden folders."""
+    return {path.parent.name: path.stat().st_mtime_ns for path in STORE.glob("*/[!.]*/entry.json")}
 
 
-def test_one_two_and_three_processes_give_the_same_bytes_and_failures(
+def test_one_and_three_processes_give_the_same_bytes_and_failures(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish_archive(trained=False)
     frames = RESULTS / "extract" / "frames" / "mute.png"
     frames.write_bytes(frames.read_bytes()[:-20])
     published = []
-    for processes in (1, 2, 3):
+    for processes in (1, 3):
         monkeypatch.setenv("REELTRACE_STORE", str(tmp_path / f"store {processes}"))
         workspace.set_params({"encode.processes": processes, "run.max_failed_fraction": 0.3})
         assert workspace.run("encode", run)["counts"]["indexed"] == 4
@@ -71,12 +71,12 @@ def test_one_two_and_three_processes_give_the_same_bytes_and_failures(
         assert len(list((tmp_path / f"store {processes}").rglob("vector.npy"))) == 6
     assert read_vectors("base", "videos").ids == ["both", "radio", "unnamed", "words"]
     assert read_vectors("base", "queries").ids == ["q1", "q2"]
-    assert published[0] == published[1] == published[2]
+    assert published[0] == published[1]
     assert "manifest.json" in published[0]
 
 
-def test_killed_in_the_middle_it_leaves_no_process_and_the_next_run_goes_on(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_whatever_is_killed_leaves_no_process_costs_no_item_and_the_next_run_goes_on(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish_many()
     workspace.set_params({"encode.processes": 2})
@@ -91,8 +91,15 @@ def test_killed_in_the_middle_it_leaves_no_process_and_the_next_run_goes_on(
     assert 10 <= len(before) < ITEMS, "it was in the middle"
     assert not OUT.exists()
 
-    workspace.run("encode", run)
-    assert f"encode: {len(before)} of {ITEMS} vectors reused from the store" in capsys.readouterr().out
+    with started() as stage:
+        wait_for(lambda: len(entries()) >= len(before) + 10, stage)
+        busy = [pid for pid in children_of(stage.pid) if "spawn_main" in command_of(pid)]
+        os.kill(max(busy, key=written), signal.SIGKILL)  # which has items behind it; the other may be loading still
+        said, complained = stage.communicate(timeout=300)
+        assert stage.returncode == 0, complained
+    assert f"encode: {len(before)} of {ITEMS} vectors reused from the store" in said
+    assert f"{5 + len(MORE)} indexed" in said
+    assert read_failures(OUT) == []
     after = entries()
     assert len(after) == ITEMS
     assert {key: after[key] for key in before} == before, "what was finished was not done again"
@@ -100,22 +107,8 @@ def test_killed_in_the_middle_it_leaves_no_process_and_the_next_run_goes_on(
 
     workspace.set_params({"encode.processes": 1})
     monkeypatch.setenv("REELTRACE_STORE", "../another store")
-    workspace.run("encode", run)
+    assert workspace.program("tasks.encode").returncode == 0
     assert reproducible() == shared_out
-
-
-def test_a_process_that_is_killed_costs_no_item(workspace: Workspace) -> None:
-    publish_many()
-    workspace.set_params({"encode.processes": 2})
-    with started() as stage:
-        wait_for(lambda: len(entries()) >= 10, stage)
-        busy = [pid for pid in children_of(stage.pid) if "spawn_main" in command_of(pid)]
-        os.kill(max(busy, key=written), signal.SIGKILL)  # which has items behind it; the other may be loading still
-        said, complained = stage.communicate(timeout=300)
-        assert stage.returncode == 0, complained
-    assert f"{5 + len(MORE)} indexed" in said
-    assert read_failures(OUT) == []
-    assert len(entries()) == ITEMS
 
 
 def test_each_process_has_a_gpu_of_its_own(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

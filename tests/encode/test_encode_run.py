@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -36,6 +35,7 @@ from tasks.shared.runtime.files import sha256_file
 from tests.conftest import Workspace
 from tests.encode.archive import MEDIA, QUERIES, RESULTS, VIDEOS, publish_archive, publish_corpus, sign
 from tests.omni.encoding import encode_items
+from tests.warm import python
 
 OUT = RESULTS / "encode"
 TEXT = ["caption", "title", "description", "transcript"]
@@ -139,7 +139,7 @@ def test_code_that_reads_frames_otherwise_makes_other_vectors(archive: Workspace
     assert changed != text
     reader.write_text(changed, encoding="utf-8")
     again = subprocess.run(
-        [sys.executable, "-m", "tasks.encode"], capture_output=True, text=True, check=False,
+        [python(), "-m", "tasks.encode"], capture_output=True, text=True, check=False,
         env={**os.environ, "PYTHONPATH": str(archive.root)},
     )  # fmt: skip
     assert again.returncode == 0, again.stderr

@@ -28,9 +28,9 @@ def prefect_database(request: pytest.FixtureRequest) -> Path:
     return request.config.cache.mkdir(f"prefect-{version('prefect')}") / "prefect.db"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running_server(tmp_path_factory: pytest.TempPathFactory, prefect_database: Path) -> Iterator[Server]:
-    """A Prefect server that lives as long as the session, or this worker of it."""
+    """A Prefect server that lives as long as there are tests of flows; one that has nothing to do still works."""
     server = Server(tmp_path_factory.mktemp("prefect"), prefect_database)
     server.start()
     yield server
@@ -68,7 +68,7 @@ def serving(tmp_path: Path, prefect_server: Server) -> Iterator[Serving]:
             os.kill(pid, signal.SIGKILL)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def runs(running_server: Server) -> Runs:
     """Starts flows that use the server."""
     return Runs(running_server)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from tasks.shared.execution.params_file import change_params
 from tasks.shared.execution.repro import repro
 from tasks.shared.runtime.errors import UserError
 from tests.project import GIT, ROOT
+from tests.warm import python
 
 DVC_YAML = """\
 stages:
@@ -111,7 +111,7 @@ def test_what_cannot_be_collected_is_one_line(project: tuple[Path, str], tmp_pat
 
 
 def test_a_mistake_is_one_line_for_the_shell(project: tuple[Path, str], tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tasks.cli", "matrix", str(tmp_path / "made"), "--rev", "nowhere"]
+    command = [python(), "-m", "tasks.cli", "matrix", str(tmp_path / "made"), "--rev", "nowhere"]
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=project[0], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (

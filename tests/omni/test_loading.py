@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from tasks.omni.loading import load_embedder
 from tasks.shared.runtime.errors import UserError
 from tests.omni.conftest import small
+from tests.warm import python
 
 
 def folder(path: Path, **config: object) -> str:
@@ -51,5 +51,5 @@ def test_another_kind_of_model(tmp_path: Path) -> None:
 def test_a_model_is_loaded_without_a_word(tmp_path: Path) -> None:
     small().save(str(tmp_path), create_model_card=False)
     code = f"from tasks.omni.loading import load_embedder; load_embedder({str(tmp_path)!r})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([python(), "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")

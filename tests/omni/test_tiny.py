@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from tasks.omni.tiny import SPECIAL, TinyConfig, build_tiny
 from tests.omni.conftest import small
 from tests.omni.encoding import encode_items
 from tests.omni.kinds import TEXTS, kinds
+from tests.warm import python
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -36,7 +36,7 @@ def test_same_seed_same_bytes_in_another_process() -> None:
     here = hashlib.sha256(save({name: value.contiguous() for name, value in model.state_dict().items()})).hexdigest()
     tokenizer = hashlib.sha256(model.tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
     root = Path(__file__).parents[2]
-    there = subprocess.run([sys.executable, "-c", DIGEST], cwd=root, capture_output=True, text=True, check=True)
+    there = subprocess.run([python(), "-c", DIGEST], cwd=root, capture_output=True, text=True, check=True)
     assert there.stdout.split() == [here, tokenizer]
 
 

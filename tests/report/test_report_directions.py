@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.report.tables import any_to_any
+from tasks.report.tables import directions_verdict
 from tasks.shared.artifacts.directions import AVERAGES, CUTS, DIRECTIONS, Directions, Lead
 from tasks.shared.artifacts.scores import read_scores
 from tests.report.test_report_page import page_of
@@ -57,5 +57,5 @@ def test_it_is_not_there_where_nobody_asked(scored: Path) -> None:
     ],
 )
 def test_the_verdict_is_no_more_than_the_test_allows(lead: Lead | None, said: str) -> None:
-    shown = any_to_any(Directions(0, {}, {}, lead))
-    assert shown is not None and said in shown.verdict and bool(shown.verdict) == bool(said)
+    verdict = directions_verdict(Directions(0, {}, {}, lead))
+    assert said in verdict and bool(verdict) == bool(said)

@@ -224,7 +224,12 @@ def test_marks_are_seen(browser: Any, made: Made) -> None:
         "return [...document.querySelectorAll('.node .chip')].map("
         "c => [c.closest('.node').dataset.node, c.textContent, c.getBoundingClientRect().width > 20])"
     )
-    assert chips == [["train", "broken", True], ["encode", "broken", True]], "encode read the manifest as it was"
+    assert chips == [
+        ["train", "broken", True],
+        ["encode", "broken", True],  # it read the manifest as it was
+        ["evaluate", "follows from stale", True],
+        ["score", "follows from stale", True],
+    ]
     assert browser.execute_script("return document.querySelector('.edge.is-broken .route') !== null")
     assert browser.execute_script(LABELS) == []
 

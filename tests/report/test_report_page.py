@@ -15,6 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 from tasks.report.run import run
+from tasks.shared.artifacts.scores import MEASURES
 from tasks.shared.runtime.files import files_under
 from tests.conftest import Workspace
 from tests.report import tree
@@ -80,6 +81,14 @@ def test_a_slice_has_its_count_and_its_intervals(scored: Path) -> None:
         for one in (part["systems"][name] for name in ("tuned", "base", "text_dense", "bm25"))
     ]
     assert f"sports {part['count']} {' '.join(numbers)}" in page_of(scored).text
+
+
+def test_the_best_of_each_column_is_bold(scored: Path) -> None:
+    html = (scored / "report/report.html").read_text(encoding="utf-8")
+    table = html[html.index('id="systems"') : html.index('id="slices"')]
+    systems = json.loads((scored / "results/evaluate/metrics.json").read_text(encoding="utf-8"))["systems"]
+    best = [max(values[measure] for values in systems.values()) for measure in MEASURES]
+    assert re.findall(r"<strong>([^<]+)</strong>", table) == [f"{value:.3f}" for value in best]
 
 
 def test_demo_says_what_it_is(scored: Path) -> None:

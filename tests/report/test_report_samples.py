@@ -9,7 +9,7 @@ import pytest
 
 from tasks.report import numbers
 from tasks.report.evidence import Evidence
-from tasks.report.headline import demo_notes, headline, verdicts
+from tasks.report.headline import demo_notes, searched, verdicts
 from tasks.report.lineage import broken_links, models
 from tasks.report.samples import choose, samples
 from tasks.report.strips import spread
@@ -21,16 +21,16 @@ from tasks.shared.runtime.models import Model
 
 def test_choice_is_stratified_and_mixes_best_median_and_worst(evidence: Evidence) -> None:
     chosen = choose(evidence, 8)
-    assert [one.query.type for one in chosen] == ["base", "description", "speech", "ocr"] * 2
-    assert [one.kind for one in chosen] == ["best", "median", "worst"] * 2 + ["best", "median"]
-    assert len({one.query.query_id for one in chosen}) == 8
+    assert [query.type for query, _ in chosen] == ["base", "description", "speech", "ocr"] * 2
+    assert [kind for _, kind in chosen] == ["best", "median", "worst"] * 2 + ["best", "median"]
+    assert len({query.query_id for query, _ in chosen}) == 8
     scored = evidence.ndcg["tuned"]
     of_type = {
         kind: [scored[one.query_id] for one in evidence.test_queries() if one.type == kind]
         for kind in ("base", "speech")
     }
-    assert scored[chosen[0].query.query_id] == max(of_type["base"])
-    assert scored[chosen[2].query.query_id] == min(of_type["speech"])
+    assert scored[chosen[0][0].query_id] == max(of_type["base"])
+    assert scored[chosen[2][0].query_id] == min(of_type["speech"])
 
 
 def test_choice_never_asks_for_more_than_there_is(evidence: Evidence) -> None:
@@ -39,14 +39,13 @@ def test_choice_never_asks_for_more_than_there_is(evidence: Evidence) -> None:
 
 def test_results_are_the_first_of_the_run_and_marked_by_the_judgments(evidence: Evidence) -> None:
     for sample in samples(evidence, 4, 5):
-        query_id = sample.choice.query.query_id
-        ranking = list(evidence.runs["tuned"][query_id])
-        assert [one.shown.video.video_id for one in sample.results] == ranking[:5]
-        relevant = evidence.qrels[query_id]
-        assert [one.relevant for one in sample.results] == [video in relevant for video in ranking[:5]]
-        for first in sample.first:
-            ranks = [rank for rank, video in enumerate(evidence.runs[first.system][query_id], 1) if video in relevant]
-            assert first.rank == min(ranks)
+        query_id = sample.query.query_id
+        assert sample.results == dict([*evidence.runs["tuned"][query_id].items()][:5])
+        assert sample.positives == sorted(evidence.qrels[query_id])
+        for system, (first, ranked) in sample.first.items():
+            ranking = list(evidence.runs[system][query_id])
+            ranks = [rank for rank, video in enumerate(ranking, 1) if video in sample.positives]
+            assert (first, ranked) == (min(ranks), len(ranking))
 
 
 @pytest.mark.parametrize(
@@ -83,8 +82,8 @@ def test_broken_chain_is_named(evidence: Evidence) -> None:
 
 
 def test_base_is_identified_as_its_weights_are(evidence: Evidence) -> None:
-    base = next(one for one in models(evidence) if one.role == "omni embedder, base")
-    assert base.digest == Model("base", "results/base/model", None).digest()
+    (digest,) = (digest for role, _, _, digest in models(evidence) if role == "omni embedder, base")
+    assert digest == Model("base", "results/base/model", None).digest()
 
 
 def test_only_the_demo_has_notes_on_the_demo(evidence: Evidence) -> None:
@@ -93,7 +92,7 @@ def test_only_the_demo_has_notes_on_the_demo(evidence: Evidence) -> None:
     executions = evidence.lineage.executions | {"corpus": corpus}
     other = replace(evidence, lineage=replace(evidence.lineage, executions=executions))
     assert demo_notes(other) == []
-    assert "a folder of the user's own videos" in headline(other).over
+    assert "a folder of the user's own videos" in searched(other)
 
 
 def test_damaged_training_curve_is_one_clear_line(tmp_path: Path) -> None:

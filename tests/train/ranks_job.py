@@ -1,4 +1,7 @@
-"""Trainings of a moment on several ranks, one after the other: `torchrun ... ranks_job.py FOLDER VARIANT...`."""
+"""A rank of trainings of a moment, one after the other: `python -m tests.train.ranks_job FOLDER VARIANT...`.
+
+The environment numbers it, as torchrun does.
+"""
 
 import sys
 from pathlib import Path

@@ -11,30 +11,42 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from torch.distributed.elastic.agent.server.api import RunResult, WorkerState
+from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
 from tasks.shared.artifacts.losses import read_losses
 from tasks.shared.artifacts.publish import read_manifest
 from tasks.shared.execution.items import store_folder
+from tasks.train.launch import _code
 from tests.conftest import REPOSITORY, Workspace
 from tests.train.test_train_run import adapter, publish
 
 WAIT = 240  # seconds, of a machine that does much else
 FAULTY = """
 import os
-if os.environ.get("RANK") == "1":
+if os.environ.get("RANK"):
+    import time
     from contextlib import contextmanager
     from tasks.shared.runtime.errors import TransientError
     from tasks.train.ranks import Ranks
 
-    joined = Ranks.group
+    group, receive = Ranks.group, Ranks.receive
 
     @contextmanager
-    def group(self, device):
-        with joined(self, device):
-            {fault}
+    def in_group(self, device):
+        with group(self, device):
+            if self.rank == 1:
+                {fault}
             yield
 
-    Ranks.group = group
+    def receiving(self):
+        receive(self)
+        {fault}
+
+    if "{where}" == "group":
+        Ranks.group = in_group
+    else:  # before the other rank has imported anything
+        Ranks.receive, Ranks.device = receiving, lambda self, take: time.sleep({wait})
 """
 
 
@@ -100,54 +112,58 @@ def whole_checkpoints() -> list[Path]:
     return list((store_folder() / "training").glob("*/checkpoint-*/whole"))
 
 
-def test_killed_it_leaves_no_process_and_goes_on_to_the_same_bytes(
+def test_interrupted_and_killed_it_leaves_no_process_and_goes_on_to_the_same_bytes(
     several: Workspace, started: Callable[..., subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    undisturbed = several.program("tasks.train")
-    assert undisturbed.returncode == 0, undisturbed.stderr
-    assert "6 queries" in undisturbed.stdout and undisturbed.stdout.count("train:") == 2, "one rank reports"
+    undisturbed = started()
+    said, complained = undisturbed.communicate(timeout=WAIT)
+    assert undisturbed.returncode == 0, complained
+    assert "6 queries" in said and said.count("train:") == 2, "one rank reports"
     manifest, expected, curve = read_manifest("train"), adapter(), read_losses()
     assert manifest["counts"]["steps"] == len(curve) > 20
 
     monkeypatch.setenv("REELTRACE_STORE", str(several.root / "another"))
-    program = started()
+    interrupted = started()
     until(whole_checkpoints)
+    before = whole_checkpoints()
+    os.killpg(interrupted.pid, signal.SIGINT)
+    _, complained = interrupted.communicate(timeout=WAIT)
+    assert interrupted.returncode == 130
+    assert "interrupted; finished items are kept" in complained.splitlines()[-1]
+    assert "Traceback" not in complained
+    assert not of(several)
+
+    killed = started()
+    until(lambda: set(whole_checkpoints()) - set(before))
     assert len(of(several)) == 3
-    os.kill(program.pid, signal.SIGKILL)
+    os.kill(killed.pid, signal.SIGKILL)
     until(lambda: not of(several))
     assert len(whole_checkpoints()) >= 1, "it was not finished"
-    again = several.program("tasks.train")
-    assert again.returncode == 0, again.stderr
+    again = started()
+    _, complained = again.communicate(timeout=WAIT)
+    assert again.returncode == 0, complained
     assert adapter() == expected
     assert read_losses() == curve
     assert not list((store_folder() / "training").glob("*"))
 
 
-def test_ctrl_c_is_one_line_and_leaves_no_process(
-    several: Workspace, started: Callable[..., subprocess.Popen[str]]
-) -> None:
-    program = started()
-    until(whole_checkpoints)
-    os.killpg(program.pid, signal.SIGINT)
-    _, said = program.communicate(timeout=WAIT)
-    assert program.returncode == 130
-    assert "interrupted; finished items are kept" in said.splitlines()[-1]
-    assert "Traceback" not in said
-    assert not of(several)
-
-
 @pytest.mark.parametrize(
-    ("fault", "code", "expected"),
+    ("where", "fault", "code", "expected"),
     [
-        ("raise TransientError('the store is away; try again later')", 75, "train: rank 1: the store is away; try"),
-        ("os.kill(os.getpid(), 9)", 137, "train: rank 1 was ended by SIGKILL; if memory ran out, lower"),
-        ("raise ZeroDivisionError('a fault of ours')", 1, "ZeroDivisionError: a fault of ours"),
+        (
+            "receive",
+            "raise TransientError('the store is away; try later')",
+            75,
+            "train: rank 1: the store is away; try",
+        ),
+        ("group", "os.kill(os.getpid(), 9)", 137, "train: rank 1 was ended by SIGKILL; if memory ran out, lower"),
+        ("receive", "raise ZeroDivisionError('a fault of ours')", 1, "ZeroDivisionError: a fault of ours"),
     ],
 )
 def test_what_ended_another_rank_is_said_once(
-    several: Workspace, tmp_path: Path, fault: str, code: int, expected: str
+    several: Workspace, tmp_path: Path, where: str, fault: str, code: int, expected: str
 ) -> None:
-    (tmp_path / "sitecustomize.py").write_text(FAULTY.format(fault=fault))
+    (tmp_path / "sitecustomize.py").write_text(FAULTY.format(where=where, fault=fault, wait=WAIT))
     done = subprocess.run(
         [sys.executable, "-m", "tasks.train"], cwd=several.root, capture_output=True, text=True, check=False,
         env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{REPOSITORY}"}, timeout=WAIT,
@@ -158,6 +174,18 @@ def test_what_ended_another_rank_is_said_once(
     assert "rank0" not in done.stderr
     assert not of(several)
     assert not Path("results/train").exists()
+
+
+def test_a_rank_that_had_to_be_killed_because_of_another_is_not_the_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rank 0 hears no request to end while it waits for another rank in torch's own code."""
+    failures = {rank: ProcessFailure(rank, 1, code, "") for rank, code in enumerate((-signal.SIGKILL, os.EX_TEMPFAIL))}
+    errors = tmp_path / "run" / "attempt_0" / "1" / "stderr.log"
+    errors.parent.mkdir(parents=True)
+    errors.write_text("train: rank 1: the store is away\n")
+    assert _code(RunResult(WorkerState.FAILED, {}, failures), tmp_path) == os.EX_TEMPFAIL
+    assert capsys.readouterr().err == "train: rank 1: the store is away\n"
 
 
 def test_nothing_to_learn_ends_all_ranks(several: Workspace) -> None:

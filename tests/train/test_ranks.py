@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +17,10 @@ from tasks.train.inputs import shares
 from tasks.train.ranks import Ranks
 from tasks.train.rows import Row, exposures_of
 from tests.conftest import REPOSITORY
+from tests.flows.prefect_server import free_port
 from tests.train.ranks_job import VARIANTS
 from tests.train.small import BATCHES, ROWS, train, trained
+from tests.warm import python
 
 ODD = ("cached", "accumulated")  # on three ranks, of which a batch of one row leaves two without
 STEPS = {"accumulated": 2, "checkpointed": 2}
@@ -32,18 +33,18 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     for variant, changes in VARIANTS.items():
         train(folders[1] / variant, Ranks(), **changes)
     for count in (2, 3):
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
-        command += [
-            str(REPOSITORY / "tests/train/ranks_job.py"),
-            str(folders[count]),
-            *(VARIANTS if count == 2 else ODD),
-        ]
-        environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(
-            command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False, timeout=900
-        )
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.split() == [str(count)] * count
+        command = [python(), "-m", "tests.train.ranks_job", str(folders[count]), *(VARIANTS if count == 2 else ODD)]
+        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(count)}
+        ranks = [
+            subprocess.Popen(
+                command, cwd=REPOSITORY, env=os.environ | address | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            )
+            for rank in range(count)
+        ]  # fmt: skip
+        for rank in ranks:
+            out, errors = rank.communicate(timeout=900)
+            assert (rank.returncode, out.strip()) == (0, str(count)), errors
     return folders
 
 

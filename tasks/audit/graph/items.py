@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tasks.audit.ancestry import ancestry
-from tasks.audit.graph.boxes import Drawing, more_box, query_box, role_counts, shown_as, video_box
+from tasks.audit.graph import boxes
+from tasks.audit.graph.boxes import MEDIA, SPEECH, WORDS, Drawing, role_counts
 from tasks.audit.trace.pair import PairTrace, trace_pair
 from tasks.audit.trace.trace import QueryTrace, judgments_of, trace_query
 from tasks.lineage.items import video_lineages
-from tasks.lineage.picture.graph import Graph, Line, Node, short
+from tasks.lineage.picture.graph import Graph, Line, Node, digests, short
 from tasks.lineage.score import QUERIES, Score
 from tasks.shared.artifacts.corpus import read_queries
 from tasks.shared.artifacts.exposures import Exposure
 from tasks.shared.artifacts.scores import HEADLINE
 
-QRELS = "results/corpus/qrels.test.trec"
-TAUGHT = (("video", "title, description, caption"), ("media", "frames, audio"), ("transcript", "text"))
 MOST = 6  # videos or queries beside a box; the rest is counted
 
 
@@ -27,25 +26,29 @@ def graph_of_pair(score: Score) -> Graph:
     lineage, document = traced.lineage, traced.lineage.document
     indexed = document is not None and traced.system is None  # of a training query the trace ends with training
     drawing = Drawing(score.lineage, ancestry(score.lineage, "encode") if indexed else traced.ancestry)
-    drawing.add(drawing.video(lineage))
-    wrong = {(Path(one.table).parts[1], one.made_from) for one in lineage.mismatches}
-    drawing.add(drawing.media(lineage), ("video", "file", any(stage == "extract" for stage, _ in wrong)))
-    drawing.add(drawing.transcript(lineage), ("media", "audio", any(stage == "transcribe" for stage, _ in wrong)))
+    other = {(Path(one.table).parts[1], one.made_from) for one in lineage.mismatches}
+    drawing.video(lineage, other=other)
+    first = {one.query_id: one for one in sorted(traced.shown or [], key=lambda x: (x.role != "positive", x.query_id))}
+    texts = read_queries(drawing.lineage.need(QUERIES), query_ids=[*first][:MOST]) if first else []
+    trained = {one.query_id: boxes.query_box(one, f"trained {one.query_id}", "training query") for one in texts}
+    queries = _shown([*first.values()], lambda one: trained[one.query_id], "training queries")
+    itself = [WORDS, MEDIA, SPEECH] if traced.shown and not document else []
+    drawing.checkpoint(*queries, says=_training(traced), reads=itself)
     if document:
-        media = lineage.media
-        drawing.add(
-            drawing.document(document),
-            ("video", "title, description, caption"),
-            ("media", "frames, audio", media is None or bool({("encode", "frames"), ("encode", "audio")} & wrong)),
-            ("transcript", "text", ("encode", "transcript") in wrong),
-        )
-    taught = () if document or not traced.shown else TAUGHT
-    _checkpoint(drawing, traced.shown or [], [Line(_training(traced), most=3)], taught)
-    if document:
-        other = bool({("encode", "document"), ("encode", "content"), ("encode", "vector")} & wrong)
-        drawing.add(drawing.vector(document), ("document", "content", other), ("checkpoint", "weights"))
+        wrong = bool({("encode", "document"), ("encode", "content"), ("encode", "vector")} & other)
+        facts = {"vector_sha256": document.vector_sha256, "payload_sha256": document.payload_sha256}
+        lines = digests(f"vector {short(document.vector_sha256)}", f"payload {short(document.payload_sha256)}")
+        content, weights = ("document", "content", wrong), ("checkpoint", "weights")
+        drawing.made("vector", "encode", "row of the index", lines, facts, content, weights)
     _rank(drawing, traced)
-    return drawing.graph(f"Lineage of {traced.query.query_id}:{lineage.video.video_id}")
+    return drawing.graph(f"{traced.query.query_id}:{lineage.video.video_id}")
+
+
+def _shown(exposures: Sequence[Exposure], box: Callable[[Exposure], Node], what: str) -> list[tuple[Node, str]]:
+    """The first of what training showed, in which role and when, and how many more there are."""
+    found = [(box(one), boxes.shown_as(one)) for one in exposures[:MOST]]
+    rest = exposures[MOST:]
+    return [*found, (boxes.more_box(len(rest), what), role_counts(rest))] if rest else found
 
 
 def _training(traced: PairTrace) -> str:
@@ -60,26 +63,9 @@ def _training(traced: PairTrace) -> str:
     return f"this video was shown for {queries} queries: {role_counts(traced.shown)}; {others} times in-batch negative"
 
 
-def _checkpoint(
-    drawing: Drawing, shown: Sequence[Exposure], more: Sequence[Line], taught: Sequence[tuple[str, str]]
-) -> None:
-    """The checkpoint with its base, and the training queries that a video was shown for."""
-    drawing.beside(drawing.base(), "checkpoint", "weights")
-    first = {one.query_id: one for one in sorted(shown, key=lambda one: (one.role != "positive", one.query_id))}
-    queries = drawing.lineage.need(QUERIES) if first else None
-    texts = {one.query_id: one for one in read_queries(queries, query_ids=[*first][:MOST])} if queries else {}
-    for query_id in [*first][:MOST]:
-        box = query_box(texts[query_id], f"trained {query_id}", "training query")
-        drawing.beside(box, "checkpoint", shown_as(first[query_id]))
-    if len(first) > MOST:
-        rest = [one for query_id, one in first.items() if query_id not in texts]
-        drawing.beside(more_box(len(rest), "training queries"), "checkpoint", role_counts(rest))
-    drawing.add(drawing.checkpoint(more), *taught)
-
-
 def _rank(drawing: Drawing, traced: PairTrace) -> None:
     """The end of a pair's graph: rank and score, or why there is none."""
-    query, system = traced.query, traced.system
+    query, system, document = traced.query, traced.system, traced.lineage.document
     place = traced.places[system] if system else None
     if system is None or place is None or place.rank is None:
         why = traced.lineage.left_out or "its ranking lacks it"
@@ -87,86 +73,65 @@ def _rank(drawing: Drawing, traced: PairTrace) -> None:
             why = "nothing ranked videos for it: it is a training query"
         if traced.lineage.video.split == "train":
             why = "the index holds the test split, and this video is of the train split"
-        drawing.beside(query_box(query), "none", "query")
-        drawn = [("vector", "not compared")] if traced.lineage.document else []
-        drawing.add(Node("none", "item", "not ranked", (Line(why, most=2),)), *drawn)
+        drawing.beside(boxes.query_box(query), "none", "query")
+        reads = [("vector", "not compared")] if document else []
+        drawing.add(Node("none", "item", "not ranked", (Line(why, most=2),)), *reads)
         return
-    if traced.lineage.document is None:
-        row = drawing.box("vector", "encode", "row of the index", [Line("not recorded row by row here")], {})
-        drawing.add(row, ("media", "frames, audio"), ("transcript", "text"), ("checkpoint", "weights"))
+    if document is None:
+        nothing = [Line("not recorded row by row here")]
+        drawing.made("vector", "encode", "row of the index", nothing, {}, MEDIA, SPEECH, ("checkpoint", "weights"))
     lines = [Line(f"similarity {place.similarity:.6f}"), Line(f"of {place.ranked} videos in runs/{system}.trec")]
     others = [f"{name} {one.rank or 'none'}" for name, one in traced.places.items() if name != system]
-    if others:
-        lines.append(Line(f"rank by other systems: {', '.join(others)}", most=2))
+    lines += [Line(f"rank by other systems: {', '.join(others)}", most=2)] if others else []
     facts = {"rank": place.rank, "similarity": place.similarity, "system": system}
-    drawing.beside(query_box(query), "rank", "text")
-    rank = drawing.box("rank", "evaluate", f"rank {place.rank} in {system}", lines, facts)
-    drawing.add(rank, ("vector", "inner product"), ("checkpoint", "query's vector"))
+    drawing.beside(boxes.query_box(query), "rank", "text")
+    reads = [("vector", "inner product"), ("checkpoint", "query's vector")]
+    drawing.made("rank", "evaluate", f"rank {place.rank} in {system}", lines, facts, *reads)
     if traced.ndcg is not None:
-        relevance = traced.relevance
-        drawing.beside(
-            _judgments(drawing, "not judged" if relevance is None else f"relevance {relevance}"), "score", "relevance"
-        )
+        judged = "not judged" if traced.relevance is None else f"relevance {traced.relevance}"
         adds = f"of which this video adds {traced.gain:.3f}" if traced.gain is not None else ""
-        end = Node(
-            "score", "score", f"{HEADLINE} of the query", (Line(f"{traced.ndcg:.3f}", "figure"), Line(adds)),
-            mark=drawing.mark, facts={"value": traced.ndcg, "gain": traced.gain},
-        )  # fmt: skip
-        drawing.add(end, ("rank", f"rank {place.rank}"))
-
-
-def _judgments(drawing: Drawing, said: str) -> Node:
-    corpus = drawing.stages.get("corpus")
-    digest = corpus.digest_of(QRELS) if corpus else None
-    lines = (Line(said), Line(f"{QRELS.rpartition('/')[2]} {short(digest)}", "digest"))
-    return Node("judgments", "source", "judgments", lines, facts={QRELS: digest, "said": said})
+        facts = {"value": traced.ndcg, "gain": traced.gain}
+        drawing.score(traced.ndcg, adds, judged, facts, f"rank {place.rank}")
 
 
 def graph_of_query(score: Score) -> Graph:
     """A query's ranking: its first videos, the checkpoint that encoded them; of a training query what it was shown."""
     traced = trace_query(score, MOST)
     drawing = Drawing(score.lineage, traced.ancestry)
-    title = f"Lineage of {traced.query.query_id}"
     if traced.system is None:
-        return _training_query(drawing, traced, title)
-    system = traced.system
-    drawing.beside(drawing.base(), "checkpoint", "weights")
-    drawing.add(drawing.checkpoint())
-    drawing.beside(query_box(traced.query), "rank", "text")
-    for one in traced.results:
-        judged = "" if one.relevance is None else " ✓" if one.relevance > 0 else " ✗"
-        label = f"rank {one.rank}: {one.similarity:.3f}{judged}"
-        drawing.beside(video_box(one.lineage), "rank", label)
-    if traced.ranked > len(traced.results):
-        drawing.beside(more_box(traced.ranked - len(traced.results), "videos ranked"), "rank", "lower ranks")
-    lines = [Line(f"{traced.ranked} videos in runs/{system}.trec"), Line("✓ judged relevant, ✗ judged not relevant")]
-    ranking = drawing.box("rank", "evaluate", f"ranking by {system}", lines, {"ranked": traced.ranked})
-    drawing.add(ranking, ("checkpoint", "vectors of query and videos"))
-    value = traced.values.get(system, {}).get(HEADLINE)
-    if value is not None:
-        others = [f"{name} {of[HEADLINE]:.3f}" for name, of in traced.values.items() if name != system]
-        lines = [Line(f"{value:.3f}", "figure"), Line(f"other systems: {', '.join(others)}", most=2)]
-        facts = {"values": traced.values}
-        node = Node("score", "score", f"{HEADLINE} of the query", tuple(lines), drawing.mark, facts=facts)
-        relevance = judgments_of(drawing.lineage, traced.query)
-        relevant = sum(one > 0 for one in relevance.values())
-        drawing.beside(_judgments(drawing, f"{relevant} relevant of {len(relevance)} judged"), "score", "relevance")
-        drawing.add(node, ("rank", "ranks"))
-    return drawing.graph(title)
+        _training_query(drawing, traced)
+    else:
+        _ranking(drawing, traced, traced.system)
+    return drawing.graph(traced.query.query_id)
 
 
-def _training_query(drawing: Drawing, traced: QueryTrace, title: str) -> Graph:
+def _training_query(drawing: Drawing, traced: QueryTrace) -> None:
     """A training query: the videos it was trained with."""
     shown = sorted(traced.shown or [], key=lambda one: (one.role != "positive", one.role != "mined", one.video_id))
-    drawing.beside(drawing.base(), "checkpoint", "weights")
-    drawing.beside(query_box(traced.query), "checkpoint", "trained on" if shown else "not trained on")
     none = "no video was shown for it in training"
     if traced.query.split == "test":
         none = "a test query, for which nothing is ranked in this state"
     lineages = video_lineages(drawing.lineage, [one.video_id for one in shown[:MOST]])
-    for one in shown[:MOST]:
-        drawing.beside(video_box(lineages[one.video_id]), "checkpoint", shown_as(one))
-    if len(shown) > MOST:
-        drawing.beside(more_box(len(shown) - MOST, "videos"), "checkpoint", role_counts(shown[MOST:]))
-    drawing.add(drawing.checkpoint([Line(role_counts(shown) or none, most=2)]))
-    return drawing.graph(title)
+    videos = _shown(shown, lambda one: boxes.video_box(lineages[one.video_id]), "videos")
+    own = (boxes.query_box(traced.query), "trained on" if shown else "not trained on")
+    drawing.checkpoint(own, *videos, says=role_counts(shown) or none)
+
+
+def _ranking(drawing: Drawing, traced: QueryTrace, system: str) -> None:
+    """A test query: what was ranked for it, and what that scores."""
+    drawing.checkpoint()
+    drawing.beside(boxes.query_box(traced.query), "rank", "text")
+    for one in traced.results:
+        judged = "" if one.relevance is None else " ✓" if one.relevance > 0 else " ✗"
+        drawing.beside(boxes.video_box(one.lineage), "rank", f"rank {one.rank}: {one.similarity:.3f}{judged}")
+    if rest := traced.ranked - len(traced.results):
+        drawing.beside(boxes.more_box(rest, "videos ranked"), "rank", "lower ranks")
+    lines = [Line(f"{traced.ranked} videos in runs/{system}.trec"), Line("✓ judged relevant, ✗ judged not relevant")]
+    reads = ("checkpoint", "vectors of query and videos")
+    drawing.made("rank", "evaluate", f"ranking by {system}", lines, {"ranked": traced.ranked}, reads)
+    value = traced.values.get(system, {}).get(HEADLINE)
+    if value is not None:
+        others = [f"{name} {of[HEADLINE]:.3f}" for name, of in traced.values.items() if name != system]
+        judgments = judgments_of(drawing.lineage, traced.query).values()
+        relevant = f"{sum(one > 0 for one in judgments)} relevant of {len(judgments)} judged"
+        drawing.score(value, f"other systems: {', '.join(others)}", relevant, {"values": traced.values}, "ranks")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 
-from tasks.lineage.picture.graph import MARKS, Edge, Graph, Mark, Node
+from tasks.lineage.picture.graph import MARKS, Graph, Mark, Node
 from tasks.lineage.picture.text import clean
 
-COLOURS: dict[Mark, str] = {"stale": "#c07000", "follows": "#c07000", "broken": "#c0281c", "missing": "#808080"}
-WIDTHS: dict[Mark, str] = {
-    "stale": "3px",
-    "follows": "2px,stroke-dasharray:6 4",
-    "broken": "3px",
-    "missing": "2px,stroke-dasharray:6 4",
+LOOKS: dict[Mark, tuple[str, str]] = {  # colour, and how Mermaid draws the frame
+    "stale": ("#c07000", "3px"),
+    "follows": ("#c07000", "2px,stroke-dasharray:6 4"),
+    "broken": ("#c0281c", "3px"),
+    "missing": ("#808080", "2px,stroke-dasharray:6 4"),
 }
 # What is no letter, digit or harmless sign, and a dot or dash that is not inside a word: Mermaid reads markup in some
 # of them (quotes, backticks, brackets, lists, directives), so each is written as its code
@@ -32,12 +31,12 @@ def dot(graph: Graph) -> str:
     ]
     for node in graph.nodes:
         label = "".join(_dot_text(row) + r"\l" for row in _rows(node))  # set to the left
-        look = f', color="{COLOURS[node.mark]}", penwidth=2' if node.mark else ""
+        look = f', color="{LOOKS[node.mark][0]}", penwidth=2' if node.mark else ""
         look += ', style="rounded,dashed"' if node.kind == "source" else ""
         lines.append(f'  {names[node.key]} [label="{label}"{look}]')
     for edge in graph.edges:
-        look = f', color="{COLOURS["broken"]}", style=dashed' if edge.broken else ""
-        lines.append(f"  {names[edge.maker]} -> {names[edge.reader]} [label={quoted(_label(edge))}{look}]")
+        look = f', color="{LOOKS["broken"][0]}", style=dashed' if edge.broken else ""
+        lines.append(f"  {names[edge.maker]} -> {names[edge.reader]} [label={quoted(edge.label)}{look}]")
     return "\n".join([*lines, "}", ""])
 
 
@@ -50,20 +49,18 @@ def mermaid(graph: Graph) -> str:
         mark = f":::{node.mark}" if node.mark else ""
         lines.append(f"  {names[node.key]}{start}{'<br/>'.join(map(escaped, _rows(node)))}{end}{mark}")
     for edge in graph.edges:
-        label = f'|"{escaped(_label(edge))}"|' if _label(edge) else ""
+        label = f'|"{escaped(edge.label)}"|' if edge.label else ""
         lines.append(f"  {names[edge.maker]} {'-.->' if edge.broken else '-->'}{label} {names[edge.reader]}")
-    used = [mark for mark in MARKS if any(node.mark == mark for node in graph.nodes)]
-    lines += [f"  classDef {mark} stroke:{COLOURS[mark]},stroke-width:{WIDTHS[mark]}" for mark in used]
+    used = {node.mark for node in graph.nodes}
+    lines += [
+        f"  classDef {mark} stroke:{LOOKS[mark][0]},stroke-width:{LOOKS[mark][1]}" for mark in LOOKS if mark in used
+    ]
     return "\n".join(lines) + "\n"
 
 
 def _rows(node: Node) -> list[str]:
-    marked = [f"({MARKS[node.mark]})"] if node.mark else []
+    marked = [f"({MARKS[node.mark][0]})"] if node.mark else []
     return [node.title, *marked, *(line.text for line in node.lines), *node.why]
-
-
-def _label(edge: Edge) -> str:
-    return f"{edge.label}: broken" if edge.broken else edge.label
 
 
 def quoted(text: str) -> str:

@@ -8,24 +8,26 @@ from typing import Any, Literal
 
 Kind = Literal["source", "stage", "item", "score"]  # a source comes from outside the pipeline, or is only looked up
 Mark = Literal["stale", "follows", "broken", "missing"]
-Style = Literal["words", "digest", "figure"]
+Style = Literal["words", "digest", "figure", "why"]
 
 SHORT = 12  # hex digits of a digest in a picture
-MARKS: dict[Mark, str] = {
-    "stale": "stale",
-    "follows": "follows from stale",
-    "broken": "broken",
-    "missing": "missing",
+MARKS: dict[Mark, tuple[str, str]] = {  # the words on a box, and what they mean
+    "stale": (
+        "stale",
+        "DVC would run this stage again: a param, a source file or a file it read or made has changed since",
+    ),
+    "follows": ("follows from stale", "unchanged itself, but made of what is stale, broken or missing"),
+    "broken": (
+        "broken",
+        "what was read is not, byte for byte, what its maker has here: the two are not of one run",
+    ),
+    "missing": ("missing", "its manifest is not to be had in this state"),
 }
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a node. A digest is set in fixed pitch and never wrapped; a figure is set large.
-
-    Attributes:
-        most: onto so many lines it may be wrapped; what is left then is cut.
-    """
+    """A line of a node. A digest is set in fixed pitch, a figure large; words may be wrapped onto `most` lines."""
 
     text: str
     style: Style = "words"
@@ -70,29 +72,28 @@ class Edge:
 
     @property
     def label(self) -> str:
-        """The artifacts on one line."""
-        return ", ".join(self.artifacts)
+        """The artifacts on one line, and whether they are what the maker has."""
+        return f"{', '.join(self.artifacts)}{': broken' if self.broken else ''}"
 
 
 @dataclass(frozen=True)
 class Graph:
-    """A lineage.
-
-    Attributes:
-        nodes: makers before their readers; the last one is what the lineage is of.
-        legend: what each mark means that a node or an edge can have here.
-    """
+    """A lineage. Makers come before their readers; the last node is what the lineage is of."""
 
     title: str
     about: str
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
-    legend: dict[Mark, str] = field(default_factory=dict)
 
 
 def short(digest: str | None) -> str:
     """The first digits of a digest."""
     return digest[:SHORT] if digest else "not known"
+
+
+def digests(*texts: str) -> list[Line]:
+    """Lines in fixed pitch."""
+    return [Line(text, "digest") for text in texts]
 
 
 def counted(counts: Mapping[str, int]) -> str:

@@ -7,194 +7,153 @@ box. What comes from outside stands in a column to the left, beside its first re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from tasks.lineage.picture.graph import Edge, Graph
-from tasks.lineage.picture.placed import (
-    ARROW,
-    BETWEEN,
-    LANE,
-    MAIN,
-    MARGIN,
-    PAD,
-    PORT,
-    ROUND,
-    SIDE,
-    STACKED,
-    Box,
-    Content,
-    Layout,
-    Route,
-    Written,
-    chip_at,
-    content_of,
-    label_of,
-    label_width,
-)  # fmt: skip
+from tasks.lineage.picture.graph import Edge, Graph, Node
+from tasks.lineage.picture.placed import MAIN, MARGIN, SIDE, Box, Layout, Route, Text, box_of, label_of
+from tasks.lineage.picture.text import width
+
+BETWEEN = 40  # rows
+STACKED = 12  # boxes beside one reader
+PORT = 22  # lines entering one side of a box
+LANE = 15
+ROUND = 7
+ARROW = 8
 
 
 def place(graph: Graph) -> Layout:
     """Place a graph whose nodes are in order: makers before their readers."""
-    return _Placing(graph).layout()
+    placing = _Placing(graph)
+    routes = (*placing.down(), *placing.around(), *placing.from_outside())
+    below = [route.label.x + width(route.label.text, "label") for route in routes if route.way == "down"]
+    right = max([placing.right, *(placing.lane(edge.maker) for edge in placing.skipping), *below])
+    bottom = max(box.y + box.height for box in placing.boxes.values())
+    return Layout(tuple(placing.boxes.values()), routes, right + MARGIN, bottom + MARGIN)
 
 
 class _Placing:
     """The steps of `place`, which share what they find out."""
 
     def __init__(self, graph: Graph) -> None:
-        self.nodes = {node.key: node for node in graph.nodes}
-        self.main = [node.key for node in graph.nodes if node.kind != "source"]
-        self.row = {key: number for number, key in enumerate(self.main)}
-        self.edges = sorted(graph.edges, key=lambda edge: (self.row[edge.reader], list(self.nodes).index(edge.maker)))
-        self.beside = self._beside()
-        self.straight = [edge for edge in self.edges if self.row.get(edge.maker) == self.row[edge.reader] - 1]
-        self.skipping = [edge for edge in self.edges if edge.maker in self.row and edge not in self.straight]
-        self.lanes = self._lanes(self.skipping, {key: (row, row) for key, row in self.row.items()})
-        late = [edge for edge in self.edges if edge.maker not in self.row and not self._level(edge)]
-        firsts = {key: (row, row) for row, keys in self.beside.items() for key in keys}
-        self.side_lanes = self._lanes(late, firsts)
-        labels = [label_width(edge) for edge in self.edges if edge.maker not in self.row]
+        nodes = {node.key: node for node in graph.nodes}
+        order = {key: number for number, key in enumerate(nodes)}
+        main = [key for key, node in nodes.items() if node.kind != "source"]
+        self.row = {key: number for number, key in enumerate(main)}
+        edges = sorted(graph.edges, key=lambda edge: (self.row[edge.reader], order[edge.maker]))
+        self.outside = [edge for edge in edges if edge.maker not in self.row]
+        self.straight = [edge for edge in edges if self.row.get(edge.maker) == self.row[edge.reader] - 1]
+        self.skipping = [edge for edge in edges if edge.maker in self.row and edge not in self.straight]
+        self.home = {edge.maker: self.row[edge.reader] for edge in reversed(self.outside)}  # a source's first reader
+        self.lanes = self._lanes(self.skipping, self.row)
+        self.side_lanes = self._lanes([edge for edge in self.outside if not self._level(edge)], self.home)
         bends = 34 + LANE * (max(self.side_lanes.values(), default=-1) + 1)
-        gap = bends + max(labels, default=0) + ARROW + 12
-        self.x = MARGIN + (SIDE + gap if self.beside else 0)
         self.bend = MARGIN + SIDE + bends
-        self.boxes: dict[str, Box] = {}
-
-    def _beside(self) -> dict[int, list[str]]:
-        """By row, the sources whose first reader is there."""
-        found: dict[int, list[str]] = {}
-        for key in self.nodes:
-            readers = [self.row[edge.reader] for edge in self.edges if edge.maker == key]
-            if key not in self.row:
-                found.setdefault(min(readers), []).append(key)
-        return found
+        self.x = self.bend + _widest(self.outside) + ARROW + 12 if self.home else MARGIN
+        self.right = self.x + MAIN
+        self.first_lane = self.right + _widest(self.skipping) + ARROW + 26
+        self.boxes = {box.node.key: box for box in self._boxes(nodes)}
 
     def _level(self, edge: Edge) -> bool:
         """Whether a source stands beside this reader."""
-        return edge.maker in self.beside.get(self.row[edge.reader], [])
+        return self.home[edge.maker] == self.row[edge.reader]
 
-    def _lanes(self, edges: Sequence[Edge], start: dict[str, tuple[int, int]]) -> dict[str, int]:
+    def _lanes(self, edges: Sequence[Edge], start: Mapping[str, int]) -> dict[str, int]:
         """A lane for every maker whose lines need one: outside of all shorter ones beside which it runs."""
-        spans: dict[str, tuple[int, int]] = {}
-        for edge in edges:
-            first, last = spans.get(edge.maker, start[edge.maker])
-            spans[edge.maker] = (first, max(last, self.row[edge.reader]))
+        spans = {edge.maker: (start[edge.maker], self.row[edge.reader]) for edge in edges}  # to its last reader
         found: dict[str, int] = {}
-        for maker, span in sorted(spans.items(), key=lambda one: (one[1][1] - one[1][0], one[1], one[0])):
-            inner = [lane for other, lane in found.items() if _overlap(spans[other], span)]
+        for maker, (first, last) in sorted(spans.items(), key=lambda one: (one[1][1] - one[1][0], one[1], one[0])):
+            inner = [lane for other, lane in found.items() if spans[other][0] <= last and first <= spans[other][1]]
             found[maker] = max(inner, default=-1) + 1
         return found
 
-    def layout(self) -> Layout:
-        """Boxes from the top down, then the lines between them."""
-        self._boxes()
-        right = self.x + MAIN
-        self.first_lane = right + max(map(label_width, self.skipping), default=0) + ARROW + 26
-        routes = [*self._down(), *self._around(), *self._from_outside()]
-        lanes = max(self.lanes.values(), default=-1) + 1
-        below = [right - MAIN / 2 + 10 + label_width(edge) for edge in self.straight]
-        edge = max([right, self.first_lane + LANE * (lanes - 1) if lanes else right, *below])
-        bottom = max(box.y + box.height for box in self.boxes.values())
-        return Layout(tuple(self.boxes.values()), tuple(routes), edge + MARGIN, bottom + MARGIN)
+    def lane(self, maker: str) -> float:
+        """Where a maker's lane to the right is."""
+        return self.first_lane + LANE * self.lanes[maker]
 
-    def _boxes(self) -> None:
+    def _entering(self, key: str) -> list[Edge]:
+        """What enters a box from the right, from the top down."""
+        return sorted((edge for edge in self.skipping if edge.reader == key), key=lambda edge: self.lanes[edge.maker])
+
+    def _boxes(self, nodes: Mapping[str, Node]) -> Iterator[Box]:
+        """From the top down."""
         top: float = MARGIN
-        for row, key in enumerate(self.main):
-            entering = sum(edge.reader == key for edge in self.skipping)
-            beside = [edge for edge in self.edges if edge.reader == key and edge.maker not in self.row]
-            content = content_of(self.nodes[key], MAIN)
-            ports = max(entering + (key in self.lanes), len(beside))
-            height = max(content.height, PORT * ports + 12)
-            stack = [(name, content_of(self.nodes[name], SIDE)) for name in self.beside.get(row, [])]
-            stacked = sum(one.height for _, one in stack) + STACKED * (len(stack) - 1)
+        for key, row in self.row.items():
+            box = box_of(nodes[key], MAIN)
+            ports = max(len(self._entering(key)) + (key in self.lanes), sum(e.reader == key for e in self.outside))
+            height = max(box.height, PORT * ports + 12)
+            beside = [box_of(nodes[name], SIDE) for name in nodes if self.home.get(name) == row]
+            stacked = sum(one.height for one in beside) + STACKED * (len(beside) - 1)
             whole = max(height, stacked)
-            self.boxes[key] = self._box(key, content, self.x, top + (whole - height) / 2, MAIN, height)
+            yield replace(box, height=height, x=self.x, y=top + (whole - height) / 2, hue=row)
             y = top + (whole - stacked) / 2
-            for name, one in stack:
-                self.boxes[name] = self._box(name, one, MARGIN, y, SIDE, one.height)
+            for one in beside:
+                yield replace(one, x=MARGIN, y=y)
                 y += one.height + STACKED
             top += whole + BETWEEN
 
-    def _box(self, key: str, content: Content, x: float, y: float, wide: float, height: float) -> Box:
-        node = self.nodes[key]
-        lines = tuple(Written(x + PAD + 3, y + down, text, style) for text, style, down in content.lines)
-        chip = chip_at(x + wide - 10, y + 11, node.mark) if node.mark else None
-        return Box(node, self.row.get(key, -1), x, y, wide, height, lines, chip)
-
-    def _down(self) -> list[Route]:
-        routes = []
+    def down(self) -> Iterator[Route]:
+        """Lines to the next box."""
         for edge in self.straight:
-            maker, reader = self.boxes[edge.maker], self.boxes[edge.reader]
-            x, start, tip = maker.x + MAIN / 2, maker.y + maker.height, reader.y
-            label = Written(x + 10, tip - BETWEEN / 2 + 3, label_of(edge), "label")
-            path = f"M{_n(x)} {_n(start)}V{_n(tip - ARROW + 1)}"
-            routes.append(Route(edge, maker.hue, path, (x, tip), "down", label, "start"))
-        return routes
+            maker, tip = self.boxes[edge.maker], self.boxes[edge.reader].y
+            x = maker.x + MAIN / 2
+            label = Text(x + 10, tip - BETWEEN / 2 + 3, label_of(edge), "label")
+            path = f"M{number(x)} {number(maker.y + maker.height)}V{number(tip - ARROW + 1)}"
+            yield Route(edge, maker.hue, path, (x, tip), "down", label)
 
-    def _around(self) -> list[Route]:
-        routes = []
-        for key in self.main:
-            entering = sorted((edge for edge in self.skipping if edge.reader == key), key=lambda e: self.lanes[e.maker])
-            box = self.boxes[key]
-            leaves = key in self.lanes
-            top = box.y + (box.height - PORT * (len(entering) + leaves)) / 2 + PORT / 2 + 3
-            for number, edge in enumerate(entering):
-                maker = self.boxes[edge.maker]
-                lane = self.first_lane + LANE * self.lanes[edge.maker]
-                start, end, right = _exit(maker, self.skipping), top + PORT * number, box.x + MAIN
-                path = (
-                    f"M{_n(right)} {_n(start)}H{_n(lane - ROUND)}q{ROUND} 0 {ROUND} {ROUND}"
-                    f"V{_n(end - ROUND)}q0 {ROUND} -{ROUND} {ROUND}H{_n(right + ARROW - 1)}"
-                )
-                label = Written(right + ARROW + 6, end - 4, label_of(edge), "label")
-                routes.append(Route(edge, maker.hue, path, (right, end), "left", label, "start"))
-        return routes
+    def around(self) -> Iterator[Route]:
+        """Lines past some boxes: each enters above where the box's own leave."""
+        ports = {key: _ports(self.boxes[key], len(self._entering(key)) + (key in self.lanes)) for key in self.row}
+        for key in self.row:
+            for edge, end in zip(self._entering(key), ports[key], strict=False):
+                start, lane = ports[edge.maker][-1], self.lane(edge.maker)
+                path = _turning(self.right, start, lane, end, self.right + ARROW - 1)
+                label = Text(self.right + ARROW + 6, end - 4, label_of(edge), "label")
+                yield Route(edge, self.row[edge.maker], path, (self.right, end), "left", label)
 
-    def _from_outside(self) -> list[Route]:
+    def from_outside(self) -> Iterator[Route]:
+        """Lines from sources: to the box beside them in a curve, to later ones in lanes."""
         ports: dict[tuple[str, str], float] = {}
-        edges = [edge for edge in self.edges if edge.maker not in self.row]
-        for key in self.main:
-            box = self.boxes[key]
-            makers = sorted((e.maker for e in edges if e.reader == key), key=lambda m: (self.boxes[m].y, m))
-            top = box.y + box.height / 2 - PORT * (len(makers) - 1) / 2
-            ports |= {(maker, key): top + PORT * number for number, maker in enumerate(makers)}
-        late = [ports[edge.maker, edge.reader] for edge in edges if not self._level(edge)]
-        routes = []
-        for edge in edges:
-            maker, box, end = self.boxes[edge.maker], self.boxes[edge.reader], ports[edge.maker, edge.reader]
-            start = maker.y + maker.height / 2
+        for key in self.row:
+            makers = [edge.maker for edge in self.outside if edge.reader == key]
+            makers.sort(key=lambda maker: (self.boxes[maker].y, maker))
+            ports |= zip(((maker, key) for maker in makers), _ports(self.boxes[key], len(makers)), strict=True)
+        late = [ports[edge.maker, edge.reader] for edge in self.outside if not self._level(edge)]
+        for edge in self.outside:
+            box, end = self.boxes[edge.maker], ports[edge.maker, edge.reader]
+            start, tip = box.y + box.height / 2, self.x - ARROW + 1
             while edge.maker in self.side_lanes and any(abs(start - other) < ROUND for other in late):
                 start += ROUND  # so that it does not run along a line that another lane sends to the right
-            right = f"H{_n(box.x - ARROW + 1)}"
             if self._level(edge):
-                path = self._swung(maker.x + SIDE, start, end) + right
+                middle, bend = number((box.x + SIDE + self.bend) / 2), number(self.bend)
+                path = f"M{number(box.x + SIDE)} {number(start)}C{middle} {number(start)} {middle} {number(end)} "
+                path += f"{bend} {number(end)}H{number(tip)}"
             else:
                 lane = MARGIN + SIDE + 16 + LANE * self.side_lanes[edge.maker]
-                path = (
-                    f"M{_n(maker.x + SIDE)} {_n(start)}H{_n(lane - ROUND)}q{ROUND} 0 {ROUND} {ROUND}"
-                    f"V{_n(end - ROUND)}q0 {ROUND} {ROUND} {ROUND}{right}"
-                )
-            label = Written(box.x - ARROW - 6, end - 4, label_of(edge), "label")
-            routes.append(Route(edge, -1, path, (box.x, end), "right", label, "end"))
-        return routes
-
-    def _swung(self, x: float, start: float, end: float) -> str:
-        if abs(start - end) < 0.5:
-            return f"M{_n(x)} {_n(end)}"
-        middle = (x + self.bend) / 2
-        return f"M{_n(x)} {_n(start)}C{_n(middle)} {_n(start)} {_n(middle)} {_n(end)} {_n(self.bend)} {_n(end)}"
+                path = _turning(box.x + SIDE, start, lane, end, tip)
+            label = Text(self.x - ARROW - 6, end - 4, label_of(edge), "label", "end")
+            yield Route(edge, -1, path, (self.x, end), "right", label)
 
 
-def _overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    return one[0] <= other[1] and other[0] <= one[1]
+def _widest(edges: Sequence[Edge]) -> float:
+    return max((width(label_of(edge), "label") for edge in edges), default=0)
 
 
-def _exit(box: Box, skipping: Sequence[Edge]) -> float:
-    """Where lines leave a box to the right: below those that enter."""
-    entering = sum(edge.reader == box.node.key for edge in skipping)
-    return box.y + (box.height - PORT * (entering + 1)) / 2 + PORT / 2 + 3 + PORT * entering
+def _ports(box: Box, count: int) -> list[float]:
+    """Where so many lines enter or leave one side of a box, from the top down."""
+    first = box.y + (box.height - PORT * (count - 1)) / 2
+    return [first + PORT * place for place in range(count)]
 
 
-def _n(value: float) -> str:
+def _turning(x: float, start: float, lane: float, end: float, tip: float) -> str:
+    """A path to the right into a lane, down, and out of it to where its arrow head begins."""
+    turn = ROUND if tip > lane else -ROUND
+    return (
+        f"M{number(x)} {number(start)}H{number(lane - ROUND)}q{ROUND} 0 {ROUND} {ROUND}"
+        f"V{number(end - ROUND)}q0 {ROUND} {turn} {ROUND}H{number(tip)}"
+    )
+
+
+def number(value: float) -> str:
     """A coordinate, to a tenth of a pixel, the same on every machine."""
     return f"{value:.1f}".removesuffix(".0")

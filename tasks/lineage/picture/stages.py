@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import Any
 
 from tasks.lineage.lineage import Lineage
-from tasks.lineage.model import Execution, Run
-from tasks.lineage.picture.graph import Edge, Graph, Line, Mark, Node, counted, short
+from tasks.lineage.model import Execution, Run, short_path
+from tasks.lineage.picture.graph import Edge, Graph, Line, Mark, Node, counted, digests, short
 from tasks.lineage.picture.sources import flat, sources_of
 from tasks.shared.artifacts.publish import FILES, MANIFEST
 from tasks.shared.artifacts.scores import METRICS
@@ -16,6 +16,25 @@ from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.failures import FAILURES
 
 Marks = Mapping[str, tuple[Mark, tuple[str, ...]]]  # by stage: what does not hold of it, and its reasons
+
+
+def marks_of(lineage: Lineage, names: Sequence[str], stale: Mapping[str, Sequence[str]]) -> Marks:
+    """What does not hold of some stages, makers before readers. `stale` has DVC's reasons, by stage."""
+    marks: dict[str, tuple[Mark, tuple[str, ...]]] = {}
+    for name in names:
+        others = [
+            f"read another {link.maker}/{short_path(link.artifact.path)} (sha256 {short(link.artifact.sha256)})"
+            for link in lineage.broken(name)
+        ]
+        if name in lineage.missing:
+            marks[name] = ("missing", ())
+        elif others:
+            marks[name] = ("broken", (*stale.get(name, ()), *others))
+        elif name in stale:
+            marks[name] = ("stale", tuple(stale[name]))
+        elif any(maker in marks for maker in _read(lineage, name)):
+            marks[name] = ("follows", ())
+    return marks
 
 
 def stage_graph(
@@ -26,7 +45,6 @@ def stage_graph(
     *,
     title: str,
     about: str,
-    legend: Mapping[Mark, str],
     runs: Mapping[str, Sequence[Run]] | None = None,
     link: str | None = None,
 ) -> Graph:
@@ -35,7 +53,6 @@ def stage_graph(
     A stage whose manifest is not to be had is drawn with what dvc.yaml says that it reads.
 
     Args:
-        names: of the stages.
         score: the number at the end; None where the lineage is a stage's.
         runs: MLflow's, by stage, where the picture is to name them.
         link: address of a stage's details, with `{}` for its name.
@@ -44,17 +61,23 @@ def stage_graph(
     edges: list[Edge] = []
     sources = sources_of(lineage, names)
     for name in names:
-        for source, readers in sources:
-            if readers[0][0] == name:
+        for source, uses in sources:
+            if next(iter(uses)) == name:
                 nodes.append(source)
-                edges += [Edge(source.key, reader, (what,)) for reader, what in readers]
+                edges += [Edge(source.key, reader, (what,)) for reader, what in uses.items()]
         run_ids = [run.run_id for run in (runs or {}).get(name, ())]
-        nodes.append(_stage_node(lineage, name, marks.get(name, (None, ())), run_ids, link))
-        edges += _edges_into(lineage, name, names)
+        lines, facts = _described(lineage, lineage.executions.get(name), run_ids)
+        mark, why = marks.get(name, (None, ()))
+        nodes.append(Node(name, "stage", name, lines, mark, why, link and link.format(name), facts))
+        read, broken = _read(lineage, name), {one.maker for one in lineage.broken(name)}
+        for maker in names:
+            if maker in read:
+                made = lineage.executions.get(maker)
+                edges.append(Edge(maker, name, tuple(_artifacts(maker, made, read[maker])), maker in broken))
     if score is not None:
-        nodes.append(score)
+        nodes.append(replace(score, mark="follows") if names[-1] in marks else score)
         edges.append(Edge(names[-1], score.key, (METRICS,)))
-    return Graph(title, about, tuple(nodes), tuple(edges), dict(legend))
+    return Graph(title, about, tuple(nodes), tuple(edges))
 
 
 def score_node(measure: str, system: str, value: float, interval: Sequence[float] | None, over: str) -> Node:
@@ -62,70 +85,45 @@ def score_node(measure: str, system: str, value: float, interval: Sequence[float
     lines = [Line(f"{value:.3f}", "figure")]
     if interval:
         lines.append(Line(f"95 % interval {interval[0]:.3f} to {interval[1]:.3f}"))
-    facts = {"measure": measure, "system": system, "value": value, "interval": list(interval) if interval else None}
+    facts = {"measure": measure, "system": system, "value": value, "interval": interval}
     return Node("score", "score", f"{measure} of {system}", (*lines, Line(over, most=2)), facts=facts)
 
 
-def _stage_node(
-    lineage: Lineage, name: str, marked: tuple[Mark | None, tuple[str, ...]], run_ids: list[str], link: str | None
-) -> Node:
-    facts: dict[str, Any] = {"manifest": None, "inputs": dict.fromkeys(_reads(lineage, name))}
-    lines = [Line(f"manifest {short(None)}", "digest")]
-    if execution := lineage.executions.get(name):
-        lines = [Line(f"manifest {short(execution.digest)}", "digest")]
-        lines.append(Line(f"code {short(execution.code_digest)}", "digest"))
-        lines += [Line(f"MLflow {run_ids[-1]}", "digest")] if run_ids else []
-        if numbers := counted(execution.counts):
-            lines.append(Line(numbers, most=3))
-        params = dict(flat(execution.params))
-        keys = [key for key in lineage.stages[name].key_params if key in params] if name in lineage.stages else []
-        if said := " · ".join(f"{key.removeprefix(name + '.')} {params[key]}" for key in keys):
-            lines.append(Line(said, most=3))
-        facts = {
-            "manifest": execution.digest,
-            "code": execution.code_digest,
-            "counts": execution.counts,
-            "params": execution.params,
-            "inputs": {path: one.sha256 for path, one in execution.used.items()},
-            "runs": run_ids,
-            "dvc": lineage.outs_of(name),
-            "outputs": {path: one.sha256 for path, one in execution.generated.items()},
-            "components": execution.components,
-        }
-    mark, why = marked
-    return Node(name, "stage", name, tuple(lines), mark, why, link.format(name) if link else None, facts)
+def _described(
+    lineage: Lineage, execution: Execution | None, run_ids: list[str]
+) -> tuple[tuple[Line, ...], dict[str, object]]:
+    """What a stage's box says, for people and for programs."""
+    if execution is None:
+        return tuple(digests(f"manifest {short(None)}")), {"manifest": None}
+    name, params = execution.stage, flat(execution.params)
+    keys = lineage.stages[name].key_params if name in lineage.stages else ()
+    chosen = " · ".join(f"{key.removeprefix(name + '.')} {params[key]}" for key in keys if key in params)
+    lines = digests(f"manifest {short(execution.digest)}", f"code {short(execution.code_digest)}")
+    lines += digests(*(f"MLflow {run_id}" for run_id in run_ids[-1:]))
+    lines += [Line(text, most=3) for text in (counted(execution.counts), chosen) if text]
+    facts = {"manifest": execution.digest, "runs": run_ids, "dvc": lineage.outs_of(name), "execution": execution}
+    return tuple(lines), facts
 
 
-def _reads(lineage: Lineage, name: str) -> list[str]:
-    """Paths of what a stage read; of one that is not to be had, of what dvc.yaml says it reads."""
-    if name in lineage.executions:
-        return list(lineage.executions[name].used)
-    return [path.as_posix() for path in lineage.stages[name].inputs]
-
-
-def _edges_into(lineage: Lineage, name: str, names: Sequence[str]) -> list[Edge]:
-    """What a stage reads of the stages before it; an edge a maker, with the names of what was read."""
-    read: dict[str, list[str]] = {}
-    for path in _reads(lineage, name):
-        place = PurePosixPath(path)
-        if RESULTS in place.parents:
-            read.setdefault(place.parts[1], []).append(path)
-    broken = {link.maker for link in lineage.broken(name)}
-    return [
-        Edge(maker, name, tuple(_artifacts(maker, lineage.executions.get(maker), read[maker])), maker in broken)
-        for maker in names
-        if maker in read
-    ]
+def _read(lineage: Lineage, name: str) -> dict[str, list[str]]:
+    """Paths of what a stage read of others, by who made it; where it is missing, of what dvc.yaml says it reads."""
+    execution = lineage.executions.get(name)
+    paths = execution.used if execution else map(str, lineage.stages[name].inputs)
+    found: dict[str, list[str]] = {}
+    for path in map(PurePosixPath, paths):
+        if RESULTS in path.parents:
+            found.setdefault(path.parts[1], []).append(str(path))
+    return found
 
 
 def _artifacts(maker: str, execution: Execution | None, paths: Sequence[str]) -> list[str]:
     """Names of what was read of a stage; where that was its whole folder, of what lies in it, folders first."""
     parts = [PurePosixPath(path).parts[2:] for path in paths]
-    if () in parts or (MANIFEST,) in parts:
-        made = [*execution.generated, *(f"{folder}/" for folder in execution.folders)] if execution else []
-        names = {_name(tuple(path.split("/")[2:])) for path in made} - {FAILURES, FILES}
-        return sorted(names, key=lambda one: (not one.endswith("/"), one)) or [f"all of {maker}"]
-    return list(dict.fromkeys(map(_name, parts)))
+    if () not in parts and (MANIFEST,) not in parts:
+        return list(dict.fromkeys(map(_name, parts)))
+    made = [*execution.generated, *(f"{folder}/" for folder in execution.folders)] if execution else []
+    names = {_name(tuple(path.split("/")[2:])) for path in made} - {FAILURES, FILES}
+    return sorted(names, key=lambda one: (not one.endswith("/"), one)) or [f"all of {maker}"]
 
 
 def _name(parts: tuple[str, ...]) -> str:

@@ -34,7 +34,7 @@ def hostile() -> Graph:
     nodes = [Node(text, "stage", text, (Line(text, most=2), Line(text, "digest"))) for text in HOSTILE]
     edges = [Edge(one, other, (one, other)) for one, other in pairwise(HOSTILE)]
     edges += [Edge(HOSTILE[0], HOSTILE[-1], (HOSTILE[1],), broken=True)]
-    return Graph(" ".join(HOSTILE[:3]), " ".join(HOSTILE), tuple(nodes), tuple(edges), {"broken": HOSTILE[1]})
+    return Graph(" ".join(HOSTILE[:3]), " ".join(HOSTILE), tuple(nodes), tuple(edges))
 
 
 def of_chance(seed: int, size: int = 14) -> Graph:

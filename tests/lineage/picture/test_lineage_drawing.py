@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.lineage.picture.graph import Edge, Graph, Line, Mark, Node
+from tasks.lineage.picture.graph import MARKS, Edge, Graph, Line, Mark, Node
 from tasks.lineage.picture.layout import place
 from tasks.lineage.picture.placed import Box, Layout
-from tasks.lineage.picture.svg import svg_file, svg_inline
+from tasks.lineage.picture.svg import HUES, svg
 from tasks.lineage.picture.text import shortened, width, wrapped
 from tests.lineage.picture.graphs import HOSTILE, hostile, of_chance
 
@@ -78,7 +78,7 @@ def assert_clear(layout: Layout) -> None:
         assert box.x >= 0 and box.x + box.width <= layout.width
         assert box.y >= 0 and box.y + box.height <= layout.height
         baselines = [line.y for line in box.lines]
-        assert baselines == sorted(baselines) and all(box.y < y < box.y + box.height for y in baselines)
+        assert baselines == sorted(baselines) and all(0 < y < box.height for y in baselines)
     at = {box.node.key: box for box in layout.boxes}
     for route in layout.routes:
         corners = points(route.path)
@@ -117,9 +117,9 @@ def test_lines_of_two_makers_never_run_along_one_another(seed: int) -> None:
             assert one == other or b <= c or d <= a, "two makers' lines share a stretch"
 
 
-@pytest.mark.parametrize("draw", [svg_file, lambda graph: svg_inline(graph, "x")])
-def test_whatever_the_words_it_is_xml_with_nothing_in_it_but_ours(draw) -> None:  # type: ignore[no-untyped-def]
-    root = ElementTree.fromstring(draw(hostile()).encode())
+@pytest.mark.parametrize("inline", [False, True])
+def test_whatever_the_words_it_is_xml_with_nothing_in_it_but_ours(inline: bool) -> None:
+    root = ElementTree.fromstring(svg(hostile(), inline=inline).encode())
     tags = {element.tag.removeprefix(SVG) for element in root.iter()}
     assert tags <= {"svg", "title", "desc", "style", "rect", "g", "path", "text", "a"}
     assert not any(name.startswith("on") for element in root.iter() for name in element.attrib)
@@ -132,15 +132,15 @@ def test_whatever_the_words_it_is_xml_with_nothing_in_it_but_ours(draw) -> None:
 def test_any_words_make_xml(one: str, other: str) -> None:
     graph = Graph(one, other, (Node("a", "stage", one, (Line(other, most=2),), link=other), Node("b", "item", other)),
                   (Edge("a", "b", (one,)),))  # fmt: skip
-    ElementTree.fromstring(svg_file(graph).encode())
+    ElementTree.fromstring(svg(graph).encode())
 
 
 def test_it_stands_by_itself_and_needs_nothing() -> None:
-    text = svg_file(of_chance(1))
+    text = svg(of_chance(1))
     assert text.startswith('<?xml version="1.0" encoding="UTF-8"?>\n<svg xmlns="http://www.w3.org/2000/svg"')
     assert "prefers-color-scheme: dark" in text
     assert not re.search(r"url\(|@import|href=|https?://(?!www\.w3\.org/2000/svg)", text)
-    inline = svg_inline(of_chance(1), "x")
+    inline = svg(of_chance(1), inline=True)
     assert inline.startswith("<svg class=") and "http" not in inline
 
 
@@ -149,31 +149,41 @@ def test_it_is_told_in_words() -> None:
         "Lineage", "About it.",
         (Node("a", "stage", "mine", mark="stale"), Node("b", "stage", "train")),
         (Edge("a", "b", ("negatives.jsonl",), broken=True),),
-        {"stale": "out of date"},
     )  # fmt: skip
-    root = ElementTree.fromstring(svg_file(graph).encode())
+    root = ElementTree.fromstring(svg(graph).encode())
     named = str(root.get("aria-labelledby")).split()
     by_id = {element.get("id"): element.text for element in root.iter() if element.get("id")}
     assert by_id[named[0]] == "Lineage"
     assert by_id[named[1]] == "About it. train reads negatives.jsonl of mine (broken). mine is marked: stale."
-    assert "out of date" in "".join(root.itertext())
+    assert "DVC would run this stage again" in "".join(root.itertext()), "what a mark means"
+    assert "its manifest is not to be had" not in "".join(root.itertext()), "no mark that is not there"
+
+
+def test_every_hue_and_mark_has_its_colour_on_light_and_on_dark_paper() -> None:
+    rules = re.findall(r"([^{}]+) \{ ([^{}]+) \}", svg(of_chance(1)).partition("</style>")[0])
+    wanted = [(f".lineage .hue-{number}", "color:") for number in range(HUES)]
+    wanted += [(f".lineage .is-{mark} .box", "stroke:") for mark in MARKS]
+    for selector, what in wanted:
+        found = [rule for selectors, rule in rules if selector in map(str.strip, selectors.split(",")) and what in rule]
+        assert len(found) == len(set(found)) == 2, selector
 
 
 def test_equal_graphs_give_equal_bytes() -> None:
-    assert svg_file(of_chance(3)) == svg_file(of_chance(3))
-    assert svg_file(of_chance(3)) != svg_file(of_chance(4))
+    assert svg(of_chance(3)) == svg(of_chance(3))
+    assert svg(of_chance(3)) != svg(of_chance(4))
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, "a b c " * 40])
 @pytest.mark.parametrize("most", [40.0, 120.0, 300.0])
 def test_cut_words_fit(text: str, most: float) -> None:
-    assert width(shortened(text, most, 12), 12) <= most or shortened(text, most, 12) == "…"
-    lines = wrapped(" ".join(text.split()), most, 12, 3)
-    assert len(lines) <= 3 and all(width(line, 12) <= most for line in lines)
+    cut = shortened(text, most, "words")
+    assert width(cut, "words") <= most or cut == "…"
+    lines = wrapped(" ".join(text.split()), most, "words", 3)
+    assert len(lines) <= 3 and all(width(line, "words") <= most for line in lines)
 
 
 @pytest.mark.parametrize("mark", ["stale", "follows", "broken", "missing"])
 def test_a_mark_is_a_word_on_its_box(mark: Mark) -> None:
     graph = Graph("g", "", (Node("a", "stage", "a very long title " * 9, mark=mark, why=("because",)),), ())
-    text = svg_file(graph)
+    text = svg(graph)
     assert f'class="node stage hue-0 is-{mark}"' in text and 'class="chip"' in text and "because" in text

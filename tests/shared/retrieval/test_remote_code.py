@@ -16,6 +16,7 @@ from tasks.shared.retrieval.dense import DenseRetriever
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.models import Model
 from tests.shared.retrieval.drama import CLASS, CODE, HIDDEN, LIMIT, MARK, WORDS, by_hand, make
+from tests.warm import python
 
 ROOT = Path(__file__).resolve().parents[3]
 TEXTS = {"one": "rain", "more": "the river over the old town", "most": "smoke over the forest on sunday " * 3}
@@ -118,7 +119,7 @@ def outcome(chosen: Retriever, home: Path) -> tuple[str, bool]:
     """What a program that encodes with these params says, and whether the model's code was imported in it."""
     mark = home / "mark"
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, chosen.model_dump_json()],
+        [python(), "-c", PROGRAM, chosen.model_dump_json()],
         env=os.environ | {MARK: str(mark), "HF_HOME": str(home), "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
