@@ -80,8 +80,8 @@ def _workspace(root: Path, cancellation: Cancellation) -> Iterator[int]:
 
 def _log(answer: Answer) -> None:
     logger = get_run_logger()
-    for one in answer.checked:
-        logger.info("checked: %d %s", one.count, one.what)
+    for what, count in answer.checked.items():
+        logger.info("checked: %d %s", count, what)
     for note in answer.notes:
         logger.info("%s: %s: %s", note.kind, plain(note.where), plain(note.what))
     for finding in answer.findings:
@@ -107,6 +107,6 @@ def _row(one: Finding) -> dict[str, str]:
         "kind": one.kind,
         "what": plain(one.where),
         "found": plain(one.found),
-        "recorded": "; ".join(f"{plain(claim.expected)} in {plain(claim.record)}" for claim in one.claims),
+        "recorded": "; ".join(f"{plain(expected)} in {plain(record)}" for record, expected in one.claims.items()),
         "remark": plain(one.remark or ""),
     }

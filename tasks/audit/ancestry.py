@@ -11,22 +11,16 @@ from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import read_json
 
-RETRIEVER = RESULTS / "mine" / "retriever.json"
-
 
 @dataclass(frozen=True)
 class Ancestry:
     """Where a result is and what it follows from.
 
     Attributes:
-        executions: as each feeds the next; the last one made the result.
-        runs: MLflow's that published each, by stage, the oldest first.
-        state: workspace, revision or run.
-        commit: of git: the state's; a run's own is with the run.
-        changed_files: tracked files of the workspace that differ from the commit.
-        stages: `executions` and `runs` for programs.
-        broken: links that do not hold, in words.
-        notes: what could not be told, and what to beware of.
+        executions: as each feeds the next, the last of which made the result; runs: MLflow's of each, the oldest first.
+        commit: of the state; changed_files: tracked files of the workspace that differ from it.
+        stages: all that is known of each execution, for programs.
+        broken, notes: links that do not hold; what could not be told, and what to beware of.
         retriever: the model that mined the negatives, as mine recorded it; None where none did.
     """
 
@@ -44,59 +38,26 @@ class Ancestry:
 def ancestry(lineage: Lineage, last: str) -> Ancestry:
     """A stage's result and all that it follows from."""
     executions = lineage.ancestry(last)
-    names = [one.stage for one in executions]
-    runs = lineage.runs_by_stage(names)
-    unknown = [link.maker for link in lineage.links(*names) if link.holds == "unknown"] if names else []
-    notes = [lineage.missing[name] for name in unknown if name in lineage.missing]
-    if (unlike := lineage.unlike_lock(last)) is not None:
-        notes.append(unlike)
-    if lineage.tracking.problem:
-        notes.append(lineage.tracking.problem)
-    elif without := [name for name in names if not runs[name]]:
+    runs = lineage.runs_by_stage([one.stage for one in executions])
+    links = [link for one in executions for link in lineage.links(one.stage)]
+    notes = [lineage.missing[link.maker] for link in links if link.holds == "unknown" and link.maker in lineage.missing]
+    notes += filter(None, [lineage.unlike_lock(last), lineage.tracking.problem])
+    if not lineage.tracking.problem and (without := [name for name, some in runs.items() if not some]):
         notes.append(f"MLflow has no run that published this result of {', '.join(without)}")
     retriever = None
-    if "mine" in names:
+    if "mine" in runs:
         try:
-            retriever = read_json(lineage.need(RETRIEVER))
+            retriever = read_json(lineage.need(RESULTS / "mine" / "retriever.json"))
         except UserError as error:
             notes.append(f"what mined the negatives cannot be told: {error}")
-    return Ancestry(
-        executions=executions,
-        runs=runs,
-        state=lineage.name,
-        commit=lineage.commit,
-        changed_files=lineage.dirty,
-        stages=_facts(lineage, executions, runs),
-        broken=[
-            f"{link.reader} read another {link.artifact.path} (sha256 {link.artifact.sha256}) than {link.maker} made "
-            "that is here"
-            for link in (lineage.broken(*names) if names else ())
-        ],
-        notes=notes,
-        retriever=retriever,
-    )
-
-
-def _facts(lineage: Lineage, executions: list[Execution], runs: dict[str, list[Run]]) -> list[dict[str, Any]]:
-    """All that is known of some executions, as answers in JSON tell it."""
-    return [
-        {
-            "name": one.stage,
-            "manifest": one.digest,
-            "dvc": lineage.outs_of(one.stage),
-            "runs": runs[one.stage],
-            "params": one.params,
-            "code": one.code_digest,
-            "components": one.components,
-            "counts": one.counts,
-            "outputs": {path: artifact.sha256 for path, artifact in one.generated.items()},
-            "folders": one.folders,
-            "derived": one.derived,
-            "inputs": [
-                {"stage": link.reader, **asdict(link.artifact), "maker": link.maker, "holds": link.holds}
-                for link in lineage.links(one.stage)
-            ],
-            "changed": lineage.changed(one.stage),
-        }
-        for one in executions
+    stages = []
+    for one in executions:
+        identities = {"runs": runs[one.stage], "dvc": lineage.outs_of(one.stage)}
+        stages.append({**asdict(one), **identities, "changed": lineage.changed(one.stage)})
+    broken = [
+        f"{link.reader} read another {link.artifact.path} (sha256 {link.artifact.sha256}) than {link.maker} made here"
+        for link in links
+        if link.holds == "no"
     ]
+    state, commit, changed = lineage.name, lineage.commit, lineage.dirty
+    return Ancestry(executions, runs, state, commit, changed, stages, broken, list(dict.fromkeys(notes)), retriever)

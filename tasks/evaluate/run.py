@@ -8,37 +8,25 @@ where `evaluate.fusion` names more than the joint vector, they also rank by a ve
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from tasks.evaluate.directions import direction_ranks, directions
 from tasks.evaluate.fusion import fuse, fusion
-from tasks.evaluate.measures import PerQuery, headline, means, per_query
+from tasks.evaluate.numbers import numbers
 from tasks.evaluate.rankings import encoded, of_text, read_views, texts_of
-from tasks.evaluate.significance import comparisons, interval
-from tasks.evaluate.slices import slices
 from tasks.evaluate.table import directions_table, fusion_table, table
-from tasks.shared.artifacts.corpus import Qrels, Query, Video, positives_of, read_qrels, read_queries, read_videos
+from tasks.shared.artifacts.corpus import Query, read_qrels, read_queries, read_videos
 from tasks.shared.artifacts.directions import Ranked, write_ranked
 from tasks.shared.artifacts.fusion import FusedQuery, run_name, write_fused
 from tasks.shared.artifacts.runs import RUNS, write_run
-from tasks.shared.artifacts.scores import (
-    HEADLINE,
-    SYSTEMS,
-    QueryScores,
-    Scores,
-    as_metrics,
-    write_per_query,
-    write_scores,
-)
+from tasks.shared.artifacts.scores import SYSTEMS, QueryScores, as_metrics, write_per_query, write_scores
 from tasks.shared.artifacts.types import RESULTS, Run
 from tasks.shared.artifacts.vectors import VIEWS
 from tasks.shared.execution.params import Params
 from tasks.shared.execution.plan import Plan
 from tasks.shared.execution.stage import StageRun
-from tasks.shared.runtime.progress import progress
 
 CORPUS = RESULTS / "corpus"
 
@@ -71,15 +59,14 @@ def run(stage: StageRun) -> None:
         runs = {name: {**ours, **theirs}[name] for name in SYSTEMS if name in ours or name in theirs}
     for name, ranking in runs.items():
         write_run(stage.out, name, ranking)
-    judged = {query.query_id: qrels[query.query_id] for query in queries if positives_of(qrels, query.query_id)}
-    values = {name: per_query(ranking, judged) for name, ranking in runs.items()} if judged else {}
-    scores = replace(_scores(params, videos, queries, judged, runs, values), retriever=retriever)
+    sizes = params.evaluate.bootstrap, params.evaluate.permutations, params.run.seed
+    scores, values, judged = numbers(videos, queries, qrels, runs, *sizes)
+    scores = replace(scores, note=None if judged else _why(queries), retriever=retriever)
     found = direction_ranks(read_views(VIEWS)) if params.evaluate.directions else {}
     triples = ((system, name, ranks) for system, of in found.items() for name, ranks in of.items())
     write_ranked(stage.out, [Ranked(system, name, *one) for system, name, ranks in triples for one in ranks.items()])
     if params.evaluate.directions:
-        any_to_any = directions(found, params.evaluate.bootstrap, params.evaluate.permutations, params.run.seed)
-        scores = replace(scores, directions=any_to_any)
+        scores = replace(scores, directions=directions(found, *sizes))
     rows: list[FusedQuery] = []
     if queries and params.evaluate.fusion != ["joint"]:
         fusing = fuse(params, read_qrels(CORPUS / "qrels.train.trec"))
@@ -109,29 +96,8 @@ def run(stage: StageRun) -> None:
     stage.metrics = as_metrics(scores)
 
 
-def _scores(
-    params: Params,
-    videos: Sequence[Video],
-    queries: Sequence[Query],
-    judged: Qrels,
-    runs: Mapping[str, Run],
-    values: Mapping[str, PerQuery],
-) -> Scores:
-    note = None
+def _why(queries: Sequence[Query]) -> str:
+    """Why there is nothing to score."""
     if not queries:
-        note = "the corpus has no test query: nothing to rank and nothing to score"
-    elif not judged:
-        note = "no test query has a judged positive: the rankings are written, there is nothing to score them by"
-    sure = partial(interval, resamples=params.evaluate.bootstrap, seed=params.run.seed)
-    named = progress(values.items(), "intervals", unit="system")
-    scored = [query for query in queries if query.query_id in judged]
-    return Scores(
-        queries=len(scored),
-        videos=len(videos),
-        queries_without_positives=len(queries) - len(scored),
-        systems={name: means(one) for name, one in values.items()},
-        intervals={name: {HEADLINE: sure(headline(one))} for name, one in named},
-        tests=comparisons(values, params.evaluate.permutations, params.run.seed),
-        slices=slices(scored, videos, judged, runs, values, sure) if values else {},
-        note=note,
-    )
+        return "the corpus has no test query: nothing to rank and nothing to score"
+    return "no test query has a judged positive: the rankings are written, there is nothing to score them by"

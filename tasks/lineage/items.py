@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,17 +83,11 @@ def video_lineages(lineage: Lineage, video_ids: Collection[str]) -> dict[str, Vi
     failed: dict[str, list[Failure]] = {}
     for stage in ("extract", "transcribe", "encode"):
         if folder := _folder_of(lineage, RESULTS / stage / FAILURES):
-            for one in read_failures(folder):
-                failed.setdefault(one.video_id, []).append(one)
-    mismatches: dict[str, list[Mismatch]] = {}
-    for other in (
-        *media.mismatched(extracted, videos.values()),
-        *_files(lineage, extracted),
-        *transcripts.mismatched(heard, extracted),
-        *indexed.mismatched(rows, extracted, heard),
-        *_vectors(lineage, rows),
-    ):
-        mismatches.setdefault(other.id, []).append(other)
+            for failure in read_failures(folder):
+                failed.setdefault(failure.video_id, []).append(failure)
+    wrong: dict[str, list[Mismatch]] = {}
+    for one in mismatches(lineage, videos, extracted, heard, rows):
+        wrong.setdefault(one.id, []).append(one)
     return {
         video_id: VideoLineage(
             videos[video_id],
@@ -102,7 +96,7 @@ def video_lineages(lineage: Lineage, video_ids: Collection[str]) -> dict[str, Vi
             rows.get(video_id),
             failed.get(video_id, []),
             _without(lineage, videos[video_id], extracted.get(video_id), heard.get(video_id)),
-            mismatches.get(video_id, []),
+            wrong.get(video_id, []),
         )
         for video_id in dict.fromkeys(video_ids)
         if video_id in videos
@@ -123,13 +117,27 @@ def _without(lineage: Lineage, video: Video, made: Media | None, heard: Transcri
     return [] if made is None or document_of(made, text, chosen, lineage.results / "extract") else list(chosen)
 
 
-def _files(lineage: Lineage, extracted: Mapping[str, Media]) -> Iterator[Mismatch]:
-    """Frames and sound whose files, where they lie here, are not those that the table has."""
+def mismatches(
+    lineage: Lineage,
+    videos: Mapping[str, Video],
+    extracted: Mapping[str, Media],
+    heard: Mapping[str, Transcript],
+    rows: Mapping[str, IndexedDocument],
+    digest: Callable[[Path], str | None] = sha256_file,
+) -> Iterator[Mismatch]:
+    """The rows that were made of something else than their rows before them say, or its files are.
+
+    Rows are by video id; `digest` reads the sha256 of a file.
+    """
+    yield from media.mismatched(extracted, videos.values())
     for video_id, one in extracted.items():
         for name, recorded in ((one.frames, one.frames_sha256), (one.audio, one.audio_sha256)):
             path = lineage.root / media.FOLDER / name if name else None
-            if path and path.is_file() and (digest := sha256_file(path)) != recorded:
-                yield Mismatch(str(media.FOLDER / media.TABLE), video_id, str(name), recorded, digest, "extract")
+            if path and path.is_file() and (found := digest(path)) != recorded:
+                yield Mismatch(str(media.FOLDER / media.TABLE), video_id, str(name), recorded, found, "extract")
+    yield from transcripts.mismatched(heard, extracted)
+    yield from indexed.mismatched(rows, extracted, heard)
+    yield from _vectors(lineage, rows)
 
 
 def _vectors(lineage: Lineage, rows: Mapping[str, IndexedDocument]) -> Iterator[Mismatch]:
@@ -148,7 +156,7 @@ def _vectors(lineage: Lineage, rows: Mapping[str, IndexedDocument]) -> Iterator[
         for video_id, vector in zip(found.ids, found.values, strict=True):
             digest, recorded = hashlib.sha256(vector.astype("<f4").tobytes()).hexdigest(), rows[video_id].vector_sha256
             if digest != recorded:
-                yield Mismatch(str(indexed.FOLDER / indexed.TABLE), video_id, "vector", recorded, digest, "encode")
+                yield Mismatch(str(paths[system]), video_id, "vector", digest, recorded, "encode")
 
 
 def exposures_of(

@@ -43,7 +43,7 @@ class Tampering:
 
 
 def _about(finding: Finding, name: str) -> bool:
-    places = (finding.where, *(claim.record for claim in finding.claims))
+    places = (finding.where, *finding.claims)
     return any(one == name or one.startswith((f"{name} ", f"{name}/")) for one in places)
 
 

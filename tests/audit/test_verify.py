@@ -42,7 +42,7 @@ def test_an_untouched_project_is_intact_and_says_how_much_was_checked(here: Proj
     answer = json.loads(done.stdout)
     assert answer["intact"] and answer["findings"] == []
     assert [one["where"] for one in answer["notes"]] == ["text_dense"]
-    checked = {one["what"]: one["count"] for one in answer["checked"]}
+    checked = answer["checked"]
     files = [path for path in (here.root / "results").rglob("*") if path.is_file()]
     assert checked["results"] == len([path for path in files if "lancedb" not in path.parts])
     assert checked["source videos"] == here.manifest("corpus")["counts"]["videos"]
@@ -211,10 +211,9 @@ def test_rows_of_a_stage_that_is_stale_are_not_compared_with_those_it_did_not_re
     assert "results/transcribe/manifest.json" in notes(answer)
 
 
-def test_a_forged_result_that_manifest_and_dvc_lock_agree_on_is_told_by_the_run_that_read_the_same(
-    here: Project,
-) -> None:
-    picture = Path("results/report/plots/systems.png")  # of the last stage: no other one read it
+def forge_report(here: Project) -> None:
+    """Change a file of the last stage, which no other one read, and make its manifest and dvc.lock agree."""
+    picture = Path("results/report/plots/systems.png")
     picture.write_bytes(picture.read_bytes() + b"\0")
     manifest = here.manifest("report")
     manifest["outputs"][picture.as_posix()] = {"sha256": sha256_file(picture), "bytes": picture.stat().st_size}
@@ -222,10 +221,48 @@ def test_a_forged_result_that_manifest_and_dvc_lock_agree_on_is_told_by_the_run_
     lock = yaml.safe_load(Path("dvc.lock").read_text(encoding="utf-8"))
     lock["stages"]["report"]["outs"][0]["md5"] = dvc_hash(Path("results/report"))
     Path("dvc.lock").write_text(yaml.safe_dump(lock), encoding="utf-8")
+
+
+def test_a_forged_result_that_manifest_and_dvc_lock_agree_on_is_told_by_dvc_lock_of_head(here: Project) -> None:
+    forge_report(here)
     assert sorted(found(verify())) == [
         ("altered", "results/report/manifest.json"),
         ("altered", "results/report/plots/systems.png"),
     ]
+
+
+def test_a_forged_result_is_told_by_the_run_that_did_the_same_where_git_has_no_dvc_lock(here: Project) -> None:
+    (run,) = verify().runs["report"]
+    forge_report(here)
+    here.run("git", "rm", "--quiet", "--cached", "dvc.lock")
+    (here.root / ".gitignore").write_text("dvc.lock\n", encoding="utf-8")
+    here.commit("without dvc.lock")
+    answer = verify()
+    named = {one.where: [*one.claims] for one in answer.findings}
+    assert named[f"MLflow run {run} tag reeltrace.manifest"] == ["results/report/manifest.json"]
+    assert named[f"MLflow run {run} tag dvc.outs results/report"] == ["dvc.lock report outs results/report"]
+    assert all(where.startswith(f"MLflow run {run} ") for where in named)
+
+
+def test_copies_of_a_run_that_are_gone_are_named_one_by_one(here: Project) -> None:
+    (run,) = verify().runs["train"]
+    copies = here.root / "mlruns" / "1" / run / "artifacts"
+    names = {path.relative_to(copies).as_posix() for path in copies.rglob("*") if path.is_file()}
+    shutil.rmtree(copies)
+    assert set(found(verify())) == {("missing", f"MLflow run {run} artifact {name}") for name in names}
+    shutil.rmtree(here.root / "mlruns")  # as on another machine, which has the database alone
+    answer = verify()
+    assert answer.findings == [] and "MLflow's copies" in notes(answer)
+
+
+def test_a_folder_that_lies_elsewhere_is_read_through_its_link(here: Project, tmp_path: Path) -> None:
+    shutil.move("results/extract/frames", tmp_path / "frames")
+    Path("results/extract/frames").symlink_to(tmp_path / "frames")
+    assert verify().findings == []
+    strip = next((tmp_path / "frames").iterdir())
+    strip.unlink()
+    strip.write_bytes(b"x")
+    assert {where for _, where in found(verify())} == {f"results/extract/frames/{strip.name}"}
 
 
 def test_a_run_that_was_killed_lacks_what_it_lacks(here: Project) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.audit.verify.digests import Digest, Digests, Unread, dir_hash, walk
+from tasks.audit.verify.digests import Digest, Digests, walk
 from tasks.audit.verify.verify import verify
 from tasks.lineage import records
 from tasks.lineage.records import read_records
@@ -24,13 +24,12 @@ def test_digests_are_those_of_hashlib_and_of_dvc(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
     digests = Digests()
     digests.read(tmp_path / name for name in contents)
-    found = {name: digests.of(tmp_path / name) for name in contents}
+    found = {name: digests[tmp_path / name] for name in contents}
     assert found == {
         name: Digest(hashlib.sha256(one).hexdigest(), hashlib.md5(one).hexdigest(), len(one))
         for name, one in contents.items()
     }
-    md5s = {name: one.md5 for name, one in found.items() if isinstance(one, Digest)}
-    assert dir_hash(md5s) == dvc_hash(tmp_path)
+    assert digests.folder_md5({name: tmp_path / name for name in contents}) == dvc_hash(tmp_path)
 
 
 def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
@@ -38,8 +37,8 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("nowhere")
     digests = Digests()
     for name in ("pipe", "link", "absent", ""):
-        found = digests.of(tmp_path / name)
-        assert isinstance(found, Unread) and found.missing
+        found = digests[tmp_path / name]
+        assert found.missing and found.sha256 is None
 
 
 def test_a_walk_sees_all_that_lies_there(tmp_path: Path) -> None:
@@ -56,12 +55,16 @@ def test_a_walk_sees_all_that_lies_there(tmp_path: Path) -> None:
     (results / "a/file2").symlink_to(elsewhere / "inside")
     (results / "a/broken").symlink_to("nowhere")
     os.mkfifo(results / "a/pipe")
-    files, irregular = walk(tmp_path, Path("results"), {"results/a/kept/inside"})
-    assert set(files) == {
+    digests, found = Digests(), walk(tmp_path, Path("results"), {"results/a/kept/inside"})
+    assert {name for name, path in found.items() if digests[path].sha256} == {
         "results/a/file", "results/a/.hidden/deep", "results/.partial/x", "results/a/\\xff", "results/a/file2",
         "results/a/kept/inside",
     }  # fmt: skip
-    assert set(irregular) == {"results/a/other", "results/a/broken", "results/a/pipe"}
+    assert {name: digests[path].reason for name, path in found.items() if digests[path].missing} == {
+        "results/a/other": f"a link to {elsewhere}",
+        "results/a/broken": "a link to nowhere",
+        "results/a/pipe": "it is no file",
+    }
 
 
 def test_the_database_is_read_as_mlflows_own_client_reads_it(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from tasks.audit.ancestry import Ancestry, ancestry
-from tasks.audit.trace.trace import judgments_of, query_of, ranking_of, systems_of, values_of
+from tasks.audit.trace.trace import of_query
 from tasks.lineage.items import VideoLineage, altered_of, exposures_of, video_lineages
 from tasks.lineage.lineage import FINAL
 from tasks.lineage.score import Score
@@ -28,22 +29,13 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Neighbour:
-    """A video ranked just above or below."""
-
-    rank: int
-    video_id: str
-    similarity: float
-    relevance: int | None
-
-
-@dataclass(frozen=True)
 class PairTrace:
     """Why a video has its rank for a query.
 
     Attributes:
         places: by system.
-        neighbours: in the final system's ranking, from the first to those around the video.
+        neighbours: rank, video, similarity and relevance of the final system's first three videos, and of two on either
+            side of this one.
         gain: what the video adds to the final system's nDCG@10 of the query, and ndcg, all of it; None unjudged.
         shown: what training showed of the video; None where that was not recorded or nothing was trained.
         altered: how training showed it otherwise than it is, or something of it in another one's place.
@@ -54,7 +46,7 @@ class PairTrace:
     relevance: int | None
     system: str | None
     places: dict[str, Place]
-    neighbours: list[Neighbour]
+    neighbours: list[dict[str, Any]]
     gain: float | None
     ndcg: float | None
     shown: list[Exposure] | None
@@ -64,26 +56,33 @@ class PairTrace:
 
 def trace_pair(score: Score) -> PairTrace:
     """Why a video has its rank for a query."""
-    state, query = score.lineage, query_of(score)
-    video_id = str(score.video_id)
-    ran = systems_of(state) if query.split == "test" else []
-    rankings = {name: ranking_of(state, name, query) for name in ran}
-    judged = judgments_of(state, query)
+    state, video_id, (query, rankings, judged, values) = score.lineage, str(score.video_id), of_query(score)
     system = next(iter(rankings), None)
     final = rankings[system] if system else {}
+    ids = list(final)
+    near = {0, 1, 2} | {ids.index(video_id) + step for step in range(-2, 3) if video_id in final}
     return PairTrace(
         query=query,
         lineage=video_lineages(state, [video_id])[video_id],
         relevance=judged.get(video_id),
         system=system,
-        places={name: _place(ranking, video_id) for name, ranking in rankings.items()},
-        neighbours=_neighbours(final, video_id, judged),
+        places={name: Place(rank_of(one, video_id), one.get(video_id), len(one)) for name, one in rankings.items()},
+        neighbours=[
+            {"rank": place + 1, "video_id": one, "similarity": final[one], "relevance": judged.get(one)}
+            for place, one in enumerate(ids)
+            if place in near
+        ],
         gain=gain_at_10(final, judged, video_id) if system else None,
-        ndcg=values_of(state, query).get(system, {}).get(HEADLINE) if system else None,
+        ndcg=values.get(system, {}).get(HEADLINE) if system else None,
         shown=exposures_of(state, video_ids=[video_id]),
         altered=altered_of(state, video_ids=[video_id]),
         ancestry=ancestry(state, FINAL if system else "train"),
     )
+
+
+def rank_of(ranking: Mapping[str, float], video_id: str) -> int | None:
+    """A video's rank, from 1."""
+    return list(ranking).index(video_id) + 1 if video_id in ranking else None
 
 
 def gain_at_10(ranking: Mapping[str, float], judged: Mapping[str, int], video_id: str) -> float | None:
@@ -94,26 +93,8 @@ def gain_at_10(ranking: Mapping[str, float], judged: Mapping[str, int], video_id
     ideal = sorted((relevance for relevance in judged.values() if relevance > 0), reverse=True)[:CUTOFF]
     if not ideal:
         return None
-    rank = list(ranking).index(video_id) + 1 if video_id in ranking else None
+    rank = rank_of(ranking, video_id)
     if rank is None or rank > CUTOFF:
         return 0.0
     best = sum(relevance / math.log2(1 + place) for place, relevance in enumerate(ideal, start=1))
     return max(judged.get(video_id, 0), 0) / math.log2(1 + rank) / best
-
-
-def _place(ranking: Mapping[str, float], video_id: str) -> Place:
-    if video_id not in ranking:
-        return Place(None, None, len(ranking))
-    return Place(list(ranking).index(video_id) + 1, ranking[video_id], len(ranking))
-
-
-def _neighbours(ranking: Mapping[str, float], video_id: str, judged: Mapping[str, int]) -> list[Neighbour]:
-    """The first three, and two on either side of the video."""
-    ids = list(ranking)
-    at = ids.index(video_id) if video_id in ranking else None
-    wanted = {0, 1, 2} | (set(range(at - 2, at + 3)) if at is not None else set())
-    return [
-        Neighbour(place + 1, ids[place], ranking[ids[place]], judged.get(ids[place]))
-        for place in sorted(wanted)
-        if 0 <= place < len(ids)
-    ]

@@ -1,4 +1,4 @@
-"""Tracing: from a number or a query's ranking back to the files it was made of, by digests."""
+"""Tracing a number or a query's ranking back to the files it was made of, by digests."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ from tasks.shared.artifacts.scores import SYSTEMS, read_per_query, read_scores
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 
+BySystem = dict[str, dict[str, float]]
 ROLES: dict[Role, str] = {"positive": "positive", "mined": "mined negative", "drawn": "random negative"}
 
 
 @dataclass(frozen=True)
 class ScoreTrace:
-    """A number. `system` and `value` are None where nothing is judged, or where a run of another stage was named."""
+    """A number; without system and value where nothing is judged, or where a run of another stage was named."""
 
     measure: str
-    system: str | None
-    value: float | None
-    interval: list[float] | None
-    queries: int | None
-    videos: int | None
-    note: str | None
     ancestry: Ancestry
+    system: str | None = None
+    value: float | None = None
+    interval: list[float] | None = None
+    queries: int | None = None
+    videos: int | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,7 @@ class QueryTrace:
         system: whose ranking is shown; None for a training query, for which nothing is ranked.
         ranked: how many videos the ranking has; results: the first of them.
         unranked: judged relevant, and not among the results shown: video id and rank, None where it is not ranked.
-        shown: what training showed for it, where it is a training query.
-        altered: what of it was shown otherwise than it is.
+        shown, altered: of a training query, what training showed for it, and what of that otherwise than it is.
     """
 
     query: Query
@@ -72,57 +72,48 @@ def trace_score(score: Score) -> ScoreTrace:
     """A number and its ancestry. Raises UserError where the state has no such number."""
     state = score.lineage
     state.execution(score.stage)
+    above = ancestry(state, score.stage)
     if score.stage != FINAL:
-        return ScoreTrace(score.stage, None, None, None, None, None, None, ancestry(state, score.stage))
+        return ScoreTrace(score.stage, above)
     found = read_scores(state.need(scores.FOLDER / scores.METRICS).parent)
-    system = score.system or next(iter(found.systems), None)
     if score.system and score.system not in found.systems:
         raise UserError(f"{state.name} has no system {score.system}; it has {', '.join(found.systems) or 'none'}")
-    return ScoreTrace(
-        measure=score.measure,
-        system=system,
-        value=found.systems[system][score.measure] if system else None,
-        interval=found.intervals[system].get(score.measure) if system else None,
-        queries=found.queries,
-        videos=found.videos,
-        note=found.note,
-        ancestry=ancestry(state, FINAL),
-    )
+    system = score.system or next(iter(found.systems), None)
+    value = found.systems[system][score.measure] if system else None
+    interval = found.intervals[system].get(score.measure) if system else None
+    return ScoreTrace(score.measure, above, system, value, interval, found.queries, found.videos, found.note)
 
 
 def trace_query(score: Score, k: int) -> QueryTrace:
     """A query's first `k` results in the final system's ranking, each with its lineage."""
-    state, query = score.lineage, query_of(score)
-    ran = systems_of(state)
-    if query.split != "test" or not ran:
+    state, (query, rankings, judged, values) = score.lineage, of_query(score)
+    if not rankings:
         shown = exposures_of(state, query_ids=[query.query_id])
         altered = altered_of(state, query_ids=[query.query_id])
         return QueryTrace(query, {}, None, 0, [], {}, shown, altered, ancestry(state, "train" if shown else FINAL))
-    system = ran[0]
-    ranking = ranking_of(state, system, query)
-    judged = judgments_of(state, query)
+    system, ranking = next(iter(rankings.items()))
     ranks = {video_id: rank for rank, video_id in enumerate(ranking, start=1)}
-    results = [
-        Ranked(ranks[video_id], ranking[video_id], judged.get(video_id), one)
-        for video_id, one in video_lineages(state, list(ranking)[:k]).items()
-    ]
-    listed = {one.lineage.video.video_id for one in results}
-    return QueryTrace(
-        query=query,
-        values=values_of(state, query),
-        system=system,
-        ranked=len(ranking),
-        results=results,
-        unranked={one: ranks.get(one) for one in sorted(judged) if judged[one] > 0 and one not in listed},
-        shown=None,
-        altered=[],
-        ancestry=ancestry(state, FINAL),
-    )
+    lineages = video_lineages(state, list(ranking)[:k])
+    results = [Ranked(ranks[one], ranking[one], judged.get(one), found) for one, found in lineages.items()]
+    unranked = {one: ranks.get(one) for one in sorted(judged) if judged[one] > 0 and one not in lineages}
+    above = ancestry(state, FINAL)
+    return QueryTrace(query, values, system, len(ranking), results, unranked, None, [], above)
 
 
-def query_of(score: Score) -> Query:
-    """The query that a score is of."""
-    return read_queries(score.lineage.need(QUERIES), query_ids=[str(score.query_id)])[0]
+def of_query(score: Score) -> tuple[Query, BySystem, dict[str, int], BySystem]:
+    """A score's query, similarities by system (the final one first) and video id (the best first), relevance by video
+    id, values by system and measure.
+
+    A training query has no rankings and no values, nor has any query of a state that was not evaluated.
+    """
+    state = score.lineage
+    query = read_queries(state.need(QUERIES), query_ids=[str(score.query_id)])[0]
+    systems = systems_of(state) if query.split == "test" else []
+    runs = {name: state.need(scores.FOLDER / RUNS / f"{name}.trec").parents[1] for name in systems}
+    rankings = {name: read_ranking(name, query.query_id, folder) for name, folder in runs.items()}
+    folder = state.need(scores.FOLDER / scores.PER_QUERY).parent if systems else None
+    values = {one.system: one.values for one in read_per_query(folder, [query.query_id])} if folder else {}
+    return query, rankings, judgments_of(state, query), values
 
 
 def systems_of(lineage: Lineage) -> list[str]:
@@ -136,15 +127,3 @@ def systems_of(lineage: Lineage) -> list[str]:
 def judgments_of(lineage: Lineage, query: Query) -> dict[str, int]:
     """Relevance by video id of a query's judged videos."""
     return read_judgments(lineage.need(RESULTS / "corpus" / f"qrels.{query.split}.trec"), query.query_id)
-
-
-def values_of(lineage: Lineage, query: Query) -> dict[str, dict[str, float]]:
-    """What every system scores for a query, by system and measure."""
-    found = read_per_query(lineage.need(scores.FOLDER / scores.PER_QUERY).parent, [query.query_id])
-    return {one.system: one.values for one in found}
-
-
-def ranking_of(lineage: Lineage, system: str, query: Query) -> dict[str, float]:
-    """What a system ranked for a query: similarity by video id, the first first."""
-    folder = lineage.need(scores.FOLDER / RUNS / f"{system}.trec").parent.parent
-    return read_ranking(system, query.query_id, folder)

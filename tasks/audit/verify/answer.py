@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tasks.audit.verify.digests import Digest
+
 Kind = Literal["missing", "altered", "extra", "unreadable"]
 NoteKind = Literal["changed since", "not checked"]
-
-
-@dataclass(frozen=True)
-class Claim:
-    """What a record says that a thing is: a digest or a value; None where it knows of no such thing."""
-
-    record: str
-    expected: str | None
 
 
 @dataclass
@@ -26,15 +21,15 @@ class Finding:
     Attributes:
         where: a path, `results/encode/lancedb row VIDEO`, `MLflow run ID metric NAME`, `dvc.lock STAGE deps PATH`.
         found: its digest or value now; None where it is not there.
-        claims: every record that contradicts what was found.
         remark: the reason, where there is one.
+        claims: what every record says that contradicts it, by record; None where that knows of no such thing.
     """
 
     kind: Kind
     where: str
     found: str | None
-    claims: list[Claim] = field(default_factory=list)
-    remark: str | None = None
+    remark: str | None
+    claims: dict[str, str | None]
 
 
 @dataclass(frozen=True)
@@ -47,15 +42,6 @@ class Note:
 
 
 @dataclass
-class Checked:
-    """How much of a kind was checked, and how large it is where that has a meaning."""
-
-    what: str
-    count: int = 0
-    bytes: int | None = None
-
-
-@dataclass
 class Answer:
     """The verification of a state.
 
@@ -64,6 +50,7 @@ class Answer:
         manifests: sha256 of every stage's manifest, by stage.
         runs: MLflow's runs that published these, by stage.
         intact: there is no finding.
+        checked: how much of every kind; sizes: its bytes, where that has a meaning.
     """
 
     state: str
@@ -71,7 +58,8 @@ class Answer:
     manifests: dict[str, str] = field(default_factory=dict)
     runs: dict[str, list[str]] = field(default_factory=dict)
     intact: bool = True
-    checked: list[Checked] = field(default_factory=list)
+    checked: Counter[str] = field(default_factory=Counter)
+    sizes: Counter[str] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     by_where: dict[str, Finding] = field(default_factory=dict, repr=False)
@@ -82,10 +70,9 @@ class Answer:
         """Add a finding; one about the same thing gets one more record that contradicts it."""
         self.intact = False
         if where not in self.by_where:
-            self.by_where[where] = Finding(kind, where, found, [], remark)
+            self.by_where[where] = Finding(kind, where, found, remark, {})
             self.findings.append(self.by_where[where])
-        if (claim := Claim(record, expected)) not in self.by_where[where].claims:
-            self.by_where[where].claims.append(claim)
+        self.by_where[where].claims.setdefault(record, expected)
 
     def compare(
         self, where: str, record: str, expected: str | None, found: str | None, remark: str | None = None
@@ -102,18 +89,24 @@ class Answer:
         for name in sorted({*expected, *found}):
             self.compare(f"{what} {name}", record, expected.get(name), found.get(name))
 
+    def compare_file(self, where: str, record: str, expected: str | None, found: Digest) -> None:
+        """Compare a file with what a record says of it: `sha256 ...`, `md5 ...`, or None where it knows of none."""
+        if found.sha256 is None and not found.missing:
+            self.find("unreadable", where, record, expected, None, found.reason)
+        else:
+            self.compare(where, record, expected, found.like(expected), found.reason)
+
     def note(self, kind: NoteKind, where: str, what: str) -> None:
         """Add a note, once."""
         if (one := Note(kind, where, what)) not in self.notes:
             self.notes.append(one)
 
-    def count(self, what: str, count: int = 1, size: int | None = None) -> None:
-        """Count what was checked."""
-        one = next((one for one in self.checked if one.what == what), None)
-        if one is None:
-            self.checked.append(one := Checked(what))
-        one.count += count
-        one.bytes = one.bytes if size is None else (one.bytes or 0) + size
+    def count(self, what: str, checked: Iterable[object]) -> None:
+        """Count what was checked, and of files their size."""
+        for one in checked:
+            self.checked[what] += 1
+            if isinstance(one, Digest):
+                self.sizes[what] += one.bytes
 
     def wrong(self, where: str) -> bool:
         """Whether there is a finding about this, or about something in it."""
@@ -133,6 +126,5 @@ class Answer:
 def parse_answer(text: str) -> Answer:
     """The answer that `--json` prints. Raises ValueError where the text is no JSON."""
     read = json.loads(text)
-    findings = [Finding(**one | {"claims": [Claim(**claim) for claim in one["claims"]]}) for one in read["findings"]]
-    checked, notes = [Checked(**one) for one in read["checked"]], [Note(**one) for one in read["notes"]]
-    return Answer(**read | {"checked": checked, "findings": findings, "notes": notes})
+    found = {"findings": [Finding(**one) for one in read["findings"]], "notes": [Note(**one) for one in read["notes"]]}
+    return Answer(**read | found)

@@ -6,118 +6,95 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.audit.verify.answer import Answer
 from tasks.shared.runtime.files import CHUNK
 from tasks.shared.runtime.progress import progress
 
 
 @dataclass(frozen=True)
 class Digest:
-    """What a file's bytes are."""
+    """What a file's bytes are. A file that is missing or cannot be read has no digests, and may have a reason."""
 
-    sha256: str
-    md5: str
-    bytes: int
+    sha256: str | None = None
+    md5: str | None = None
+    bytes: int = 0
+    missing: bool = False
+    reason: str | None = None
+
+    def like(self, expected: str | None) -> str | None:
+        """The digest as a record has one: `md5 ...` where that has an md5, else `sha256 ...`."""
+        kind = expected.split()[0] if expected else "sha256"
+        return f"{kind} {getattr(self, kind)}" if self.sha256 else None
 
 
-@dataclass(frozen=True)
-class Unread:
-    """Why a file has no digest: it is missing, or it cannot be read."""
+class Digests(dict[Path, Digest]):
+    """Digests by path, read when they are asked for. hashlib lets go of the interpreter's lock: threads are enough."""
 
-    missing: bool
-    reason: str | None
-
-
-class Digests:
-    """Digests of files by their path. hashlib lets go of the interpreter's lock, so threads are enough."""
-
-    def __init__(self) -> None:
-        self._known: dict[Path, Digest | Unread] = {}
+    def __missing__(self, path: Path) -> Digest:
+        self[path] = digest(path)
+        return self[path]
 
     def read(self, paths: Iterable[Path]) -> None:
         """Read many files at once."""
-        wanted = [path for path in dict.fromkeys(paths) if path not in self._known]
+        wanted = [path for path in dict.fromkeys(paths) if path not in self]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             found = progress(pool.map(digest, wanted), "verify", total=len(wanted), unit="file")
-            self._known |= dict(zip(wanted, found, strict=True))
+            self.update(zip(wanted, found, strict=True))
 
-    def of(self, path: Path) -> Digest | Unread:
-        """The digest of a file, which is read now if it was not before."""
-        if path not in self._known:
-            self._known[path] = digest(path)
-        return self._known[path]
-
-    def size(self, paths: Iterable[Path]) -> int:
-        """Bytes of those that could be read."""
-        return sum(one.bytes for path in paths if isinstance(one := self.of(path), Digest))
+    def folder_md5(self, files: Mapping[str, Path]) -> str | None:
+        """DVC's md5 of a folder, from its files by their path in it; None where there is none or one is unreadable."""
+        there = {name: one for name in sorted(files) if not (one := self[files[name]]).missing}
+        if not there or not all(one.md5 for one in there.values()):
+            return None
+        entries = [{"md5": one.md5, "relpath": name} for name, one in there.items()]
+        return hashlib.md5(json.dumps(entries, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 
-def digest(path: Path) -> Digest | Unread:
+def digest(path: Path) -> Digest:
     """Read a file once. What is no regular file is not opened: reading a pipe would never end."""
     sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
+    link = f"a link to {path.readlink()}" if path.is_symlink() else None
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            return Unread(True, "it is no file")
+            return Digest(missing=True, reason=link or "it is no file")
         with path.open("rb") as stream:
             while chunk := stream.read(CHUNK):
                 sha256.update(chunk)
                 md5.update(chunk)
                 size += len(chunk)
+    except (FileNotFoundError, NotADirectoryError):
+        return Digest(missing=True, reason=link)
     except OSError as error:
-        missing = isinstance(error, FileNotFoundError | NotADirectoryError)
-        return Unread(missing, "a link to nothing" if missing and path.is_symlink() else error.strerror)
+        return Digest(reason=error.strerror)
     return Digest(sha256.hexdigest(), md5.hexdigest(), size)
 
 
-def compare(answer: Answer, where: str, found: Digest | Unread, expected: str | None, record: str) -> None:
-    """Compare a file with what a record says of it: `sha256 ...`, `md5 ...`, or None where it knows of no such file."""
-    if isinstance(found, Digest):
-        kind = expected.split()[0] if expected else "sha256"
-        answer.compare(where, record, expected, f"{kind} {getattr(found, kind)}")
-    elif not found.missing:
-        answer.find("unreadable", where, record, expected, None, found.reason)
-    else:
-        answer.compare(where, record, expected, None, found.reason)
+def walk(root: Path, folder: Path, recorded: Collection[str] = ()) -> dict[str, Path]:
+    """Everything below a folder that is no folder, hidden files too, by its path below `root`.
 
-
-def dir_hash(md5s: Mapping[str, str]) -> str:
-    """DVC's md5 of a folder, from the md5 of its files by their path in it (`pipeline.dvc_hash`)."""
-    entries = [{"md5": md5s[name], "relpath": name} for name in sorted(md5s)]
-    return hashlib.md5(json.dumps(entries, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
-
-
-def walk(root: Path, folder: Path, recorded: Iterable[str] = ()) -> tuple[dict[str, Path], dict[str, str]]:
-    """Everything below a folder, hidden files too: files, and what is neither file nor folder with what it is instead.
-
-    Both are by their path below `root`. A link to a file is that file, which is how DVC may place its objects. A link
-    to a folder is followed where a recorded path leads through it.
+    A link to a file is that file, which is how DVC may place its objects. A link to a folder is followed where a
+    recorded path leads through it.
     """
-    files: dict[str, Path] = {}
-    irregular: dict[str, str] = {}
+    found: dict[str, Path] = {}
 
-    def name_of(path: Path) -> str:
-        return os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "backslashreplace")
+    def add(path: Path) -> None:
+        found[os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "backslashreplace")] = path
 
     def unreadable(error: OSError) -> None:
         if not isinstance(error, FileNotFoundError):
-            irregular[name_of(Path(error.filename))] = "a folder that cannot be read"
+            add(Path(error.filename))
 
-    for place, folders, names in os.walk(root / folder, onerror=unreadable):
+    for place, folders, names in os.walk(root / folder, followlinks=True, onerror=unreadable):
+        for path in [Path(place, name) for name in folders]:
+            start = f"{path.relative_to(root).as_posix()}/"
+            if path.is_symlink() and not any(one.startswith(start) for one in recorded):
+                folders.remove(path.name)
+                names.append(path.name)
         folders.sort()
-        links = [name for name in folders if Path(place, name).is_symlink()]
-        for path in (Path(place, name) for name in sorted([*names, *links])):
-            name = name_of(path)
-            if path.is_file():
-                files[name] = path
-            elif path.is_dir() and any(one.startswith(f"{name}/") for one in recorded):
-                inner = walk(root, path.relative_to(root), recorded)
-                files |= inner[0]
-                irregular |= inner[1]
-            else:
-                irregular[name] = f"a link to {path.readlink()}" if path.is_symlink() else "a pipe or device"
-    return files, irregular
+        for name in sorted(names):
+            add(Path(place, name))
+    return found

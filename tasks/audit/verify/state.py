@@ -4,198 +4,132 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from tasks.audit.recorded import recorded_outputs
 from tasks.audit.verify.answer import Answer
-from tasks.audit.verify.digests import Digest, Digests, Unread, compare, dir_hash, walk
+from tasks.audit.verify.digests import Digest, Digests, walk
 from tasks.lineage.dvc import FOLDER, LOCK, LockedStage, Objects, parse_lock
 from tasks.lineage.lineage import Lineage
-from tasks.lineage.model import Artifact, Execution, manifest_path
 from tasks.lineage.open import revision, workspace
-from tasks.shared.artifacts.publish import FILES, FILES_SCHEMA
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime import git
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import link_or_copy
-from tasks.shared.runtime.parquet import read_parquet
+from tasks.shared.runtime.files import files_under
 
 
 @dataclass
 class State:
-    """A state with its files.
+    """A state with its files, and what is found of it.
 
     Attributes:
         lineage: its records; manifests that cannot be read are not among them.
-        objects: DVC's.
+        revision: it is not the workspace; its files are DVC's objects, laid out below its root.
         committed: dvc.lock of HEAD, which the workspace's is compared with.
-        files: where each file of the results lies, by its path as seen from the project's root.
-        irregular: what lies there and is no file, and what it is.
+        files: where all lies that is in the results, by its path as seen from the project's root.
     """
 
     lineage: Lineage
+    answer: Answer
     objects: Objects
+    revision: bool
     committed: dict[str, LockedStage] = field(default_factory=dict)
     files: dict[str, Path] = field(default_factory=dict)
-    irregular: dict[str, str] = field(default_factory=dict)
     digests: Digests = field(default_factory=Digests)
-    _folders: dict[str, str | None] = field(default_factory=dict)
 
-    @property
-    def revision(self) -> bool:
-        """Whether this is not the workspace: its files are DVC's objects."""
-        return self.lineage.objects is not None
+    def place(self, path: str) -> Path:
+        """Where a file lies, of the results or outside."""
+        root = self.lineage.root if path.startswith(f"{RESULTS}/") else Path()
+        return self.files.get(path, root / path)
 
-    def digest(self, path: str) -> Digest | Unread:
-        """The digest of a file of the results."""
-        if path in self.files:
-            return self.digests.of(self.files[path])
-        return Unread(True, self.irregular.get(path))
+    def digest(self, path: str) -> Digest:
+        """What is at a path."""
+        return self.digests[self.place(path)]
 
-    def sha256(self, path: str) -> str | None:
-        """sha256 of a file of the results; None where it cannot be had."""
-        found = self.digest(path)
-        return found.sha256 if isinstance(found, Digest) else None
-
-    def compare(self, answer: Answer, path: str, expected: str | None, record: str) -> None:
-        """Compare a file of the results with what a record says of it."""
-        compare(answer, path, self.digest(path), expected, record)
+    def compare(self, path: str, record: str, expected: str | None) -> None:
+        """Compare a file with what a record says of it."""
+        self.answer.compare_file(path, record, expected, self.digest(path))
 
     def below(self, folder: str) -> dict[str, Path]:
-        """The files of a folder of the results by their path in it."""
-        start = f"{folder}/"
-        return {path.removeprefix(start): file for path, file in self.files.items() if path.startswith(start)}
+        """The files of a folder by their path in it; outside of the results without those that .dvcignore names."""
+        if folder.startswith(f"{RESULTS}/"):
+            start = f"{folder}/"
+            return {path.removeprefix(start): file for path, file in self.files.items() if path.startswith(start)}
+        found = files_under(Path(folder)) if Path(folder).is_dir() else []
+        kept = [one for one in found if "__pycache__" not in one.parts and one.suffix not in (".pyc", ".pyo", ".pyd")]
+        return {file.relative_to(folder).as_posix(): file for file in kept}
 
-    def md5(self, path: str, like: str) -> str | None:
-        """DVC's md5 of a file of the results, or of a folder where `like` is a folder's; None if it cannot be had."""
-        if not like.endswith(FOLDER):
-            found = self.digest(path)
-            return found.md5 if isinstance(found, Digest) else None
-        if path not in self._folders:
-            self._folders[path] = folder_md5(self.digests, self.below(path))
-        return self._folders[path]
+    def md5(self, path: str) -> str | None:
+        """DVC's md5 of a file or folder; None where it cannot be had."""
+        return self.digest(path).md5 or self.digests.folder_md5(self.below(path))
 
     def intact(self, path: str) -> bool:
         """Whether a file of the results is what its stage's manifest says."""
         execution = self.lineage.executions.get(path.split("/")[1])
         recorded = execution.digest_of(path) if execution else None
-        return recorded is not None and self.sha256(path) == recorded
+        return recorded is not None and self.digest(path).sha256 == recorded
 
-    def outputs(self, execution: Execution) -> tuple[dict[str, Artifact], list[str]]:
-        """All outputs that a manifest names, itself or in its `files.parquet`; and the folders whose files are not
-        known, because that table is not as recorded."""
-        listed = (RESULTS / execution.stage / FILES).as_posix()
-        if not execution.folders:
-            return execution.generated, []
+    def outputs(self, stage: str) -> tuple[dict[str, str], list[str]]:
+        """sha256 of all outputs that a stage's manifest names, itself or in its `files.parquet`; and the folders whose
+        files are not known, because that table is not as recorded."""
         try:
-            rows = read_parquet(self.files[listed], FILES_SCHEMA).to_pylist() if self.intact(listed) else None
+            return recorded_outputs(self.lineage, stage), []
         except UserError:
-            rows = None
-        if rows is None:
-            return execution.generated, sorted(execution.folders)
-        return execution.generated | {row["path"]: Artifact(**row) for row in rows}, []
+            execution = self.lineage.executions[stage]
+            return {path: one.sha256 for path, one in execution.generated.items()}, sorted(execution.folders)
 
     def listing(self, md5: str) -> dict[str, str] | None:
         """The md5 of a folder's files as DVC's cache has it; None where it lacks that, or has it damaged."""
-        try:
-            if md5.endswith(FOLDER) and self.objects.has(md5):
-                found = self.digests.of(self.objects.path(md5))
-                if isinstance(found, Digest) and found.md5 + FOLDER == md5:
-                    return self.objects.files(md5)
-        except (UserError, ValueError, KeyError, TypeError):
-            pass
+        if md5.endswith(FOLDER) and self.objects.has(md5):
+            with suppress(ValueError, KeyError, TypeError):
+                whole = self.digests[self.objects.path(md5)].md5 == md5.removesuffix(FOLDER)
+                return self.objects.files(md5) if whole else None
         return None
 
-    @contextmanager
-    def laid_out(self, *stages: str) -> Iterator[Path]:
-        """A results folder with the files of some stages, for their readers: the workspace's own, or links to all but
-        those of large folders."""
-        if not self.revision:
-            yield self.lineage.results
-            return
-        with tempfile.TemporaryDirectory() as name:
-            for stage in (one for one in stages if one in self.lineage.executions):
-                large = tuple(f"{folder}/" for folder in self.lineage.executions[stage].folders)
-                for path, file in self.files.items():
-                    if path.startswith(f"{RESULTS / stage}/") and not path.startswith(large):
-                        link_or_copy(file, Path(name) / Path(path).relative_to(RESULTS))
-            yield Path(name)
 
+@contextmanager
+def opened(rev: str | None) -> Iterator[State]:
+    """The workspace, or what a commit recorded as far as DVC's cache has it.
 
-def folder_md5(digests: Digests, files: dict[str, Path]) -> str | None:
-    """DVC's md5 of a folder, from its files by their path in it; None where there is none or one cannot be read."""
-    found = {name: digests.of(file) for name, file in files.items()}
-    md5s = {name: one.md5 for name, one in found.items() if isinstance(one, Digest)}
-    return dir_hash(md5s) if files and len(md5s) == len(files) else None
-
-
-def open_workspace(answer: Answer) -> State:
-    """The workspace. Raises UserError where this is no project, and where it has no results at all."""
-    unreadable: dict[str, str] = {}
-    lineage = workspace(unreadable=unreadable)
-    for path, reason in unreadable.items():
-        answer.find("unreadable", path, f"the format of {Path(path).name}", None, None, reason)
-    if not Path(LOCK).is_file():
-        answer.note("not checked", LOCK, "it is not here: DVC's hashes cannot be compared")
-    state = State(lineage, Objects(), _committed(lineage))
-    _check_manifests(state, answer)
-    recorded = [path for one in lineage.executions.values() for path in (*one.generated, *one.folders)]
-    state.files, state.irregular = walk(Path(), RESULTS, recorded)
-    if not state.files and not lineage.lock:
-        raise UserError(f"there are no results in {RESULTS}; run `dvc repro`, or `dvc pull` in a clone")
-    return state
-
-
-def open_revision(answer: Answer, rev: str) -> State:
-    """What a commit recorded, as far as DVC's cache has it. Raises UserError for an unknown commit."""
-    lineage = revision(rev)
-    assert lineage.objects is not None
-    state = State(lineage, lineage.objects)
-    for out, md5 in lineage.outs.items():
-        objects = {out: md5}
-        if md5.endswith(FOLDER) and (listing := state.listing(md5)) is not None:
-            objects = {f"{out}/{name}": one for name, one in listing.items()}
-        for path, one in objects.items():
-            answer.count("DVC objects")
-            if lineage.objects.has(one) and not one.endswith(FOLDER):
-                state.files[path] = lineage.objects.path(one)
-            else:
-                remark = "of its object in DVC's cache; `dvc fetch` may bring it"
-                found = "another content" if lineage.objects.has(one) else None
-                answer.compare(path, LOCK, f"md5 {one}", found, remark)
-    _check_manifests(state, answer)
-    return state
-
-
-def _committed(lineage: Lineage) -> dict[str, LockedStage]:
-    text = git.file_at(lineage.commit, LOCK) if lineage.commit else None
-    if text and Path(LOCK).is_file() and Path(LOCK).read_bytes() == text.encode():
-        return lineage.lock
-    try:
-        return parse_lock(text, LOCK) if text else {}
-    except UserError:
-        return {}
-
-
-def _check_manifests(state: State, answer: Answer) -> None:
-    """Find manifests that are missing or those of another stage; the latter are not believed."""
-    lineage = state.lineage
-    for stage in lineage.stages:
-        folder, path = (RESULTS / stage).as_posix(), manifest_path(stage)
-        execution = lineage.executions.get(stage)
-        if execution is not None:
-            if execution.stage != stage or any(one.maker != stage for one in execution.generated.values()):
-                answer.find("unreadable", path, "a manifest of its stage", None, f"sha256 {execution.digest}")
-                del lineage.executions[stage]
-        elif path in answer.by_where or state.revision:
-            continue
-        elif Path(folder).exists():
-            answer.find("missing", path, "every published stage has one", None, None)
-        elif stage in lineage.lock:
-            md5s = ", ".join(lineage.outs_of(stage).values())
-            answer.find(
-                "missing", folder, f"{LOCK} {stage} outs", f"md5 {md5s}", None, "run `dvc checkout` or `dvc pull`"
-            )
+    Raises UserError where this is no project, where it has no results at all, and for an unknown commit.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        unreadable: dict[str, str] = {}
+        lineage = revision(rev) if rev else workspace(unreadable=unreadable)
+        state = State(lineage, Answer(lineage.name, lineage.commit), Objects(), rev is not None)
+        if state.revision:
+            state.lineage = replace(lineage, root=Path(folder), objects=None)
+            _lay_out(state)
         else:
-            answer.note("not checked", folder, f"it is not here and {LOCK} has no {stage}")
+            text = git.file_at(lineage.commit, LOCK) if lineage.commit else None
+            with suppress(UserError):
+                state.committed = parse_lock(text, LOCK) if text else {}
+            if not Path(LOCK).is_file():
+                state.answer.note("not checked", LOCK, "it is not here: DVC's hashes cannot be compared")
+        for path, reason in unreadable.items():
+            state.answer.find("unreadable", path, f"the format of {Path(path).name}", None, None, reason)
+        recorded = [path for one in lineage.executions.values() for path in (*one.generated, *one.folders)]
+        state.files = walk(state.lineage.root, RESULTS, recorded)
+        state.digests.read(state.files.values())
+        if not state.files and not lineage.lock:
+            raise UserError(f"there are no results in {RESULTS}; run `dvc repro`, or `dvc pull` in a clone")
+        yield state
+
+
+def _lay_out(state: State) -> None:
+    """Links to DVC's objects where the files of a revision belong; a folder whose list is not to be had is found."""
+    for stage, locked in state.lineage.lock.items():
+        for out, md5 in locked.outs.items():
+            listing = state.listing(md5) if md5.endswith(FOLDER) else {"": md5}
+            if listing is None:
+                there = "another content" if state.objects.has(md5) else None
+                remark = "of its list in DVC's cache; `dvc fetch` may bring it"
+                state.answer.compare(out, f"{LOCK} {stage} outs {out}", f"md5 {md5}", there, remark)
+            for name, one in (listing or {}).items():
+                state.answer.checked["DVC objects"] += 1
+                place = state.lineage.root / out / name
+                if state.objects.has(one):
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    place.symlink_to(state.objects.path(one).absolute())

@@ -23,7 +23,8 @@ def answer(chosen: argparse.Namespace) -> int:
 def show_verified(answer: Answer) -> None:
     """Print an answer."""
     title = f"verified: {answer.state}" + (f" at {short(answer.commit)}" if answer.commit else "")
-    rows = [[one.what, one.count, "" if one.bytes is None else size(one.bytes)] for one in answer.checked]
+    sizes = {what: size(count) for what, count in answer.sizes.items()}
+    rows = [[what, count, sizes.get(what, "")] for what, count in answer.checked.items()]
     show(table(title, ["what", "checked", "size"], rows, right=["checked", "size"]))
     if answer.findings:
         show(table("findings", ["kind", "what", "found", "but recorded", "in"], map(_row, answer.findings)))
@@ -35,8 +36,8 @@ def show_verified(answer: Answer) -> None:
 
 def _row(one: Finding) -> list[str | None]:
     where = one.where + (f" ({one.remark})" if one.remark else "")
-    claims = "; ".join(_cut(claim.expected or "no such thing") for claim in one.claims)
-    return [one.kind, where, _cut(one.found), claims, "; ".join(claim.record for claim in one.claims)]
+    claims = "; ".join(_cut(expected or "no such thing") for expected in one.claims.values())
+    return [one.kind, where, _cut(one.found), claims, "; ".join(one.claims)]
 
 
 def _cut(text: str | None) -> str:
