@@ -1,27 +1,16 @@
-"""What a lineage records of a stage: its identities, and its files, used only where their bytes are those recorded."""
+"""The files that a lineage records of a stage, used only where their bytes are those recorded."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from tasks.lineage.lineage import Lineage
-from tasks.lineage.model import Artifact, Run
+from tasks.lineage.model import Artifact
 from tasks.shared.artifacts.publish import FILES, FILES_SCHEMA
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import sha256_file
 from tasks.shared.runtime.parquet import read_parquet
-
-
-def identities(lineage: Lineage, stage: str, runs: Sequence[Run]) -> dict[str, Any]:
-    """What names a stage's result: sha256 of its manifest, DVC's md5 of its outputs, MLflow runs that published it."""
-    return {
-        "manifest": lineage.execution(stage).digest,
-        "dvc": lineage.outs_of(stage),
-        "runs": [one.run_id for one in runs],
-    }
 
 
 def recorded_file(lineage: Lineage, path: str | Path, sha256: str | None = None) -> Path:

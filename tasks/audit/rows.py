@@ -13,12 +13,12 @@ WORDS = 90  # characters of a text
 DIGEST = 64  # hexadecimal digits of a sha256
 
 
-def rows(title: str, found: Iterable[Any], most: int = MOST) -> Table | None:
+def rows(title: str, found: Iterable[Any], most: int | None = MOST) -> Table | None:
     """A table of dataclasses or mappings with the same fields, without those that are empty; None without a row."""
     every = [one if isinstance(one, Mapping) else vars(one) for one in found]
     columns = [name for name in (every[0] if every else ()) if any(one[name] not in (None, [], {}) for one in every)]
     right = [name for name in columns if all(isinstance(one[name], int | float | None) for one in every)]
-    cut = f" (the first {most} of {len(every)}; --json has all)" if len(every) > most else ""
+    cut = f" (the first {most} of {len(every)}; --json has all)" if most is not None and len(every) > most else ""
     cells = [[cell(one[name]) for name in columns] for one in every[:most]]
     return table(f"{title}{cut}", columns, cells, right) if every else None
 

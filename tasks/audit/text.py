@@ -139,7 +139,13 @@ def _rich(part: str | Line | Table | Tree) -> Any:
 
 def as_json(answer: Any) -> str:
     """A dataclass, or plain data, as indented JSON. Fields that a dataclass hides from its repr are left out."""
-    return json.dumps(_data(answer), indent=2, ensure_ascii=False, default=str)
+
+    def data(value: Any) -> Any:
+        if is_dataclass(value):
+            return {one.name: getattr(value, one.name) for one in fields(value) if one.repr}
+        return value.isoformat(timespec="seconds") if isinstance(value, datetime) else str(value)
+
+    return json.dumps(answer, indent=2, ensure_ascii=False, default=data)
 
 
 def put(text: str, output: Path | None) -> bool:
@@ -155,16 +161,6 @@ def put(text: str, output: Path | None) -> bool:
     except OSError as error:
         raise UserError(f"{output} cannot be written ({error.strerror}); name another with --output") from None
     return True
-
-
-def _data(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return {one.name: _data(getattr(value, one.name)) for one in fields(value) if one.repr}
-    if isinstance(value, dict):
-        return {key: _data(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_data(one) for one in value]
-    return value.isoformat(timespec="seconds") if isinstance(value, datetime) else value
 
 
 def plain(value: Any) -> str:

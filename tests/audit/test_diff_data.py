@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.audit.change import Change
 from tasks.audit.diff.answer import Difference, compare
-from tasks.audit.diff.pair import Pair
+from tasks.audit.diff.pair import Change, Pair
 from tasks.audit.diff.view import show_difference
 from tasks.shared.artifacts.corpus import Judgment, Query, Video, write_qrels, write_queries, write_videos
 from tasks.shared.artifacts.media import FOLDER as MEDIA

@@ -24,31 +24,19 @@ TEST = ("videos", "queries", "judgments, test")  # tables that decide what a sco
 
 @dataclass(frozen=True)
 class Difference:
-    """Two states, compared.
-
-    Attributes:
-        a, b: each as the user named it, with MLflow's runs of evaluate, tracked files that differ from its commit, and
-            what must be known of it.
-        identical: every stage has the same manifest in both; nothing else is filled in.
-        parts: the stages where they part, in the DAG's order.
-        same: which tables, and whether the scores, are the same file in both.
-        unknown: what could not be compared, and why.
-        tables: those that are another file in A and B.
-        effect: None where the scores are the same or unknown.
-        caveats: why the scores of A and B do not mean the same, where they do not.
-    """
+    """Two states, compared."""
 
     headline: str
-    a: dict[str, Any]
+    a: dict[str, Any]  # as it was asked for, runs of evaluate, tracked files that differ from its commit, notes
     b: dict[str, Any]
-    identical: bool
+    identical: bool  # every stage has the same manifest in both; nothing below `stages` is filled in
     stages: list[StageDifference]
-    parts: list[str] = field(default_factory=list)
-    same: list[str] = field(default_factory=list)
-    unknown: dict[str, str] = field(default_factory=dict)
-    tables: dict[str, Rowwise] = field(default_factory=dict)
-    effect: EffectDifference | None = None
-    caveats: list[str] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)  # the stages where they part, in the DAG's order
+    same: list[str] = field(default_factory=list)  # tables, and the scores, that are the same file in both
+    unknown: dict[str, str] = field(default_factory=dict)  # what could not be compared, and why
+    tables: dict[str, Rowwise] = field(default_factory=dict)  # those that are another file in A and B
+    effect: EffectDifference | None = None  # None where the scores are the same or unknown
+    caveats: list[str] = field(default_factory=list)  # why the scores of A and B do not mean the same
 
 
 def compare(asked: tuple[str, str], pair: Pair) -> Difference:
@@ -78,19 +66,10 @@ def compare(asked: tuple[str, str], pair: Pair) -> Difference:
     tables = {name: attempt(name, path, partial(table_difference, name=name)) for name, (path, _) in TABLES.items()}
     differing = {name: one for name, one in tables.items() if one}
     effect = attempt("scores", scores.FOLDER / scores.PER_QUERY, effect_difference)
-    return Difference(
-        headline(stages, effect, scored="scores" not in unknown),
-        a,
-        b,
-        identical=False,
-        stages=stages,
-        parts=[one.stage for one in stages if one.kind == "parts"],
-        same=same,
-        unknown=unknown,
-        tables=differing,
-        effect=effect,
-        caveats=_caveats(differing, effect),
-    )
+    head = headline(stages, effect, scored="scores" not in unknown)
+    parts = [one.stage for one in stages if one.kind == "parts"]
+    caveats = _caveats(differing, effect)
+    return Difference(head, a, b, False, stages, parts, same, unknown, differing, effect, caveats)
 
 
 def headline(stages: Sequence[StageDifference], effect: EffectDifference | None, *, scored: bool) -> str:
@@ -132,14 +111,11 @@ def _side(asked: str, lineage: Lineage) -> dict[str, Any]:
 
 def _caveats(tables: Mapping[str, Rowwise], effect: EffectDifference | None) -> list[str]:
     """Why the test itself is another: what is asked, what counts as right, what is searched, and what was scored."""
-    other = [name for name in TEST if name in tables and any(_of_test(one.b or one.a) for one in tables[name].differ)]
+    rows = {name: [one.b or one.a for one in tables[name].differ] for name in TEST if name in tables}
+    other = [name for name, of in rows.items() if any(row.get("split", "test") == "test" for row in of)]
     found = [f"A and B were not scored on the same test: {', '.join(other)} differ"] if other else []
     for side, alone in effect.alone.items() if effect else ():
         if alone:
             names = shortened(", ".join(alone), 100)
             found.append(f"{side} alone scored {names}: the paired numbers leave that out, the plain means do not")
     return found
-
-
-def _of_test(row: Mapping[str, Any]) -> bool:
-    return row.get("split", "test") == "test"

@@ -26,29 +26,23 @@ Values = dict[str, dict[str, dict[str, float]]]  # system -> query id -> measure
 
 @dataclass(frozen=True)
 class Paired:
-    """Mean nDCG@10 in A and in B over queries that both scored.
+    """Mean nDCG@10 in A and in B over queries that both scored. Slices, and where no query moved, are not tested.
 
-    Attributes:
-        of: a system over all of them, or a slice of the queries such as `query language: ar`.
-        better, worse: queries that score more, or less, in B.
-        low, high: 95 % bootstrap interval of the mean difference; where no query moved, and of slices, None as all of
-            the test is.
-        p: two-sided, of the paired randomisation test.
-        p_holm: the same, corrected for the number of systems tested. A system that is equal on every query is not
-            among them: the test keeps the size of each difference, so it can never reject there.
+    A system that is equal on every query is not among those tested: the paired randomisation test keeps the size of
+    each difference, so it can never reject there.
     """
 
-    of: str
+    of: str  # a system over all of them, or a slice of the queries such as `query language: ar`
     queries: int
-    better: int
+    better: int  # queries that score more in B
     worse: int
     a: float
     b: float
     difference: float
-    low: float | None = None
+    low: float | None = None  # 95 % bootstrap interval of the mean difference
     high: float | None = None
-    p: float | None = None
-    p_holm: float | None = None
+    p: float | None = None  # two-sided
+    p_holm: float | None = None  # corrected for the number of systems tested
 
 
 @dataclass(frozen=True)
@@ -68,22 +62,13 @@ class QueryMove:
 
 @dataclass(frozen=True)
 class EffectDifference:
-    """Effectiveness in A and in B.
+    """Effectiveness in A and in B; the final system is the best trained that both have."""
 
-    Attributes:
-        means: of every system and measure; each side over its own queries.
-        paired: over the common queries: of every system, the final one first (the best trained that both have), and
-            of that by the queries' type and language, where any is known.
-        alone: what only A scored, and only B: queries and systems.
-        settings: resamples, permutations and seed, as A's evaluate stage has them.
-        moves: the queries whose nDCG@10 by the final system differs, the largest difference first.
-    """
-
-    means: list[dict[str, Any]]
-    paired: list[Paired]
-    alone: dict[str, list[str]]
-    settings: dict[str, int]
-    moves: list[QueryMove]
+    means: list[dict[str, Any]]  # of every system and measure; each side over its own queries
+    paired: list[Paired]  # over common queries: every system, the final one first, and that by query type and language
+    alone: dict[str, list[str]]  # what only A scored, and only B: queries and systems
+    settings: dict[str, int]  # resamples, permutations and seed, as A's evaluate stage has them
+    moves: list[QueryMove]  # queries whose nDCG@10 by the final system differs, the largest difference first
 
 
 def effect_difference(pair: Pair) -> EffectDifference:

@@ -1,20 +1,39 @@
-"""The two states that are compared, and what of them can be laid side by side: outputs, and a stage's files."""
+"""Two states side by side: what is different between mappings, and between a stage's files."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Literal, TypeVar
 
-from tasks.audit.change import Change, changes
 from tasks.audit.recorded import listing_of, recorded_outputs
 from tasks.lineage.lineage import Lineage
 from tasks.shared.runtime.errors import UserError
 
 T = TypeVar("T")
+How = Literal["added", "removed", "changed"]  # from A to B
 NAMED = 50  # files of a stage that are named; all are counted
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is under a key in A and in B; None on the side that lacks the key, which `how` tells from a null."""
+
+    key: str
+    how: How
+    a: Any
+    b: Any
+
+
+def changes(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Change]:
+    """Keys that only one side has, or that have different values, sorted."""
+    return [
+        Change(key, "removed" if key not in b else "added" if key not in a else "changed", a.get(key), b.get(key))
+        for key in sorted({*a, *b})
+        if key not in a or key not in b or a[key] != b[key]
+    ]
 
 
 @dataclass(frozen=True)
@@ -48,17 +67,14 @@ class Pair:
 
 @dataclass(frozen=True)
 class Files:
-    """A stage's files in A and in B, counted; `named` are the first of those that differ, by sha256.
-
-    `note` says what could not be compared, and why.
-    """
+    """A stage's files in A and in B, counted."""
 
     equal: int
     added: int
     removed: int
     changed: int
-    named: list[Change]
-    note: str | None = None
+    named: list[Change]  # the first of those that differ, by sha256
+    note: str | None = None  # what could not be compared, and why
 
     @property
     def same(self) -> bool:

@@ -12,10 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tasks.audit.change import Change, changes
-from tasks.audit.diff.pair import Files, Pair, compare_files
-from tasks.audit.recorded import identities
-from tasks.audit.text import short, shortened
+from tasks.audit.diff.pair import Change, Files, Pair, changes, compare_files
+from tasks.audit.rows import cell
 from tasks.lineage.model import Execution, Run, manifest_path
 from tasks.shared.execution.tracking import flat
 from tasks.shared.runtime.errors import UserError
@@ -24,30 +22,22 @@ from tasks.shared.runtime.errors import UserError
 Kind = Literal["same", "parts", "same result", "inherited", "unknown"]
 OWN = ("params", "components", "code", "inputs")  # what a stage itself can differ by
 NAMED = 3  # differences of one stage that a sentence names
-WIDTH = 60  # characters of a value
-SHA256 = 64  # hex digits
 
 
 @dataclass(frozen=True)
 class StageDifference:
     """A stage in A and in B.
 
-    Attributes:
-        results: by A and B, what names its result: manifest, DVC's md5s, MLflow runs; a side that lacks it is left out.
-        differs: what does, by kind: params; code, components: sha256 of source files, versions of packages; inputs:
-            sha256 of files from outside the pipeline, and of those of earlier stages that only one side read though
-            the other had them too; counts; environment: of the MLflow runs, where none of A had what one of B had.
-        inherits: earlier stages whose files it read with other content.
-        outputs: None where nothing is compared: the stage is the same, or unknown.
-        reason: why the stage is unknown.
+    What `differs` is by kind: params; code, components (versions of packages); inputs: files from outside the pipeline,
+    and those of earlier stages that only one side read though the other had them too; counts; environment.
     """
 
     stage: str
     kind: Kind
-    results: dict[str, dict[str, Any]]
+    results: dict[str, dict[str, Any]]  # by A and B: manifest's sha256, DVC's md5s, MLflow runs; no side that lacks it
     differs: dict[str, list[Change]] = field(default_factory=dict)
-    inherits: list[str] = field(default_factory=list)
-    outputs: Files | None = None
+    inherits: list[str] = field(default_factory=list)  # earlier stages whose files it read with other content
+    outputs: Files | None = None  # None where nothing is compared: the stage is the same, or unknown
     reason: str | None = None
 
 
@@ -62,7 +52,11 @@ def _difference(
     pair: Pair, stage: str, runs: Sequence[Mapping[str, list[Run]]], outputs: dict[str, Files]
 ) -> StageDifference:
     results = {
-        side: identities(lineage, stage, of[stage])
+        side: {
+            "manifest": lineage.execution(stage).digest,
+            "dvc": lineage.outs_of(stage),
+            "runs": [run.run_id for run in of[stage]],
+        }
         for side, lineage, of in zip("AB", (pair.a, pair.b), runs, strict=True)
         if stage in of
     }
@@ -97,13 +91,11 @@ def causes(one: StageDifference) -> str:
 
 
 def value(change: Change, side: Literal["a", "b"]) -> str:
-    """A value on one line: the first digits of a digest, JSON of what is no text; `none` for a side without it."""
+    """A value on one line, as JSON where it is no text; `none` for a side without it."""
     if change.how == ("added" if side == "a" else "removed"):
         return "none"
     found = getattr(change, side)
-    if not isinstance(found, str):
-        found = json.dumps(found, ensure_ascii=False, default=str)
-    return short(found) if len(found) == SHA256 and found.isalnum() else shortened(found, WIDTH)
+    return cell(found if isinstance(found, str) else json.dumps(found, ensure_ascii=False, default=str))
 
 
 def environments(a: Sequence[Run], b: Sequence[Run]) -> list[Change]:

@@ -8,8 +8,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from tasks.audit.change import Change, changes
-from tasks.audit.diff.pair import Pair
+from tasks.audit.diff.pair import Change, Pair, changes
 from tasks.shared.artifacts import exposures, index, losses, media, transcripts
 from tasks.shared.artifacts.corpus import SPLITS, read_qrels, read_queries, read_videos
 from tasks.shared.artifacts.exposures import read_exposures
@@ -20,6 +19,7 @@ from tasks.shared.runtime.files import read_json
 
 CORPUS = RESULTS / "corpus"
 QUERIES = CORPUS / "queries.parquet"
+HEARD = transcripts.FOLDER / transcripts.TABLE
 LAST = 10  # steps at the end of the curve that are averaged: one batch's loss says little
 Rows = Mapping[str, Mapping[str, Any]]  # fields by the row's id
 
@@ -53,25 +53,22 @@ def _shown(path: Path) -> Rows:
     return {f"{one.query_id} {one.video_id} {one.role}": {"steps": one.steps} for one in rows}
 
 
+def _by_id(videos: Iterable[Any]) -> Rows:
+    return {one.video_id: vars(one) for one in videos}
+
+
 def _curve(path: Path) -> Rows:
     loss = [row["loss"] for row in losses.read_losses(path.parent)]
     ends = {"last loss": loss[-1], f"mean of the last {LAST}": fmean(loss[-LAST:])} if loss else {}
     return {"curve": {"steps": len(loss), **ends}}
 
 
-def _by_id(rows: Mapping[str, Any]) -> Rows:
-    return {name: vars(one) for name, one in rows.items()}
-
-
 TABLES: dict[str, tuple[Path, Callable[[Path], Rows]]] = {  # and the reader of each
-    "videos": (CORPUS / "manifest.parquet", lambda path: {one.video_id: vars(one) for one in read_videos(path)}),
+    "videos": (CORPUS / "manifest.parquet", lambda path: _by_id(read_videos(path))),
     "queries": (QUERIES, lambda path: {one.query_id: vars(one) for one in read_queries(path)}),
     **{f"judgments, {split}": (CORPUS / f"qrels.{split}.trec", _judgments) for split in SPLITS},
-    "media": (media.FOLDER / media.TABLE, lambda path: _by_id(media.read_media(path.parent))),
-    "transcripts": (
-        transcripts.FOLDER / transcripts.TABLE,
-        lambda path: _by_id(transcripts.read_transcripts(path.parent)),
-    ),
+    "media": (media.FOLDER / media.TABLE, lambda path: _by_id(media.read_media(path.parent).values())),
+    "transcripts": (HEARD, lambda path: _by_id(transcripts.read_transcripts(path.parent).values())),
     "negatives": (FILE, lambda path: mined(read_negatives(path))),
     "exposures": (exposures.FOLDER / exposures.TABLE, _shown),
     "training": (RESULTS / "train" / TRAINED, lambda path: {"training": read_json(path)}),
