@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.audit.impact.impact import impact
+from tasks.audit.impact.view import impact
 from tests.audit.own_videos import lay_out
 from tests.project import Project
 
@@ -23,7 +23,7 @@ def test_dvc_repro_does_what_was_forecast(
     test = {row["video_id"] for row in own.rows("corpus/manifest.parquet") if row["split"] == "test"}
     filmed = next(row["video_id"] for row in videos if row["video_id"] in test)
 
-    told = {one.stage: one for one in impact([filmed], [], ["mine.keep=1"], None).rerun["changed"]}
+    told = {one.stage: one for one in impact([filmed], [], ["mine.keep=1"], None)["rerun"]["changed"]}
     own.film(filmed)
     own.params("mine", keep=1)
     real = own.repro()

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from tasks.audit.reproduce.amounts import Amount
-from tasks.audit.reproduce.compare import Comparison, FileDifference, Verdict
+from tasks.audit.reproduce.compare import Comparison, FileDifference, ScoreResult, Verdict
 from tasks.audit.reproduce.plan import OtherEnvironment
 from tasks.audit.reproduce.reproduce import EXIT, Reproduction, outcome
-from tasks.audit.reproduce.scores import ScoreResult
 from tasks.audit.reproduce.view import headline, show_answer
 from tasks.lineage.score import Score
 from tests.audit.states import state

@@ -6,7 +6,7 @@ manifest has of it: here, in DVC's cache, or among the run's artifacts in MLflow
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,14 +48,13 @@ def trainings(lineage: Lineage) -> list[tuple[Checkpoint, list[Exposure]]]:
         if run.manifest is not None:
             found.setdefault(run.manifest, []).append(run)
     versions = versions_by_run(lineage.tracking.uri, lineage.tracking.root)
-    objects = lineage.objects or Objects(lineage.root)
     trained = []
     for manifest, runs in found.items():
         is_here = here is not None and manifest == here.digest
         outs = [lineage.outs if is_here else {}, *(run.outs for run in runs)]
         training = Checkpoint(
             manifest,
-            adapter=here.digest_of(WEIGHTS) if here and is_here else None,
+            adapter=None,
             here=is_here,
             runs=runs,
             versions=[version for run in runs for version in versions.get(run.run_id, [])],
@@ -63,13 +62,13 @@ def trainings(lineage: Lineage) -> list[tuple[Checkpoint, list[Exposure]]]:
             exposures=None,
             why=f"what it showed is not on this machine; MLflow has {', '.join(run.artifacts for run in runs)}",
         )
-        trained.append(_read(training, _places(training, lineage, objects)))
+        trained.append(_read(training, lineage))
     return trained
 
 
-def _read(training: Checkpoint, places: Iterable[tuple[Path, Path]]) -> tuple[Checkpoint, list[Exposure]]:
+def _read(training: Checkpoint, lineage: Lineage) -> tuple[Checkpoint, list[Exposure]]:
     """A training with its weights' digest, and what it showed, by the first place whose bytes are those recorded."""
-    for manifest, table in places:
+    for manifest, table in _places(training, lineage):
         try:
             execution = read_manifest_file(manifest)
             if execution.digest != training.manifest:
@@ -88,8 +87,9 @@ def _read(training: Checkpoint, places: Iterable[tuple[Path, Path]]) -> tuple[Ch
     return training, []
 
 
-def _places(training: Checkpoint, lineage: Lineage, objects: Objects) -> Iterator[tuple[Path, Path]]:
+def _places(training: Checkpoint, lineage: Lineage) -> Iterator[tuple[Path, Path]]:
     """Where its manifest and the table of what it showed may lie; no remote is asked for one of long ago."""
+    objects = lineage.objects or Objects(lineage.root)
     if training.here:
         with suppress(UserError):
             lineage.need(EXPOSURES)

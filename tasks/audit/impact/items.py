@@ -25,27 +25,6 @@ from tasks.shared.runtime.errors import UserError
 TOP = 10  # ranks that the headline measure looks at
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A video that mining met for a training query: kept as a negative, or dropped for a reason."""
-
-    query_id: str
-    video_id: str
-    rank: int
-    score: float
-    dropped: str | None
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a video stands for a test query; relevance is 0 where it is not judged, a rank None where there is none."""
-
-    query_id: str
-    video_id: str
-    relevance: int
-    ranks: dict[str, int | None]  # by system
-
-
 @dataclass
 class ItemImpact:
     """All that follows from a video or a query. What is not to be had is empty, and the answer's notes say why."""
@@ -53,11 +32,13 @@ class ItemImpact:
     item: Video | Query
     lineage: VideoLineage | None = None  # what was made of a video
     judged: dict[str, int] = field(default_factory=dict)  # relevance by query or video
-    mined: list[Candidate] = field(default_factory=list)
+    mined: list[dict[str, Any]] = field(
+        default_factory=list
+    )  # what mining met: why it was `dropped`, None for negatives
     exposures: list[Exposure] | None = None  # None where what training showed was not recorded
     checkpoints: list[Checkpoint] = field(default_factory=list)
     vectors: dict[str, str] = field(default_factory=dict)  # sha256 by system
-    places: list[Place] = field(default_factory=list)  # where a video is relevant or in the first ten; or judged videos
+    places: list[dict[str, Any]] = field(default_factory=list)  # queries a video is relevant or high for; judged videos
     scores: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)  # by query of these, system, measure
     means: list[dict[str, Any]] = field(default_factory=list)  # by how many of their queries, or by training
 
@@ -67,10 +48,8 @@ def follow(
 ) -> ItemImpact:
     """All that follows from an item of the corpus, in its own order; why something is not to be had goes to `notes`."""
     found, video = ItemImpact(item), isinstance(item, Video)
-    one = item.video_id if isinstance(item, Video) else item.query_id
-
-    def its(row: Exposure | Candidate) -> bool:
-        return one == (row.video_id if video else row.query_id)
+    key = "video_id" if video else "query_id"
+    one: str = getattr(item, key)
 
     with _noted(notes):
         found.lineage = video_lineages(lineage, [one])[one] if video else None
@@ -79,23 +58,25 @@ def follow(
         of_video = {query: of[one] for query, of in qrels.items() if one in of}
         found.judged = of_video if video else qrels.get(one, {})
     with _noted(notes):
-        found.exposures = exposures_of(lineage, **{"video_ids" if video else "query_ids": [one]})
+        found.exposures = exposures_of(lineage, **{f"{key}s": [one]})
     for training, rows in trainings:
-        found.checkpoints.append(training if training.why else replace(training, exposures=sum(map(its, rows))))
+        found.checkpoints.append(
+            training if training.why else replace(training, exposures=sum(getattr(row, key) == one for row in rows))
+        )
     if item.split == "train":
         with _noted(notes):
             for row in read_negatives(lineage.need(FILE)):
-                kept = [Candidate(row.query_id, each.video_id, each.rank, each.score, None) for each in row.negatives]
-                cut = [
-                    Candidate(row.query_id, each.video_id, each.rank, each.score, each.reason) for each in row.dropped
-                ]
-                found.mined += filter(its, kept + cut)
+                for each in (*row.negatives, *row.dropped):
+                    if one in (row.query_id, each.video_id):
+                        place = {"video_id": each.video_id, "rank": each.rank, "score": each.score}
+                        reason = getattr(each, "reason", None)
+                        found.mined.append({"query_id": row.query_id, **place, "dropped": reason})
     else:
         with _noted(notes):
             found.vectors = _vectors(lineage, "videos" if video else "queries", one)
         with _noted(notes):
             found.places = _places(lineage, one, found.judged, video=video)
-            queries = {each.query_id for each in found.places} if video else {one}
+            queries = {each["query_id"] for each in found.places} if video else {one}
             for scored in read_per_query(lineage.need(scores.FOLDER / scores.PER_QUERY).parent, queries):
                 found.scores.setdefault(scored.query_id, {})[scored.system] = scored.values
     with _noted(notes):
@@ -122,7 +103,7 @@ def _vectors(lineage: Lineage, kind: vectors.Kind, item_id: str) -> dict[str, st
     return found
 
 
-def _places(lineage: Lineage, item_id: str, judged: Mapping[str, int], *, video: bool) -> list[Place]:
+def _places(lineage: Lineage, item_id: str, judged: Mapping[str, int], *, video: bool) -> list[dict[str, Any]]:
     ranks = {
         system: ranks_of(lineage.need(scores.FOLDER / RUNS / f"{system}.trec"), item_id, video=video)
         for system in systems_of(lineage)
@@ -132,11 +113,8 @@ def _places(lineage: Lineage, item_id: str, judged: Mapping[str, int], *, video:
         top = {query for of in ranks.values() for query, rank in of.items() if rank <= TOP}
         others = sorted(top | {query for query, relevance in judged.items() if relevance > 0})
     return [
-        Place(
-            *((other, item_id) if video else (item_id, other)),
-            judged.get(other, 0),
-            {system: of.get(other) for system, of in ranks.items()},
-        )
+        {"query_id": other if video else item_id, "video_id": item_id if video else other}
+        | {"relevance": judged.get(other, 0), "ranks": {system: of.get(other) for system, of in ranks.items()}}
         for other in others
     ]
 
@@ -155,8 +133,8 @@ def _means(lineage: Lineage, found: ItemImpact) -> Iterator[dict[str, Any]]:
     for system, values in numbers.systems.items():
         scored = {query for query, of in found.scores.items() if system in of}
         if isinstance(found.item, Video):
-            first = (one for one in found.places if one.relevance > 0 or (one.ranks.get(system) or TOP + 1) <= TOP)
-            scored &= {one.query_id for one in first}
+            first = (one for one in found.places if one["relevance"] or (one["ranks"].get(system) or TOP + 1) <= TOP)
+            scored &= {one["query_id"] for one in first}
         training = bool(found.exposures) and system == "tuned"
         if scored or training:
             mean = {"system": system, "measure": HEADLINE, "value": values[HEADLINE]}

@@ -1,20 +1,23 @@
-"""The impact as people read it: tables for every item and param, then what `dvc repro` would do."""
+"""The answer of `audit impact`: what follows, what a change would cost, what is stale already; as people read it."""
 
 from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tasks.audit.impact.change import Param
-from tasks.audit.impact.forecast import Made, StageForecast
-from tasks.audit.impact.impact import Impact, impact
-from tasks.audit.impact.items import ItemImpact
+from tasks.audit.impact.change import Change, Param, find_params, find_queries, find_videos
+from tasks.audit.impact.checkpoints import trainings
+from tasks.audit.impact.forecast import Made, StageForecast, forecast
+from tasks.audit.impact.items import ItemImpact, follow
 from tasks.audit.rows import cell, rows
 from tasks.audit.text import Table, as_json, lines, short, show, table
 from tasks.audit.trace.view import item_tree
+from tasks.lineage.dvc import stale_stages
+from tasks.lineage.lineage import Lineage
+from tasks.lineage.score import state as state_of
 from tasks.shared.artifacts.corpus import Video
 from tasks.shared.artifacts.scores import HEADLINE
 from tasks.shared.artifacts.types import RESULTS
@@ -31,26 +34,81 @@ def answer(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _show(found: Impact) -> None:
-    commit = f", commit {short(found.commit)}" if found.commit else ", no commit of git"
-    dirty = f", {len(found.dirty)} tracked files differ from it" if found.dirty else ""
-    show(f"{found.state}{commit}{dirty}", map(_item, [*found.videos, *found.queries]))
-    show(rows("params", map(_param, found.params)))
-    for one in found.params:
+def impact(videos: Sequence[str], queries: Sequence[str], params: Sequence[str], rev: str | None) -> dict[str, Any]:
+    """What follows from items and params, all taken as one change.
+
+    `results` are of the stages that it reaches; `rerun` is what `dvc repro` would do if the items are `changed`, and if
+    videos are `removed`; `stale` what runs anyway, and why: None where that is unknown, or of another state.
+
+    Raises UserError for what the state does not know, and where its corpus is not to be had.
+    """
+    lineage = state_of(rev)
+    named = find_params(lineage, params)
+    changed = [one for one in named if not one.same]
+    change = Change(find_videos(lineage, videos), False, find_queries(lineage, queries), changed)
+    notes: list[str] = []
+    trained = trainings(lineage) if videos or queries else []
+    items = [[follow(lineage, one, trained, notes) for one in of] for of in (change.videos, change.queries)]
+    rerun = {"changed": forecast(lineage, change)}
+    if videos and not (queries or params):
+        rerun["removed"] = forecast(lineage, Change(change.videos, removed=True))
+    stale, problem = stale_stages(lineage.root) if lineage.objects is None else (None, None)
+    reached = {one.stage for stages in rerun.values() for one in stages if one.runs != "no"}
+    notes += [*_assumed(lineage, change, named), problem or "", lineage.tracking.problem or ""]
+    return {
+        "state": lineage.name,
+        "commit": lineage.commit,
+        "dirty": lineage.dirty,
+        "videos": items[0],
+        "queries": items[1],
+        "params": named,
+        "results": [
+            {"stage": name, "manifest": one.digest, "dvc": lineage.outs_of(name), "runs": lineage.runs_of(name)}
+            for name, one in lineage.executions.items()
+            if name in reached
+        ],
+        "rerun": rerun,
+        "stale": None if problem else stale,
+        "notes": list(filter(None, dict.fromkeys(notes))),
+    }
+
+
+def _assumed(lineage: Lineage, change: Change, named: Sequence[Param]) -> Iterator[str]:
+    """On what the forecast rests, and where things may be otherwise."""
+    if change.videos:
+        yield "changed: another picture and sound; where only the container is another, nothing after decoding is made"
+        yield "removed: its judgments and its row of metadata must go with it, or the corpus stage refuses them"
+    if (change.videos or change.queries) and lineage.param("corpus.source") == "demo":
+        yield "the demo draws its own corpus, so `dvc repro` would undo the change: the costs are of a corpus of one's own"
+    if change.params:
+        yield "where DVC's run cache has the very same run of before, it restores its outputs without running"
+    if change.params or change.videos or change.queries:
+        yield "items that failed before are tried again, and count among those that are made"
+    for one in named:
+        if one.same and one.new != one.present:
+            yield f"{one.key}: DVC compares the order too: the stages that name it would publish the same bytes again"
+
+
+def _show(found: dict[str, Any]) -> None:
+    commit = f", commit {short(found['commit'])}" if found["commit"] else ", no commit of git"
+    dirty = f", {len(found['dirty'])} tracked files differ from it" if found["dirty"] else ""
+    show(f"{found['state']}{commit}{dirty}", map(_item, [*found["videos"], *found["queries"]]))
+    show(rows("params", map(_param, found["params"])))
+    for one in found["params"]:
         if one.same:
             known = "nothing would run for it" if one.new == one.present else "only the order is another"
             show(f"{one.key}: {_value(one.new)} is its present value: {known}")
         if not one.stages:
             show(f"{one.key}: no stage of dvc.yaml names it: a change makes nothing stale")
-    show(_reruns(found.rerun))
-    if found.stale is None:
-        show("What is stale already is not told here.")
-    elif not found.stale:
-        show("Without that change nothing is stale: `dvc status` is clean.")
-    else:
-        stale = [f"{stage}: {'; '.join(why)}" for stage, why in found.stale.items()]
+    show(_reruns(found["rerun"]))
+    if found["stale"]:
+        stale = [f"{stage}: {'; '.join(why)}" for stage, why in found["stale"].items()]
         show(lines("Stale already, whatever is changed", stale))
-    show(f"- {note}" for note in found.notes)
+    elif found["stale"] is None:
+        show("What is stale already is not told here.")
+    else:
+        show("Without that change nothing is stale: `dvc status` is clean.")
+    show(f"- {note}" for note in found["notes"])
 
 
 def _item(one: ItemImpact) -> Iterator[Any]:
@@ -60,7 +118,7 @@ def _item(one: ItemImpact) -> Iterator[Any]:
     yield item_tree(one.lineage) if one.lineage else None
     yield rows(f"judged {others}", [{"id": other, "relevance": value} for other, value in one.judged.items()])
     if item.split == "train":
-        fates = Counter(f"dropped as {each.dropped}" if each.dropped else "hard negatives" for each in one.mined)
+        fates = Counter(f"dropped as {each['dropped']}" if each["dropped"] else "hard negatives" for each in one.mined)
         yield f"mining met it: {cell(fates) or 'never'}"
         yield rows("met", one.mined)
         times = Counter[str]()
@@ -80,8 +138,8 @@ def _item(one: ItemImpact) -> Iterator[Any]:
         headline = {
             query: {name: of[HEADLINE] for name, of in systems.items()} for query, systems in one.scores.items()
         }
-        places = [vars(each) | {HEADLINE: headline.get(each.query_id)} for each in one.places]
-        relevant = sum(each.relevance > 0 for each in one.places)
+        places = [each | {HEADLINE: headline.get(each["query_id"])} for each in one.places]
+        relevant = sum(each["relevance"] > 0 for each in one.places)
         yield rows(f"ranks: with {relevant} relevant {others}, and {len(places) - relevant} others", places)
         if not video:
             scored = [(name, values) for systems in one.scores.values() for name, values in systems.items()]

@@ -72,16 +72,12 @@ def _table(recorded: Path, made: Path) -> Amount:
     if total != after.num_rows:
         lost, new = Counter(map(repr, rows)), Counter(map(repr, others))
         return Amount("rows", (lost - new).total() + (new - lost).total(), total)
-    apart = [
-        (place, name, row[name], other[name])
-        for place, (row, other) in enumerate(zip(rows, others, strict=True))
-        for name in names
-        if row[name] != other[name]
-    ]
-    sizes = [abs(a - b) for _, _, a, b in apart if isinstance(a, float) and isinstance(b, float)]
-    columns = sorted({name for _, name, _, _ in apart}, key=names.index)
-    places = {place for place, _, _, _ in apart}
-    return Amount("rows", len(places), total, max(sizes, default=None), where=", ".join(columns) or None)
+    pairs = list(zip(rows, others, strict=True))
+    columns = [name for name in names if any(row[name] != other[name] for row, other in pairs)]
+    values = [(row[name], other[name]) for row, other in pairs for name in columns]
+    sizes = [abs(a - b) for a, b in values if isinstance(a, float) and isinstance(b, float) and a != b]
+    differing = sum(row != other for row, other in pairs)
+    return Amount("rows", differing, total, max(sizes, default=None), where=", ".join(columns) or None)
 
 
 def _vectors(ids: list[str], before: np.ndarray, after: np.ndarray) -> Amount:

@@ -57,8 +57,9 @@ def external_files(lineage: Lineage, again: Collection[str]) -> dict[str, str]:
 
     Raises UserError where the recorded list of videos is not to be had.
     """
-    used = [one for stage in again for one in lineage.execution(stage).used.values()]
-    found = {one.path: one.sha256 for one in used if one.maker is None}
+    found = {
+        one.path: one.sha256 for stage in again for one in lineage.execution(stage).used.values() if one.maker is None
+    }
     corpus = lineage.executions.get("corpus")
     if READERS.isdisjoint(again) or corpus is None or corpus.param("corpus.source") == "demo":
         return found
@@ -89,32 +90,34 @@ def check(lineage: Lineage, again: Sequence[str], recorded: Mapping[str, str], w
             "recorded: --from STAGE"
         )
     unknown = []
-    for needed, weights in ((FINAL in again, _retriever), (not OF_THE_BASE.isdisjoint(again), _base)):
+    for param, needed, weights in (
+        ("retriever.model", FINAL in again, _retriever),
+        ("base.model", not OF_THE_BASE.isdisjoint(again), _base),
+    ):
         try:
             found = weights(lineage, worktree) if needed else None
         except UserError as error:
             unknown.append(f"weights not checked: {error}")
-        else:
-            if found and found[2] != found[3]:
-                param, name, digest, here = found
-                raise UserError(
-                    f"{param}: {name} has other weights than the results were made with (digest {short(here)}, "
-                    f"recorded {short(digest)}); put the model of that time there"
-                )
+            continue
+        if found and found[1] != found[2]:
+            raise UserError(
+                f"{param}: {found[0]} has other weights than the results were made with (digest {short(found[2])}, "
+                f"recorded {short(found[1])}); put the model of that time there"
+            )
     return unknown
 
 
-def _retriever(lineage: Lineage, worktree: Path) -> tuple[str, str, str, str] | None:
-    """Param, name, recorded digest and digest here of the text retriever, by what the scores name."""
+def _retriever(lineage: Lineage, worktree: Path) -> tuple[str, str, str] | None:
+    """Name, recorded digest and digest here of the text retriever, by what the scores name."""
     found = read_scores(recorded_file(lineage, RESULTS / FINAL / METRICS).parent).retriever
     if not found or not found.get("digest"):
         return None
     name = str(found["model"])
-    here = resolve_model(str(_placed(name, worktree)), found.get("revision"), "retriever").digest()
-    return "retriever.model", name, str(found["digest"]), here
+    here = resolve_model(_placed(name, worktree), found.get("revision"), "retriever").digest()
+    return name, str(found["digest"]), here
 
 
-def _base(lineage: Lineage, worktree: Path) -> tuple[str, str, str, str] | None:
+def _base(lineage: Lineage, worktree: Path) -> tuple[str, str, str] | None:
     """The same of a base named as a directory, by the checkpoint that the index was encoded with."""
     if not {"base", "encode"} <= lineage.executions.keys():
         return None
@@ -124,9 +127,10 @@ def _base(lineage: Lineage, worktree: Path) -> tuple[str, str, str, str] | None:
     recorded = read_index_manifest(recorded_file(lineage, RESULTS / "encode" / INDEX).parent).encoding
     lineage.need(RESULTS / "base" / MODEL, RESULTS / "train")
     indexed = systems(lineage.results)[0]
-    paths: dict[str, Any] = {key: _placed(getattr(indexed, key), worktree) for key in ("model", "processor", "adapter")}
-    return "base.model", name, recorded.checkpoint, replace(indexed, **paths).digest()
+    named = {key: getattr(indexed, key) for key in ("model", "processor", "adapter")}
+    paths: dict[str, Any] = {key: _placed(of, worktree) for key, of in named.items() if of}
+    return name, recorded.checkpoint, replace(indexed, **paths).digest()
 
 
-def _placed(name: str | None, worktree: Path) -> str | None:
-    return str(worktree / name) if name and (worktree / name).is_dir() else name
+def _placed(name: str, worktree: Path) -> str:
+    return str(worktree / name) if (worktree / name).is_dir() else name

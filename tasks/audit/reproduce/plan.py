@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 from tasks.audit.reproduce.commits import find_commit, mismatches, params_changed
+from tasks.audit.text import shortened
 from tasks.lineage.lineage import Lineage
 from tasks.lineage.model import Execution, Run
 from tasks.lineage.score import Score
@@ -55,7 +55,7 @@ class Plan:
         return self.again == list(self.executions)
 
 
-def make_plan(score: Score, first: str | None = None, root: Path = Path()) -> Plan:
+def make_plan(score: Score, first: str | None = None) -> Plan:
     """Plan a score's reproduction, from a stage where one is named.
 
     Raises UserError where a manifest is not to be had, the results are not of one run of the pipeline, or no commit
@@ -65,7 +65,7 @@ def make_plan(score: Score, first: str | None = None, root: Path = Path()) -> Pl
     needed = lineage.upstream(score.stage)
     if first is not None and first not in needed:
         raise UserError(f"--from {first}: the score follows from {', '.join(needed)}; name one of them")
-    git.commit_of("HEAD", root)
+    git.commit_of("HEAD")
     executions = {stage: lineage.execution(stage) for stage in needed}
     for link in lineage.broken(*needed)[:1]:
         raise UserError(
@@ -74,7 +74,7 @@ def make_plan(score: Score, first: str | None = None, root: Path = Path()) -> Pl
         )
     params = _recorded_params(executions)
     runs = lineage.runs_by_stage(needed)
-    commit, why, written = find_commit(lineage, executions, params, runs, root)
+    commit, why, written = find_commit(lineage, executions, params, runs)
     again = [stage for stage in needed if first is None or stage in lineage.downstream(first)]
     read = {maker for stage in again for maker in parents_of(lineage.stages)[stage]}
     return Plan(
@@ -90,7 +90,7 @@ def make_plan(score: Score, first: str | None = None, root: Path = Path()) -> Pl
         params=params,
         params_changed=params_changed(written, params),
         environment=other_environment({stage: executions[stage] for stage in again}, runs),
-        notes=list(_notes(lineage, executions, params, commit, root)),
+        notes=list(_notes(lineage, executions, params, commit)),
     )
 
 
@@ -134,15 +134,15 @@ def _installed(package: str) -> str | None:
 
 
 def _notes(
-    lineage: Lineage, executions: Mapping[str, Execution], params: Mapping[str, Any], commit: str, root: Path
+    lineage: Lineage, executions: Mapping[str, Execution], params: Mapping[str, Any], commit: str
 ) -> Iterator[str]:
     if lineage.tracking.problem:
         yield f"{lineage.tracking.problem} (the commit was found without it)"
     if lineage.objects is not None:
         return
-    head = git.head(root)
-    for stage, first in mismatches(head, executions, params, root)[:1] if head and head != commit else []:
+    head = git.head()
+    for stage, first in mismatches(head, executions, params)[:1] if head and head != commit else []:
         yield f"the code of the results is not that of HEAD: {first.key} of {stage} is another"
     if lineage.dirty:
-        more = f" and {len(lineage.dirty) - 1} more" if len(lineage.dirty) > 1 else ""
-        yield f"the workspace has uncommitted changes ({lineage.dirty[0]}{more}); the worktree has none"
+        files = shortened(", ".join(lineage.dirty), 100)
+        yield f"the workspace has uncommitted changes ({files}); the worktree has none"

@@ -10,7 +10,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,10 +19,9 @@ from typing import Literal
 
 import yaml
 
-from tasks.audit.reproduce.compare import Comparison, compare
+from tasks.audit.reproduce.compare import Comparison, ScoreResult, compare, compare_scores
 from tasks.audit.reproduce.inputs import bring, check, external_files
 from tasks.audit.reproduce.plan import Plan
-from tasks.audit.reproduce.scores import ScoreResult, compare_scores
 from tasks.audit.text import size
 from tasks.lineage.dvc import PARAMS
 from tasks.lineage.lineage import FINAL
@@ -57,7 +56,7 @@ class Reproduction(Plan):
     removal: str | None = None  # the command that removes it
 
 
-def reproduce(plan: Plan, root: Path = Path()) -> Reproduction:
+def reproduce(plan: Plan) -> Reproduction:
     """Run the planned stages in a worktree and compare them. It is kept where anything differs.
 
     Raises UserError where what the stages read is not what was recorded, before anything runs.
@@ -65,17 +64,19 @@ def reproduce(plan: Plan, root: Path = Path()) -> Reproduction:
     lineage = plan.request.lineage
     external = external_files(lineage, plan.again)
     outside = [*named_paths(plan.params), *(Path(path) for path in external if not Path(path).is_absolute())]
-    with clean_tree(plan.commit, _room(plan), climbs(outside), root) as tree:
+    with clean_tree(plan.commit, _room(plan), climbs(outside)) as tree:
         if plan.params_changed:
             text = yaml.safe_dump(plan.worktree_params, sort_keys=False, allow_unicode=True)
             (tree.root / PARAMS).write_text(text, encoding="utf-8")
-        linked = link(outside, root.absolute(), tree.root)
+        linked = link(outside, Path.cwd(), tree.root)
         unchecked = check(lineage, plan.again, external, tree.root)
         bring(lineage, plan.before, tree.root)
         begin = time.monotonic()
-        code = _run_stages(tree, plan.again, plan.whole)
+        code = _run_stages(tree, plan)
         seconds = time.monotonic() - begin
-        stages = compare(plan, tree.root, _seconds(tree, plan.again))
+        runs = Tracking(TRACKING, tree.root).of_stages(plan.again)
+        took = {run.stage: (run.ended - run.started).total_seconds() for run in runs if run.started and run.ended}
+        stages = compare(plan, tree.root, took)
         ran = plan.again[-1] == FINAL and stages[-1].made
         scores = compare_scores(plan.request, tree.root) if ran else None
         found = outcome(code, stages, scores)
@@ -110,7 +111,7 @@ def _room(plan: Plan) -> int:
     return ROOM * (files + sum(folder["bytes"] for one in stages for folder in one.folders.values()))
 
 
-def clean_tree(commit: str, needed: int, climbs: int = 0, workspace: Path = Path()) -> AbstractContextManager[Worktree]:
+def clean_tree(commit: str, needed: int, climbs: int = 0) -> AbstractContextManager[Worktree]:
     """A clean checkout of a commit in the folder for temporary files, which goes unless it is to be kept.
 
     Args:
@@ -125,28 +126,21 @@ def clean_tree(commit: str, needed: int, climbs: int = 0, workspace: Path = Path
             f"about {size(needed)} of free disk are needed, and {place} does not have them; make room or set TMPDIR to "
             "a folder on another disk"
         )
-    return worktree(commit, place, PREFIX, OWN_CACHE, climbs=climbs, workspace=workspace)
+    return worktree(commit, place, PREFIX, OWN_CACHE, climbs=climbs)
 
 
-def _run_stages(tree: Worktree, stages: Sequence[str], whole: bool) -> int:
+def _run_stages(tree: Worktree, plan: Plan) -> int:
     """Run stages in their order; DVC's exit code. What they print goes to standard error as it comes.
 
-    They are ended when this is interrupted or terminated, and when it is killed. Where they are `whole`, all that the
-    last of them follows from, DVC is asked for that one alone.
+    They are ended when this is interrupted or terminated, and when it is killed.
     """
-    targets = [stages[-1]] if whole else ["--single-item", *stages]
+    targets = [plan.again[-1]] if plan.whole else ["--single-item", *plan.again]
     command = [*DVC, "repro", "--force", "--no-run-cache", "--no-commit", *targets]
     inherited = {k: v for k, v in stage_environment(tree.root).items() if not k.startswith(FOREIGN)}
     own = {"MLFLOW_TRACKING_URI": TRACKING, "DVC_SITE_CACHE_DIR": str(tree.folder / "dvc")}
     show = partial(print, file=sys.stderr, flush=True)
     with terminable():
         return run(command, root=tree.root, environment=inherited | own, line=show, held=[tree.lock])
-
-
-def _seconds(tree: Worktree, stages: Sequence[str]) -> dict[str, float]:
-    """How long stages took in the worktree, as its own MLflow has it."""
-    runs = Tracking(TRACKING, tree.root).of_stages(stages)
-    return {run.stage: (run.ended - run.started).total_seconds() for run in runs if run.started and run.ended}
 
 
 @contextmanager

@@ -7,10 +7,9 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from tasks.audit.reproduce.compare import FileDifference
+from tasks.audit.reproduce.compare import FileDifference, ScoreResult
 from tasks.audit.reproduce.plan import Plan, make_plan
 from tasks.audit.reproduce.reproduce import EXIT, PREFIX, Reproduction, reproduce
-from tasks.audit.reproduce.scores import ScoreResult
 from tasks.audit.rows import rows
 from tasks.audit.text import as_json, lines, plain, short, show
 from tasks.lineage.score import resolve
@@ -53,8 +52,7 @@ def show_answer(found: Reproduction) -> None:
         show(rows(f"{one.stage}: where it differs", map(_difference, one.differing), MOST))
         show(lines(f"{one.stage}: where its manifest differs", one.manifest_differs))
     score = found.score
-    if score and score.means:
-        show(_scores(score))
+    show(_scores(score) if score and score.means else None)
     show(found.notes, _params(found))
     show(f"params: sha256 {short(found.params_sha256)}{'' if found.params_changed else ', those of the commit'}")
     if score and score.asked:
