@@ -32,9 +32,7 @@ class ItemImpact:
     item: Video | Query
     lineage: VideoLineage | None = None  # what was made of a video
     judged: dict[str, int] = field(default_factory=dict)  # relevance by query or video
-    mined: list[dict[str, Any]] = field(
-        default_factory=list
-    )  # what mining met: why it was `dropped`, None for negatives
+    mined: list[dict[str, Any]] = field(default_factory=list)  # negatives, and what was `dropped`: why
     exposures: list[Exposure] | None = None  # None where what training showed was not recorded
     checkpoints: list[Checkpoint] = field(default_factory=list)
     vectors: dict[str, str] = field(default_factory=dict)  # sha256 by system
@@ -59,18 +57,16 @@ def follow(
         found.judged = of_video if video else qrels.get(one, {})
     with _noted(notes):
         found.exposures = exposures_of(lineage, **{f"{key}s": [one]})
-    for training, rows in trainings:
-        found.checkpoints.append(
-            training if training.why else replace(training, exposures=sum(getattr(row, key) == one for row in rows))
-        )
+    for training, shown in trainings:
+        count = sum(getattr(row, key) == one for row in shown)
+        found.checkpoints.append(training if training.why else replace(training, exposures=count))
     if item.split == "train":
         with _noted(notes):
             for row in read_negatives(lineage.need(FILE)):
                 for each in (*row.negatives, *row.dropped):
-                    if one in (row.query_id, each.video_id):
-                        place = {"video_id": each.video_id, "rank": each.rank, "score": each.score}
-                        reason = getattr(each, "reason", None)
-                        found.mined.append({"query_id": row.query_id, **place, "dropped": reason})
+                    met = {"query_id": row.query_id, "video_id": each.video_id, "rank": each.rank, "score": each.score}
+                    if met[key] == one:
+                        found.mined.append(met | {"dropped": getattr(each, "reason", None)})
     else:
         with _noted(notes):
             found.vectors = _vectors(lineage, "videos" if video else "queries", one)

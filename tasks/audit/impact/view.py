@@ -79,7 +79,7 @@ def _assumed(lineage: Lineage, change: Change, named: Sequence[Param]) -> Iterat
         yield "changed: another picture and sound; where only the container is another, nothing after decoding is made"
         yield "removed: its judgments and its row of metadata must go with it, or the corpus stage refuses them"
     if (change.videos or change.queries) and lineage.param("corpus.source") == "demo":
-        yield "the demo draws its own corpus, so `dvc repro` would undo the change: the costs are of a corpus of one's own"
+        yield "the demo draws its own corpus, so `dvc repro` undoes the change: the costs are those of one's own corpus"
     if change.params:
         yield "where DVC's run cache has the very same run of before, it restores its outputs without running"
     if change.params or change.videos or change.queries:
