@@ -18,7 +18,6 @@ from tasks.shared.runtime.errors import UserError, positive
 
 SIDE = "a commit, branch or tag, an MLflow run id, or `workspace`"
 PER_STRATUM = 10  # negatives of a stratum in a sample
-Argument = tuple[tuple[str, ...], dict[str, Any]]
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -48,109 +47,54 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="An answer follows digests through manifests, dvc.lock and MLflow, never the latest run.",
     )
     questions = parser.add_subparsers(dest="question", metavar="QUESTION", required=True)
-    for name, (what, arguments) in QUESTIONS.items():
+    for name, (what, names) in QUESTIONS.items():
         question = questions.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
-        for names, settings in (*arguments, JSON):
-            question.add_argument(*names, **settings)
+        for argument in [*names.split(), "--json"]:
+            question.add_argument(argument, **ARGUMENTS[argument])
     return parser
 
 
-def _argument(*names: str, **settings: Any) -> Argument:
-    return names, settings
-
-
-JSON = _argument("--json", action="store_true", help="print JSON: digests in full, and all that is known")
-REV = _argument("--rev", metavar="REV", help="of this commit, branch or tag instead of the workspace")
-SCORE = _argument(
-    "score",
-    nargs="?",
-    metavar="SCORE",
-    help="a measure (nDCG@10, bm25/AP), an MLflow run id, a query id, or QUERY:VIDEO (default: nDCG@10)",
-)
-OUTPUT = _argument("--output", type=Path, metavar="FILE", help="write there instead of to standard output")
 MANY: dict[str, Any] = {"nargs": "+", "action": "extend", "default": []}
-QUESTIONS: dict[str, tuple[str, list[Argument]]] = {
-    "trace": (
-        "the whole ancestry of a score, of a query's ranking, or of one video's rank",
-        [
-            SCORE,
-            REV,
-            _argument("-k", type=positive, default=10, metavar="N", help="results of a query to trace (default: 10)"),
-        ],
-    ),
+CSV: dict[str, Any] = {"type": Path, "metavar": "FILE.csv"}
+SCORE = "a measure (nDCG@10, bm25/AP), an MLflow run id, a query id, or QUERY:VIDEO (default: nDCG@10)"
+FROM = "take what comes before this stage as recorded, and run it and what follows (default: run everything)"
+NAMESPACE = "of jobs and of the project's files (default: reeltrace, with the address of the git remote origin)"
+FORMAT = "default: the ending of FILE (.mmd, .dot, .svg), else mermaid"
+SAMPLED = f"negatives a stratum of --sample (default: {PER_STRATUM})"
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "score": {"nargs": "?", "metavar": "SCORE", "help": SCORE},
+    "query": {"nargs": "?", "metavar": "QUERY", "help": "one training query's negatives (default: all)"},
+    "videos": {"nargs": "*", "metavar": "VIDEO", "help": "a video id, or the path of a video file"},
+    "a": {"metavar": "A", "help": SIDE},
+    "b": {"metavar": "B", "nargs": "?", "default": "workspace", "help": f"{SIDE} (default: workspace)"},
+    "--rev": {"metavar": "REV", "help": "of this commit, branch or tag instead of the workspace"},
+    "-k": {"type": positive, "default": 10, "metavar": "N", "help": "results of a query to trace (default: 10)"},
+    "--sample": {**CSV, "help": "write a stratified sample for people to judge"},
+    "--per-stratum": {"type": positive, "metavar": "N", "help": SAMPLED},
+    "--judged": {**CSV, "help": "read a judged sample back: how many are false"},
+    "--deep": {"action": "store_true", "help": "compute rankings and scores again too"},
+    "--query": {**MANY, "metavar": "QUERY", "help": "a query id"},
+    "--param": {**MANY, "metavar": "KEY[=VALUE]", "help": "a key of params.yaml: mine.keep=5"},
+    "--top": {"type": int, "default": 10, "metavar": "N", "help": "rows of long tables (default: 10)"},
+    "--from": {"dest": "first", "metavar": "STAGE", "help": FROM},
+    "--format": {"choices": ("mermaid", "dot", "svg"), "help": FORMAT},
+    "--output": {"type": Path, "metavar": "FILE", "help": "write there instead of to standard output"},
+    "--namespace": {"metavar": "NAME", "help": NAMESPACE},
+    "--json": {"action": "store_true", "help": "print JSON: digests in full, and all that is known"},
+}
+QUESTIONS = {  # what each asks, and its arguments
+    "trace": ("the whole ancestry of a score, of a query's ranking, or of one video's rank", "score --rev -k"),
     "negatives": (
         "how good the mined negatives are, and a sample of them for people to judge",
-        [
-            _argument("query", nargs="?", metavar="QUERY", help="one training query's negatives (default: all)"),
-            REV,
-            _argument("--sample", type=Path, metavar="FILE.csv", help="write a stratified sample for people to judge"),
-            _argument(
-                "--per-stratum",
-                type=positive,
-                metavar="N",
-                help=f"negatives a stratum of --sample (default: {PER_STRATUM})",
-            ),
-            _argument("--judged", type=Path, metavar="FILE.csv", help="read a judged sample back: how many are false"),
-        ],
+        "query --rev --sample --per-stratum --judged",
     ),
-    "verify": (
-        "whether every byte, row and number is what was recorded",
-        [_argument("--deep", action="store_true", help="compute rankings and scores again too"), REV],
-    ),
+    "verify": ("whether every byte, row and number is what was recorded", "--deep --rev"),
     "impact": (
         "all that follows from a video, a query or a param, and what a change of it would cost",
-        [
-            _argument("videos", nargs="*", metavar="VIDEO", help="a video id, or the path of a video file"),
-            _argument("--query", **MANY, metavar="QUERY", help="a query id"),
-            _argument("--param", **MANY, metavar="KEY[=VALUE]", help="a key of params.yaml: mine.keep=5"),
-            REV,
-        ],
+        "videos --query --param --rev",
     ),
-    "diff": (
-        "where two results part, and which queries moved",
-        [
-            _argument("a", metavar="A", help=SIDE),
-            _argument("b", metavar="B", nargs="?", default="workspace", help=f"{SIDE} (default: workspace)"),
-            _argument("--top", type=int, default=10, metavar="N", help="rows of long tables (default: 10)"),
-        ],
-    ),
-    "reproduce": (
-        "make a score again from its commit and compare the bytes",
-        [
-            SCORE,
-            REV,
-            _argument(
-                "--from",
-                dest="first",
-                metavar="STAGE",
-                help="take what comes before this stage as recorded, run it and what follows (default: run everything)",
-            ),
-        ],
-    ),
-    "graph": (
-        "the lineage as a picture: Mermaid, DOT or SVG",
-        [
-            SCORE,
-            REV,
-            _argument(
-                "--format",
-                choices=("mermaid", "dot", "svg"),
-                help="default: the ending of FILE (.mmd, .dot, .svg), else mermaid",
-            ),
-            OUTPUT,
-        ],
-    ),
-    "export": (
-        "the lineage as OpenLineage events",
-        [
-            SCORE,
-            REV,
-            OUTPUT,
-            _argument(
-                "--namespace",
-                metavar="NAME",
-                help="of jobs and of the project's files (default: reeltrace, with the address of git remote origin)",
-            ),
-        ],
-    ),
+    "diff": ("where two results part, and which queries moved", "a b --top"),
+    "reproduce": ("make a score again from its commit and compare the bytes", "score --rev --from"),
+    "graph": ("the lineage as a picture: Mermaid, DOT or SVG", "score --rev --format --output"),
+    "export": ("the lineage as OpenLineage events", "score --rev --output --namespace"),
 }

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import product
 from statistics import fmean
 from typing import Any
 
@@ -94,10 +95,9 @@ def compare_scores(a: Values, b: Values, queries: Mapping[str, Query], settings:
     if not common:
         raise UserError("A and B scored no query in common, or no system: their scores stand side by side only")
     means = []
-    for name in systems:
-        for measure in MEASURES:
-            of_a, of_b = (fmean(query[measure] for query in side[name].values()) for side in (a, b))
-            means.append({"system": name, "measure": measure, "a": of_a, "b": of_b, "difference": of_b - of_a})
+    for name, measure in product(systems, MEASURES):
+        of_a, of_b = (fmean(query[measure] for query in side[name].values()) for side in (a, b))
+        means.append({"system": name, "measure": measure, "a": of_a, "b": of_b, "difference": of_b - of_a})
     scored = {name: [_move(a[name][one], b[name][one], one, queries.get(one)) for one in common] for name in systems}
     paired = [_paired(name, moves, settings) for name, moves in progress(scored.items(), "tests", unit="system")]
     corrected = holm({one.of: one.p for one in paired if one.p is not None})
