@@ -230,8 +230,8 @@ def test_environment(small: SmallGit) -> None:
     numpy = manifests["mine"].components["numpy"]
     manifests["mine"].components["numpy"] = "1.2.3"
     manifests["evaluate"].components["no-such-package"] = "4.5"
-    found = {one.what: one for one in other_environment(manifests, runs)}
+    found = {one["what"]: one for one in other_environment(manifests, runs)}
     assert found.keys() == {"numpy", "no-such-package", "env.python"}
-    assert (found["numpy"].recorded, found["numpy"].here, found["numpy"].stages) == ("1.2.3", numpy, ["mine"])
-    assert found["no-such-package"].here is None
-    assert (found["env.python"].recorded, found["env.python"].stages) == ("3.2.1", ["evaluate"])
+    assert found["numpy"] == {"what": "numpy", "recorded": "1.2.3", "here": numpy, "stages": ["mine"]}
+    assert found["no-such-package"]["here"] is None
+    assert (found["env.python"]["recorded"], found["env.python"]["stages"]) == ("3.2.1", ["evaluate"])

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from tasks.audit.reproduce.amounts import Amount
-from tasks.audit.reproduce.compare import Comparison, FileDifference, ScoreResult, Verdict
-from tasks.audit.reproduce.plan import OtherEnvironment
+from tasks.audit.reproduce.compare import Comparison, ScoreResult, Verdict
 from tasks.audit.reproduce.reproduce import EXIT, Reproduction, outcome
 from tasks.audit.reproduce.view import headline, show_answer
 from tasks.lineage.score import Score
@@ -48,12 +47,13 @@ def test_exit_codes() -> None:
 
 def answer() -> Reproduction:
     """One in which a query with control characters in its id moved."""
-    differing = FileDifference(
-        "results/encode/vectors/tuned.videos.parquet",
-        "ab" * 32,
-        "cd" * 32,
-        Amount("vectors", 3, 9, 1e-7, 0.5, "v\x1b[1m"),
-    )
+    differing = {
+        "path": "results/encode/vectors/tuned.videos.parquet",
+        "recorded": "ab" * 32,
+        "made": "cd" * 32,
+        "amount": Amount("vectors", 3, 9, 1e-7, 0.5, "v\x1b[1m"),
+        "reason": None,
+    }
     mean = {"system": "tuned", "measure": "nDCG@10", "recorded": 0.5, "made": 0.25}
     moved = {"system": "tuned", "query": "q\x1b[31mred[bold]", "recorded": 1.0, "made": None, "by": 1.0}
     asked = {"what": "nDCG@10 of tuned", "recorded": 0.5, "made": 0.25}
@@ -73,7 +73,7 @@ def answer() -> Reproduction:
         params_changed={"mine.keep": [3, 5]},
         stages=[stage("mine", "identical bytes"), replace(stage("encode", "differs"), differing=[differing])],
         score=ScoreResult(False, asked, [mean], 8, [moved]),
-        environment=[OtherEnvironment("torch", "1.0", None, ["encode"])],
+        environment=[{"what": "torch", "recorded": "1.0", "here": None, "stages": ["encode"]}],
         external=4,
         linked=["data/videos"],
         notes=["a note"],

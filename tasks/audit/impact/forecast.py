@@ -60,21 +60,16 @@ def forecast(lineage: Lineage, change: Change) -> list[StageForecast]:
 
 
 class _Forecast:
-    """A forecast under way.
-
-    Attributes:
-        present, root: the results folder as it is, and as it would be.
-        running: stages that run or may run; unknown: those of whose result something is not known.
-    """
+    """A forecast under way."""
 
     def __init__(self, lineage: Lineage, change: Change, root: Path) -> None:
         self.lineage = lineage
         self.change = change
-        self.present, self.root = lineage.results.absolute(), root
+        self.present, self.root = lineage.results.absolute(), root  # results as they are, and as they would be
         self.before = checked_params(params_of(lineage), f"params of {lineage.name}")
         self.after = checked_params(params_of(lineage, change.params), f"params of {lineage.name}")
-        self.running: dict[str, Runs] = {}
-        self.unknown: list[str] = []
+        self.running: dict[str, Runs] = {}  # stages that run or may run
+        self.unknown: list[str] = []  # stages of whose result something is not known
 
     def stage(self, name: str, spec: StageSpec) -> StageForecast:
         """What becomes of a stage, those before it being known; its result is laid into `root`."""

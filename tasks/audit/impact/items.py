@@ -16,7 +16,7 @@ from tasks.lineage.lineage import Lineage
 from tasks.shared.artifacts import scores, vectors
 from tasks.shared.artifacts.corpus import Query, Video, read_qrels
 from tasks.shared.artifacts.exposures import Exposure
-from tasks.shared.artifacts.negatives import FILE, read_negatives
+from tasks.shared.artifacts.negatives import FILE, Dropped, Negative, read_negatives
 from tasks.shared.artifacts.runs import RUNS
 from tasks.shared.artifacts.scores import HEADLINE, read_per_query, read_scores
 from tasks.shared.artifacts.types import RESULTS
@@ -63,7 +63,8 @@ def follow(
     if item.split == "train":
         with _noted(notes):
             for row in read_negatives(lineage.need(FILE)):
-                for each in (*row.negatives, *row.dropped):
+                every: list[Negative | Dropped] = [*row.negatives, *row.dropped]
+                for each in every:
                     met = {"query_id": row.query_id, "video_id": each.video_id, "rank": each.rank, "score": each.score}
                     if met[key] == one:
                         found.mined.append(met | {"dropped": getattr(each, "reason", None)})

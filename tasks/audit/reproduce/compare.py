@@ -10,7 +10,7 @@ from typing import Any, Literal
 from tasks.audit.diff.pair import Change, Pair, changes, compare_files
 from tasks.audit.diff.stages import value
 from tasks.audit.recorded import recorded_file
-from tasks.audit.reproduce.amounts import Amount, amount
+from tasks.audit.reproduce.amounts import amount
 from tasks.audit.reproduce.plan import Plan
 from tasks.lineage.lineage import FINAL
 from tasks.lineage.model import Execution, manifest_path
@@ -25,17 +25,6 @@ Verdict = Literal["identical bytes", "same outputs, another manifest", "differs"
 
 
 @dataclass(frozen=True)
-class FileDifference:
-    """An output that is not as recorded: sha256 of both, None for a file that is only in the other."""
-
-    path: str
-    recorded: str | None
-    made: str | None
-    amount: Amount | None = None  # how much differs; None where only one is to be had, and `reason` says why
-    reason: str | None = None
-
-
-@dataclass(frozen=True)
 class Comparison:
     """A stage's recorded result against the one made here."""
 
@@ -44,7 +33,7 @@ class Comparison:
     recorded: str  # sha256 of its manifest
     made: str | None = None  # None where it was not run or did not finish
     files: int = 0  # outputs that were compared
-    differing: list[FileDifference] = field(default_factory=list)  # of very many the first
+    differing: list[dict[str, Any]] = field(default_factory=list)  # of very many the first; sha256 recorded and made
     manifest_differs: list[str] = field(default_factory=list)  # entries, those of outputs aside
     runs: list[str] = field(default_factory=list)  # ids of MLflow's runs that published the recorded result
     outs: dict[str, str] = field(default_factory=dict)  # DVC's md5 of the recorded outputs
@@ -90,14 +79,15 @@ def _manifest_differences(recorded: Execution, made: Execution) -> Iterator[str]
     yield from (f"input {one.key}" for one in changes(recorded.used, made.used))
 
 
-def _difference(pair: Pair, file: Change) -> FileDifference:
-    found = FileDifference(file.key, file.a, file.b)
+def _difference(pair: Pair, file: Change) -> dict[str, Any]:
+    """How much a file differs, or the reason why that is not known."""
+    found: dict[str, Any] = {"path": file.key, "recorded": file.a, "made": file.b, "amount": None, "reason": None}
     if file.how != "changed":
-        return replace(found, reason="made here only" if file.how == "added" else "not made here")
+        return found | {"reason": "made here only" if file.how == "added" else "not made here"}
     try:
-        return replace(found, amount=amount(recorded_file(pair.a, file.key, file.a), pair.b.need(file.key)))
+        return found | {"amount": amount(recorded_file(pair.a, file.key, file.a), pair.b.need(file.key))}
     except Exception as error:  # a reader of one format or another, on bytes that may be anything
-        return replace(found, reason=f"not compared: {' '.join(str(error).split())}")
+        return found | {"reason": f"not compared: {' '.join(str(error).split())}"}
 
 
 @dataclass(frozen=True)

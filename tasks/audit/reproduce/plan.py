@@ -21,16 +21,6 @@ from tasks.shared.runtime.errors import UserError
 TAGS = ("env.python", "env.platform", "env.machine")  # of the host's name no byte depends
 
 
-@dataclass(frozen=True)
-class OtherEnvironment:
-    """Something that was different when the results were made."""
-
-    what: str  # a package, or a tag of MLflow's runs
-    recorded: str
-    here: str | None  # None for a package that is not installed
-    stages: list[str]  # whose results were made with it
-
-
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """A reproduction to be."""
@@ -46,7 +36,7 @@ class Plan:
     why: str  # this commit
     params: dict[str, Any]  # recorded, by section or key
     params_changed: dict[str, list[Any]]  # where the commit's params.yaml has others
-    environment: list[OtherEnvironment]
+    environment: list[dict[str, Any]]  # what was different when results of some stages were made; None: not installed
     notes: list[str]  # what else to know before believing the answer
 
     @property
@@ -111,7 +101,7 @@ def _recorded_params(executions: Mapping[str, Execution]) -> dict[str, Any]:
     return {key: value for execution in executions.values() for key, value in execution.params.items()}
 
 
-def other_environment(executions: Mapping[str, Execution], runs: Mapping[str, Sequence[Run]]) -> list[OtherEnvironment]:
+def other_environment(executions: Mapping[str, Execution], runs: Mapping[str, Sequence[Run]]) -> list[dict[str, Any]]:
     """Where this environment is not that of the results. Of several runs of one result, one like here is enough."""
     found: dict[tuple[str, str, str | None], list[str]] = {}
     tags = environment_tags()
@@ -123,7 +113,10 @@ def other_environment(executions: Mapping[str, Execution], runs: Mapping[str, Se
             values = [run.tags[tag] for run in runs.get(stage, ()) if tag in run.tags]
             if values and tags[tag] not in values:
                 found.setdefault((tag, values[0], tags[tag]), []).append(stage)
-    return [OtherEnvironment(*key, stages) for key, stages in found.items()]
+    return [
+        {"what": what, "recorded": recorded, "here": here, "stages": stages}
+        for (what, recorded, here), stages in found.items()
+    ]
 
 
 def _installed(package: str) -> str | None:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from tasks.audit.reproduce.compare import FileDifference, ScoreResult
+from tasks.audit.reproduce.compare import ScoreResult
 from tasks.audit.reproduce.plan import Plan, make_plan
 from tasks.audit.reproduce.reproduce import EXIT, PREFIX, Reproduction, reproduce
 from tasks.audit.rows import rows
@@ -89,14 +89,14 @@ def _asked(one: dict[str, Any]) -> str:
     return f"{one['what']} {plain(one['recorded'])} recorded, {plain(one['made'])} here"
 
 
-def _difference(one: FileDifference) -> dict[str, Any]:
-    words: list[str | None] = [one.reason]
-    if found := one.amount:
+def _difference(one: dict[str, Any]) -> dict[str, Any]:
+    words: list[str | None] = [one["reason"]]
+    if found := one["amount"]:
         largest = None if found.largest is None else f"by up to {found.largest:.3g}"
         cosine = None if found.lowest_cosine is None else f"lowest cosine {found.lowest_cosine:.9f}"
         words = [f"{found.differing} of {found.total} {found.of}", largest, cosine, found.where]
     how = "; ".join(filter(None, words))
-    return {"file": one.path, "recorded": one.recorded, "made": one.made, "how much": how}
+    return {"file": one["path"], "recorded": one["recorded"], "made": one["made"], "how much": how}
 
 
 def _scores(score: ScoreResult) -> Iterator[Any]:
@@ -115,7 +115,7 @@ def _params(plan: Plan) -> list[str]:
 
 def _environment(plan: Plan) -> list[str]:
     return [
-        f"another environment: {one.what} was {one.recorded} for {', '.join(one.stages)}, here it is "
-        f"{one.here or 'not installed'}"
+        f"another environment: {one['what']} was {one['recorded']} for {', '.join(one['stages'])}, here it is "
+        f"{one['here'] or 'not installed'}"
         for one in plan.environment
     ]
