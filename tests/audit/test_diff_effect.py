@@ -52,7 +52,7 @@ def test_means_pairs_and_moves_by_hand() -> None:
     assert (tuned.a, tuned.b, tuned.difference) == pytest.approx((0.5, 1.25 / 3, -0.25 / 3))
     assert (bm25.p, bm25.p_holm, bm25.low, bm25.difference) == (None, None, None, 0.0)
     assert tuned.p_holm == tuned.p  # one system is tested
-    moves = [(one.query_id, one.text, one.rank_a, one.rank_b) for one in found.moves]
+    moves = [(one["query_id"], one["text"], one["rank_a"], one["rank_b"]) for one in found.moves]
     assert moves == [("q1", "first", 1, 2), ("q3", "third", None, 4)]
     slices = {name: (one.queries, one.difference) for name, one in paired.items() if name.startswith("query ")}
     assert slices == {
@@ -115,7 +115,7 @@ def test_time_grows_with_the_queries_and_not_faster() -> None:
         start = time.process_time()
         found = compare_scores(*sides, {}, {"resamples": 20, "permutations": 20, "seed": 1})
         assert found.paired[0].queries == count and len(found.moves) == count
-        assert found.moves[0].a == sides[0]["tuned"][found.moves[0].query_id][HEADLINE]
+        assert found.moves[0]["a"] == sides[0]["tuned"][found.moves[0]["query_id"]][HEADLINE]
         return time.process_time() - start
 
     seconds(1_000)  # imports

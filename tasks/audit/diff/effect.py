@@ -47,21 +47,6 @@ class Paired:
 
 
 @dataclass(frozen=True)
-class QueryMove:
-    """A query in A and in B: nDCG@10 of the final system, and the rank of the first relevant video it found."""
-
-    query_id: str
-    text: str | None
-    type: str | None
-    language: str | None
-    a: float
-    b: float
-    difference: float
-    rank_a: int | None
-    rank_b: int | None
-
-
-@dataclass(frozen=True)
 class EffectDifference:
     """Effectiveness in A and in B; the final system is the best trained that both have."""
 
@@ -69,7 +54,7 @@ class EffectDifference:
     paired: list[Paired]  # over common queries: every system, the final one first, and that by query type and language
     alone: dict[str, list[str]]  # what only A scored, and only B: queries and systems
     settings: dict[str, int]  # resamples, permutations and seed, as A's evaluate stage has them
-    moves: list[QueryMove]  # queries whose nDCG@10 by the final system differs, the largest difference first
+    moves: list[dict[str, Any]]  # queries whose nDCG@10 by the final system differs, the largest difference first
 
 
 def effect_difference(pair: Pair) -> EffectDifference:
@@ -102,7 +87,7 @@ def compare_scores(a: Values, b: Values, queries: Mapping[str, Query], settings:
     paired = [_paired(name, moves, settings) for name, moves in progress(scored.items(), "tests", unit="system")]
     corrected = holm({one.of: one.p for one in paired if one.p is not None})
     final = systems[0]
-    moves = [one for one in scored[final] if one.difference]
+    moves = [one for one in scored[final] if one["difference"]]
     return EffectDifference(
         means=means,
         paired=[*(replace(one, p_holm=corrected.get(one.of)) for one in paired), *_slices(scored[final])],
@@ -111,7 +96,7 @@ def compare_scores(a: Values, b: Values, queries: Mapping[str, Query], settings:
             for side, here, there in (("A", a, b), ("B", b, a))
         },
         settings=dict(settings),
-        moves=sorted(moves, key=lambda one: (-abs(one.difference), one.query_id)),
+        moves=sorted(moves, key=lambda one: (-abs(one["difference"]), one["query_id"])),
     )
 
 
@@ -125,19 +110,20 @@ def _scores(lineage: Lineage) -> Values:
     return found
 
 
-def _move(a: Mapping[str, float], b: Mapping[str, float], query_id: str, query: Query | None) -> QueryMove:
-    text, kind, language = (query.text, query.type, query.language) if query else (None, None, None)
+def _move(a: Mapping[str, float], b: Mapping[str, float], query_id: str, query: Query | None) -> dict[str, Any]:
+    """A query's nDCG@10 in A and in B, and the rank of the first relevant video."""
+    known = {name: getattr(query, name, None) for name in ("text", "type", "language")}
     difference = b[HEADLINE] - a[HEADLINE]
-    difference = difference if abs(difference) > ALIKE else 0.0
-    rank_a, rank_b = (round(1 / side["RR"]) if side["RR"] else None for side in (a, b))
-    return QueryMove(query_id, text, kind, language, a[HEADLINE], b[HEADLINE], difference, rank_a, rank_b)
+    values = {"a": a[HEADLINE], "b": b[HEADLINE], "difference": difference if abs(difference) > ALIKE else 0.0}
+    ranks = {f"rank_{name}": round(1 / side["RR"]) if side["RR"] else None for name, side in (("a", a), ("b", b))}
+    return {"query_id": query_id, **known, **values, **ranks}
 
 
-def _paired(of: str, scored: Sequence[QueryMove], settings: Mapping[str, int] | None = None) -> Paired:
+def _paired(of: str, scored: Sequence[Mapping[str, Any]], settings: Mapping[str, int] | None = None) -> Paired:
     """Means over some queries; tested where settings are given and any query moved."""
-    differences = [one.difference for one in scored]
+    differences = [one["difference"] for one in scored]
     better, worse = sum(one > 0 for one in differences), sum(one < 0 for one in differences)
-    a, difference = fmean(one.a for one in scored), fmean(differences)
+    a, difference = fmean(one["a"] for one in scored), fmean(differences)
     found = Paired(of, len(scored), better, worse, a, a + difference, difference)
     if settings is None or not any(differences):
         return found
@@ -146,10 +132,10 @@ def _paired(of: str, scored: Sequence[QueryMove], settings: Mapping[str, int] | 
     return replace(found, low=low, high=high, p=p)
 
 
-def _slices(scored: Sequence[QueryMove]) -> Iterator[Paired]:
+def _slices(scored: Sequence[Mapping[str, Any]]) -> Iterator[Paired]:
     for facet in ("type", "language"):
-        parts: dict[str, list[QueryMove]] = defaultdict(list)
+        parts = defaultdict(list)
         for one in scored:
-            parts[getattr(one, facet) or "unknown"].append(one)
+            parts[one[facet] or "unknown"].append(one)
         if parts.keys() != {"unknown"}:
             yield from (_paired(f"query {facet}: {value}", parts[value]) for value in sorted(parts))

@@ -45,13 +45,14 @@ class Pair:
 
     def each(self, get: Callable[[Lineage], T]) -> tuple[T, T]:
         """The same of A and of B. A UserError says of which side it is."""
-        found = []
-        for side, lineage in (("A", self.a), ("B", self.b)):
+
+        def of(side: str, lineage: Lineage) -> T:
             try:
-                found.append(get(lineage))
+                return get(lineage)
             except UserError as error:
                 raise UserError(f"{side}: {error}") from None
-        return found[0], found[1]
+
+        return of("A", self.a), of("B", self.b)
 
     def same(self, path: Path) -> bool:
         """Whether an output is recorded with equal digests in both. Raises UserError where one has not recorded it."""
@@ -83,11 +84,7 @@ class Files:
 
 
 def compare_files(pair: Pair, stage: str) -> Files:
-    """The files of a stage that both states have, those of large folders too; the content manifest stands for an index.
-
-    An older manifest may name every file where a newer one lists them beside it: files are compared, whoever names
-    them.
-    """
+    """The files of a stage that both states have, large folders too; the content manifest stands for an index."""
     a, b = pair.each(lambda lineage: lineage.execution(stage))
     of_a, of_b = ({path: one.sha256 for path, one in each.generated.items()} for each in (a, b))
     listing, beyond, note = listing_of(stage), 0, None

@@ -1,8 +1,7 @@
 """Where two states part: stage by stage, what is its own difference and what it only inherits.
 
 A stage parts from its other self where its result differs though all that it read of earlier stages is the same
-content: by params, code, versions, or files from outside. Below such a stage the results differ because their inputs
-do. An earlier stage that was made by other code, with the same bytes, hands on the same content.
+content. An earlier stage that was made by other code, with the same bytes, hands on the same content.
 """
 
 from __future__ import annotations

@@ -107,5 +107,5 @@ def _effect(found: EffectDifference, top: int) -> Iterator[Table | None]:
     title = f"{HEADLINE} over the common queries, paired ({settings}), and of {final} by type and language"
     yield rows(title, found.paired, None)
     for word, sign in (("gained", 1), ("lost", -1)):
-        moves = [one for one in found.moves if one.difference * sign > 0]
+        moves = [one for one in found.moves if one["difference"] * sign > 0]
         yield rows(f"Queries of {final} that {word} most", moves, top)

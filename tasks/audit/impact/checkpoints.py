@@ -1,7 +1,6 @@
-"""Which trainings showed a video or asked a query: this state's, and every other that MLflow knows.
+"""What the trainings showed that MLflow knows of, each by the manifest that it published.
 
-A training is known by the manifest it published; what it showed is `exposures.parquet`, found by the digest that the
-manifest has of it: here, in DVC's cache, or among the run's artifacts in MLflow.
+`exposures.parquet` is used where it has that manifest's digest: here, in DVC's cache, or among MLflow's artifacts.
 """
 
 from __future__ import annotations

@@ -137,11 +137,12 @@ def _rows(what: str, recorded: Mapping[Any, float], made: Mapping[Any, float]) -
 
 def _asked(score: Score, means: list[Any], values: list[Any], folders: tuple[Path, Path]) -> dict[str, Any]:
     system = score.system or next(iter(means[0]))[0]
-    what, found = f"{score.measure} of {system}", [one.get((system, score.measure)) for one in means]
-    if score.query_id is not None and score.video_id is None:
+    if score.query_id is None:
+        what, found = f"{score.measure} of {system}", [one.get((system, score.measure)) for one in means]
+    elif score.video_id is None:
         what = f"{HEADLINE} of {system} for {score.query_id}"
         found = [one.get((system, score.query_id), {}).get(HEADLINE) for one in values]
-    elif score.query_id is not None:
+    else:
         recorded_file(score.lineage, RESULTS / FINAL / RUNS / f"{system}.trec")
         what = f"rank of {score.video_id} by {system} for {score.query_id}"
         rankings = [list(read_ranking(system, score.query_id, folder)) for folder in folders]

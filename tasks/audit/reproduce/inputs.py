@@ -1,7 +1,4 @@
-"""What the stages to run again read: recorded results of earlier stages, and files from outside the pipeline.
-
-Each is used only where its bytes are those that the results were made of.
-"""
+"""What the stages to run again read from earlier stages and from outside, each with the bytes that were recorded."""
 
 from __future__ import annotations
 
@@ -32,10 +29,9 @@ OF_THE_BASE = {"base", "mine", "train", "encode"}  # stages that load the starti
 
 
 def bring(lineage: Lineage, stages: Iterable[str], root: Path) -> None:
-    """Put what stages published below a root, each file checked.
+    """Put what stages published below a root; not the index, which no stage that makes a score reads.
 
-    The index is left out: no stage that makes a score reads it. Raises UserError where a file is not to be had or its
-    bytes are not those recorded.
+    Raises UserError where a file is not to be had or its bytes are not those recorded.
     """
     wanted: dict[str, str] = {}
     for stage in stages:

@@ -64,7 +64,10 @@ def reproduce(plan: Plan) -> Reproduction:
     lineage = plan.request.lineage
     external = external_files(lineage, plan.again)
     outside = [*named_paths(plan.params), *(Path(path) for path in external if not Path(path).is_absolute())]
-    with clean_tree(plan.commit, _room(plan), climbs(outside)) as tree:
+    written = [plan.executions[stage] for stage in (*plan.again, *plan.before)]
+    files = sum(file.bytes for one in written for file in one.generated.values())
+    room = ROOM * (files + sum(folder["bytes"] for one in written for folder in one.folders.values()))
+    with clean_tree(plan.commit, room, climbs(outside)) as tree:
         if plan.params_changed:
             text = yaml.safe_dump(plan.worktree_params, sort_keys=False, allow_unicode=True)
             (tree.root / PARAMS).write_text(text, encoding="utf-8")
@@ -103,12 +106,6 @@ def outcome(code: int, stages: list[Comparison], score: ScoreResult | None) -> O
     if verdicts == {"identical bytes"}:
         return "identical bytes"
     return "identical score" if score is not None and score.identical else "differs"
-
-
-def _room(plan: Plan) -> int:
-    stages = [plan.executions[stage] for stage in (*plan.again, *plan.before)]
-    files = sum(file.bytes for one in stages for file in one.generated.values())
-    return ROOM * (files + sum(folder["bytes"] for one in stages for folder in one.folders.values()))
 
 
 def clean_tree(commit: str, needed: int, climbs: int = 0) -> AbstractContextManager[Worktree]:

@@ -39,7 +39,7 @@ def _before(plan: Plan) -> Iterator[str]:
     yield f"running {', '.join(plan.again)}"
     if not plan.whole:
         yield f"as recorded: {', '.join(stage for stage in plan.executions if stage not in plan.again)}"
-    yield from (*_params(plan), *_environment(plan), *plan.notes)
+    yield from (*_remarks(plan), *plan.notes)
     for path in left_over(PREFIX):
         yield f"the worktree of an earlier one is still there: git worktree remove --force '{path}'"
 
@@ -53,7 +53,7 @@ def show_answer(found: Reproduction) -> None:
         show(lines(f"{one.stage}: where its manifest differs", one.manifest_differs))
     score = found.score
     show(_scores(score) if score and score.means else None)
-    show(found.notes, _params(found))
+    show(found.notes, _remarks(found))
     show(f"params: sha256 {short(found.params_sha256)}{'' if found.params_changed else ', those of the commit'}")
     if score and score.asked:
         show(_asked(score.asked))
@@ -61,8 +61,6 @@ def show_answer(found: Reproduction) -> None:
         show(f"linked from the workspace: {', '.join(found.linked)}")
     if found.external:
         show(f"{found.external} files from outside the pipeline have their recorded digests")
-    if found.outcome != "identical bytes":
-        show(_environment(found))
     if score and score.reason:
         show(f"the scores cannot be compared: {score.reason}")
     if found.worktree:
@@ -108,14 +106,10 @@ def _scores(score: ScoreResult) -> Iterator[Any]:
         yield rows(f"{HEADLINE} query by query: {len(sizes)} of {score.scored} differ, {apart}", score.moved)
 
 
-def _params(plan: Plan) -> list[str]:
-    changed = plan.params_changed.items()
-    return [f"param {key} is {now} as recorded; the commit has {before}" for key, (before, now) in changed]
-
-
-def _environment(plan: Plan) -> list[str]:
-    return [
-        f"another environment: {one['what']} was {one['recorded']} for {', '.join(one['stages'])}, here it is "
-        f"{one['here'] or 'not installed'}"
-        for one in plan.environment
-    ]
+def _remarks(plan: Plan) -> Iterator[str]:
+    """Where params are not those of the commit, and the environment is not that of the results."""
+    for key, (before, now) in plan.params_changed.items():
+        yield f"param {key} is {now} as recorded; the commit has {before}"
+    for one in plan.environment:
+        was = f"another environment: {one['what']} was {one['recorded']} for {', '.join(one['stages'])}"
+        yield f"{was}, here it is {one['here'] or 'not installed'}"
