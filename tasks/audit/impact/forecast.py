@@ -1,8 +1,7 @@
 """What `dvc repro` would do after a change: which stages run, and how many items each makes at most.
 
-Every stage's own plan says that, asked of a results folder as the change would make it (tasks.shared.execution.plan).
-A stage whose result cannot be told has no folder there: a plan that needs it fails, and then any of its items may be
-made.
+Every stage's own plan says that, asked of a results folder as the change would make it. A stage whose result cannot be
+told has no folder there: a plan that needs it fails, and then any of its items may be made.
 """
 
 from __future__ import annotations

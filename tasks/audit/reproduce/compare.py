@@ -49,14 +49,9 @@ def compare(plan: Plan, root: Path, seconds: Mapping[str, float]) -> list[Compar
 
 def _comparison(plan: Plan, pair: Pair, stage: str, seconds: float | None) -> Comparison:
     recorded, made = plan.executions[stage], pair.b.executions.get(stage)
-    found = Comparison(
-        stage,
-        "not made" if stage in plan.again else "taken as recorded",
-        recorded.digest,
-        runs=[run.run_id for run in plan.runs[stage]],
-        outs=pair.a.outs_of(stage),
-        seconds=seconds,
-    )
+    runs, outs = [run.run_id for run in plan.runs[stage]], pair.a.outs_of(stage)
+    verdict: Verdict = "not made" if stage in plan.again else "taken as recorded"
+    found = Comparison(stage, verdict, recorded.digest, runs=runs, outs=outs, seconds=seconds)
     if made is None:
         return found
     files = compare_files(pair, stage)
