@@ -46,27 +46,23 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Execution:
-    """What a stage did, as its manifest has it.
-
-    Attributes:
-        digest: sha256 of the manifest's bytes, the identity of the result.
-        params: by section or key as dvc.yaml names them.
-        code, components: sha256 by source file, version by package.
-        used, generated: inputs and outputs by path; files of large folders are not among them.
-        folders: large folders of outputs: `{"files": ..., "bytes": ...}` by path.
-        derived: outputs whose bytes are not reproducible.
-    """
+    """What a stage did, as its manifest has it."""
 
     stage: str
-    digest: str
-    params: dict[str, Any]
-    code: dict[str, str]
-    components: dict[str, str]
-    used: dict[str, Artifact]
-    generated: dict[str, Artifact]
-    folders: dict[str, dict[str, int]]
-    derived: list[str]
+    digest: str  # sha256 of the manifest's bytes, the identity of the result
+    params: dict[str, Any]  # by section or key as dvc.yaml names them
+    code: dict[str, str]  # sha256 by source file
+    components: dict[str, str]  # version by package
+    used: dict[str, Artifact]  # inputs by path
+    generated: dict[str, Artifact]  # outputs by path, without the files of large folders
+    folders: dict[str, dict[str, int]]  # large folders of outputs: `{"files": ..., "bytes": ...}` by path
+    derived: list[str]  # outputs whose bytes are not reproducible
     counts: dict[str, int]
+
+    @property
+    def weights(self) -> dict[str, str]:
+        """sha256 of the weights that it made, by path."""
+        return {path: one.sha256 for path, one in sorted(self.generated.items()) if path.endswith(".safetensors")}
 
     @property
     def code_digest(self) -> str:
@@ -90,24 +86,17 @@ class Execution:
 
 @dataclass(frozen=True)
 class Run:
-    """An MLflow run of a stage.
-
-    Attributes:
-        manifest: sha256 of the manifest it published; None where it published nothing.
-        started, ended: in UTC; None while it runs.
-        dirty: whether tracked files differed from the commit.
-        artifacts: address of what MLflow keeps of it.
-    """
+    """An MLflow run of a stage."""
 
     run_id: str
     stage: str
     status: str
-    manifest: str | None
-    started: datetime | None
-    ended: datetime | None
+    manifest: str | None  # sha256 of the one it published; None where it published nothing
+    started: datetime | None  # in UTC
+    ended: datetime | None  # None while it runs
     commit: str | None
-    dirty: bool
-    artifacts: str = field(repr=False)
+    dirty: bool  # tracked files differed from the commit
+    artifacts: str = field(repr=False)  # address of what MLflow keeps of it
     tags: dict[str, str] = field(repr=False)
 
     @property
@@ -121,18 +110,16 @@ class Run:
 
 @dataclass(frozen=True)
 class Link:
-    """An artifact that a stage read.
-
-    Attributes:
-        reader: the stage; artifact: as its manifest has it.
-        maker: the stage that made it; None for what comes from outside the pipeline.
-        holds: whether the maker's manifest lists it with this digest.
-    """
+    """An artifact that a stage read, as its manifest has it."""
 
     reader: str
     artifact: Artifact
-    maker: str | None
-    holds: Holds
+    holds: Holds  # whether the maker's manifest lists it with this digest
+
+    @property
+    def maker(self) -> str | None:
+        """The stage that made it; None for what comes from outside the pipeline."""
+        return self.artifact.maker
 
 
 def manifest_path(stage: str) -> str:

@@ -1,6 +1,4 @@
-"""How the numbers came about: the parts on lineage of `report.html`, and the page `lineage.html` with every stage in
-full and the ancestry of the results shown. From the stages' manifests: no times, no hosts.
-"""
+"""How the numbers came about: lineage in `report.html` and `lineage.html`, from manifests alone: no times, no hosts."""
 
 from __future__ import annotations
 
@@ -67,10 +65,8 @@ def models(evidence: Evidence) -> list[tuple[str, str, str | None, str | None]]:
     if base.adapter:
         found.append(("omni embedder, adapter it starts from", base.adapter, base.adapter_revision, None))
     if evidence.training.trained:
-        weights = sorted(evidence.lineage.execution("train").generated.items())
-        found += [
-            ("adapter trained here", name, None, one.sha256) for name, one in weights if name.endswith(".safetensors")
-        ]
+        weights = evidence.lineage.execution("train").weights
+        found += [("adapter trained here", name, None, digest) for name, digest in weights.items()]
     return found
 
 

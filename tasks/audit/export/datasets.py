@@ -1,9 +1,7 @@
 """Datasets of a state: what stages wrote and read, each under its name and with a digest for its version.
 
-A file is a dataset, versioned by the sha256 of its bytes. So is what a stage published as a whole, `results/<stage>`,
-by the sha256 of its manifest, which lists the sha256 of every file; a stage that depends on the folder read that. A
-folder with a file an item (videos, frames, audio) or with a model's files is one dataset, by the digest of its
-listing; the LanceDB table, whose bytes are not reproducible, by the digest of the manifest of its content.
+A file is versioned by its sha256, `results/<stage>` as a whole by that of its manifest, a folder with a file an item or
+with a model's files by its listing; the LanceDB table, whose bytes are not reproducible, by the manifest of its content.
 """
 
 from __future__ import annotations
@@ -47,14 +45,11 @@ OF_LISTING = "the canonical JSON of the sha256 of every file by its path in the 
 
 
 class Datasets:
-    """The datasets of a state, to be asked for stage by stage, makers first, so that readers are told what makers are.
-
-    `remarks` says of every file that was asked for and cannot be used, why.
-    """
+    """The datasets of a state, to be asked for stage by stage, makers first, so that readers are told what makers are."""
 
     def __init__(self, lineage: Lineage, names: Names) -> None:
         self.lineage, self.names = lineage, names
-        self.remarks: dict[str, None] = {}
+        self.remarks: dict[str, None] = {}  # why files that were asked for cannot be used
         self._told: dict[tuple[tuple[str, str], str | None], OutputDataset] = {}  # by name and version
 
     def written(self, execution: Execution) -> list[OutputDataset]:
@@ -65,16 +60,13 @@ class Datasets:
             outputs = execution.generated
             self.remarks[f"{error}; what it lists is left out"] = None
         dvc = self.lineage.outs
-        whole = dvc.get((RESULTS / execution.stage).as_posix())
-        found = [self._stage(execution.stage, execution.digest, _size(outputs.values()), whole)]
-        groups = _groups(outputs, execution.folders)
-        found += [self._part(path, group, dvc.get(path)) for path, group in groups.items()]
+        found = [self._stage(execution.stage, execution.digest, _size(outputs.values()))]
+        found += [self._part(path, group, dvc.get(path)) for path, group in _groups(outputs, execution.folders).items()]
         if INDEX in execution.derived and CONTENT in outputs:
             version = outputs[CONTENT].sha256
             size = {"rowCount": rows_and_columns(place)[0]} if (place := self._file(CONTENT, version)) else {}
             identity = f"{index.MANIFEST}, which describes the table's content"
-            name = self.names.file(INDEX)
-            found.append(self._dataset(name, "TABLE", version, identity, size, dvc.get(INDEX)))
+            found.append(self._dataset(self.names.file(INDEX), "TABLE", version, identity, size, dvc.get(INDEX)))
         return found
 
     def read(self, execution: Execution) -> list[InputDataset]:
@@ -94,7 +86,6 @@ class Datasets:
         return [*found, *self._videos(execution), *self._models(execution)]
 
     def json(self, execution: Execution, path: Path) -> Any:
-        """What a stage's JSON file says; None where it is not to be had."""
         place = self._file(path.as_posix(), execution.digest_of(path))
         return json.loads(place.read_text(encoding="utf-8")) if place else None
 
@@ -109,11 +100,10 @@ class Datasets:
             self.remarks[f"{error}; what it holds is left out"] = None
             return None
 
-    def _stage(
-        self, stage: str, version: str, size: Mapping[str, int] | None = None, dvc: str | None = None
-    ) -> OutputDataset:
-        name = self.names.file((RESULTS / stage).as_posix())
-        return self._dataset(name, "STAGE", version, "manifest.json, which has the sha256 of every file", size, dvc)
+    def _stage(self, stage: str, version: str, size: Mapping[str, int] | None = None) -> OutputDataset:
+        path, identity = (RESULTS / stage).as_posix(), "manifest.json, which has the sha256 of every file"
+        dvc = self.lineage.outs.get(path) if size else None  # of another version it is not known
+        return self._dataset(self.names.file(path), "STAGE", version, identity, size, dvc)
 
     def _part(self, path: str, files: Mapping[str, Artifact], dvc: str | None = None) -> OutputDataset:
         """A file, or a folder that is one dataset."""
@@ -126,18 +116,14 @@ class Datasets:
             size["rowCount"], columns = rows_and_columns(place)
         return self._dataset(name, "FILE", version, "the file's bytes", size, dvc, columns)
 
-    def _dataset(
-        self, name: tuple[str, str], kind: Kind, version: str | None, identity: str,
-        size: Mapping[str, int] | None = None, dvc: str | None = None, columns: Any = None,
-    ) -> OutputDataset:  # fmt: skip
+    def _dataset(self, name: tuple[str, str], kind: Kind, version: str | None, *about: Any) -> OutputDataset:
         """A version as it was first described: by its maker, where this state has it."""
         if (name, version) not in self._told:
-            self._told[name, version] = described(name, kind, version, identity, size, dvc, columns)
+            self._told[name, version] = described(name, kind, version, *about)
         return self._told[name, version]
 
     def _videos(self, execution: Execution) -> list[InputDataset]:
-        """The source videos, where a stage reads them: corpus lists them unless it made them, extract decodes them,
-        and transcribe reads what is written in them where its params say so."""
+        """The source videos: corpus lists them unless it made them, extract decodes them, OCR reads what they show."""
         ocr = execution.params.get("transcribe", {}).get("ocr") == "rapidocr"
         table = (execution.generated | execution.used).get(VIDEOS)
         reads = execution.stage in ("corpus", "extract") or ocr

@@ -1,8 +1,6 @@
-"""The lineage of a result as OpenLineage events: every run of its stages from its start to its end.
+"""The lineage of a result as OpenLineage events: START says when and which job, COMPLETE all that a run read and wrote.
 
-The specification asks for one START and one final event of every run, and takes what the events of a run say together:
-START says when and which job, COMPLETE all that was read and written. Facets of our own are named `reeltrace_...`; no
-schema of these is published, so they name the base definition that they follow.
+Facets of our own are named `reeltrace_...`; no schema of these is published, so they name their base definition.
 """
 
 from __future__ import annotations
@@ -50,13 +48,11 @@ class Export:
 
 
 def export(lineage: Lineage, last: str, namespace: str | None = None, run_id: str | None = None) -> Export:
-    """Events of a stage and of all that it follows from.
+    """Events of a stage and of all that it follows from. Raises UserError where the stage is not to be had.
 
     Args:
         namespace: of jobs and of the project's files; None takes the address of the git remote `origin`.
         run_id: an MLflow run that stands for its stage where others published the same.
-
-    Raises UserError where the stage is not to be had.
     """
     lineage.execution(last)
     try:
@@ -69,7 +65,7 @@ def export(lineage: Lineage, last: str, namespace: str | None = None, run_id: st
     namespace = namespace or names.namespace(address)
     corpus = lineage.executions.get("corpus")
     path = corpus.params.get("corpus", {}).get("path") if corpus else None
-    datasets = Datasets(lineage, names.Names(namespace, str(path) if path else None))
+    datasets = Datasets(lineage, names.Names(namespace, path))
     found = ancestry(lineage, last)
     events = [
         _as_dict(event)
@@ -82,12 +78,9 @@ def export(lineage: Lineage, last: str, namespace: str | None = None, run_id: st
 def _events(
     datasets: Datasets, execution: Execution, runs: Sequence[Run], named: str | None, address: str | None
 ) -> list[RunEvent]:
-    """START and COMPLETE of the run that stands for an execution.
-
-    It is the run that was named, else the first of those that finished: it made what later ones made again.
-    """
-    finished = [one for one in runs if one.status == "FINISHED"] or runs
-    run = next((one for one in runs if one.run_id == named), next(iter(finished), None))
+    """START and COMPLETE of the run that stands for an execution: the named one, else the first that finished."""
+    order = sorted(runs, key=lambda one: (one.run_id != named, one.status != "FINISHED"))
+    run = order[0] if order else None
     lineage, tags = datasets.lineage, run.tags if run else {}
     commit = (run.commit if run else None) or lineage.commit
     ended, clock = _end(lineage, execution, run, commit)
@@ -131,10 +124,8 @@ def _job_facets(lineage: Lineage, stage: str, address: str | None, commit: str |
     if described := lineage.stages[stage].description:
         found["documentation"] = facets.documentation_job.DocumentationJobFacet(described, "text/plain")
     if address and commit:
-        folder = f"tasks/{stage}"
-        found["sourceCodeLocation"] = facets.source_code_location_job.SourceCodeLocationJobFacet(
-            "git", address, address, folder, commit
-        )
+        location = facets.source_code_location_job.SourceCodeLocationJobFacet
+        found["sourceCodeLocation"] = location("git", address, address, f"tasks/{stage}", commit)
     return found
 
 
@@ -142,10 +133,8 @@ def _run_facets(datasets: Datasets, execution: Execution) -> dict[str, facets.Ru
     """What decided an execution's bytes, and the scores where it made them."""
     lineage, stage, params = datasets.lineage, execution.stage, shareable(execution.params)
     parameters = facets.execution_parameters_run
-    given = [
-        parameters.ExecutionParameter(key, value=value if isinstance(value, str) else json.dumps(value))
-        for key, value in flat(params).items()
-    ]
+    values = {key: value if isinstance(value, str) else json.dumps(value) for key, value in flat(params).items()}
+    given = [parameters.ExecutionParameter(key, value=value) for key, value in values.items()]
     locked = lineage.lock.get(stage)
     about = {
         "manifestSha256": execution.digest,

@@ -29,16 +29,10 @@ def own(facet: Facet, **fields: Any) -> Facet:
 
 
 def described(
-    name: tuple[str, str], kind: Kind, version: str | None, identity: str, size: Mapping[str, Any] | None,
-    dvc: str | None, columns: list[Column] | None,
+    name: tuple[str, str], kind: Kind, version: str | None, identity: str, size: Mapping[str, Any] | None = None,
+    dvc: str | None = None, columns: list[Column] | None = None,
 ) -> OutputDataset:  # fmt: skip
-    """A version of a dataset.
-
-    Args:
-        identity: what the version is the digest of, or why there is none.
-        size: any of `rowCount`, `size` in bytes, `fileCount`.
-        dvc: DVC's hash, of what the state recorded.
-    """
+    """A version of a dataset: `identity` says what it is the digest of, `size` has rowCount, size or fileCount."""
     kinds = ("FOLDER", "STAGE") if kind == "STAGE" else (kind, None)
     found: dict[str, facets.DatasetFacet] = {
         "datasetType": facets.dataset_type_dataset.DatasetTypeDatasetFacet(*kinds),
@@ -56,11 +50,9 @@ def described(
 
 def as_input(dataset: OutputDataset, maker: str | None, holds: Holds = "yes") -> InputDataset:
     """A dataset as an input: of the stage that made it (None: it is from outside), and whether that made this."""
-    found: dict[str, facets.InputDatasetFacet] = {
-        "reeltrace_link": own(facets.InputDatasetFacet(), maker=maker, holds=holds)
-    }
-    size: Any = (dataset.outputFacets or {}).get("outputStatistics")
-    if size:
+    link = own(facets.InputDatasetFacet(), maker=maker, holds=holds)
+    found: dict[str, facets.InputDatasetFacet] = {"reeltrace_link": link}
+    if size := cast(Any, (dataset.outputFacets or {}).get("outputStatistics")):
         statistics = facets.input_statistics_input_dataset.InputStatisticsInputDatasetFacet
         found["inputStatistics"] = statistics(size.rowCount, size.size, size.fileCount)
     return InputDataset(dataset.namespace, dataset.name, found, facets=dataset.facets)

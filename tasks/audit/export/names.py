@@ -1,8 +1,7 @@
 """Names of datasets, by which a consumer joins what one stage wrote to what another read; nothing of this machine.
 
-OpenLineage names a local file by its absolute path, which would name the machine, and make another dataset of the same
-artifact in every clone. So files of the project have their path from its root, in the namespace of the project; a file
-outside of it has the namespace `file` and its path from the folder on that params name; a model of the hub the hub's.
+OpenLineage names a local file by its absolute path, which would be another in every clone. So files of the project have
+their path from its root and the project's namespace, others `file` and their path from the corpus folder on.
 """
 
 from __future__ import annotations

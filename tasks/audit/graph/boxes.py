@@ -129,8 +129,7 @@ class Drawing:
         start = Node("base", "source", "base model", tuple(lines), mark, facts={"manifest": digest})
         for node, label in ((start, "weights"), *beside):
             self.beside(node, "checkpoint", label)
-        outputs = train.generated if train else {}
-        weights = {path: one.sha256 for path, one in sorted(outputs.items()) if path.endswith(".safetensors")}
+        weights = train.weights if train else {}
         lines = [Line("nothing was trained: the base as it is")]
         if train and weights:
             lines = digests(*(f"{path.rpartition('/')[2]} {short(digest)}" for path, digest in weights.items()))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from tasks.audit.graph.boxes import state_of
 from tasks.audit.graph.items import graph_of_pair, graph_of_query
-from tasks.audit.text import as_json
+from tasks.audit.text import as_json, put
 from tasks.audit.trace.trace import trace_score
 from tasks.lineage.picture.formats import dot, mermaid
 from tasks.lineage.picture.graph import Graph
@@ -15,7 +15,6 @@ from tasks.lineage.picture.stages import score_node, stage_graph
 from tasks.lineage.picture.svg import svg
 from tasks.lineage.score import Score, resolve
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import write_text
 
 FORMATS: dict[str, Callable[[Graph], str]] = {"mermaid": mermaid, "dot": dot, "svg": svg}
 ENDINGS = {".svg": "svg", ".dot": "dot", ".gv": "dot"}
@@ -28,14 +27,8 @@ def answer(chosen: argparse.Namespace) -> int:
     graph, output = graph_of(resolve(chosen.score, chosen.rev)), chosen.output
     form = chosen.format or ENDINGS.get(output.suffix if output else "", "mermaid")
     text = as_json(graph) + "\n" if chosen.json else FORMATS[form](graph)
-    if output is None:
-        print(text, end="")
-        return 0
-    try:
-        write_text(output, text)
-    except OSError as error:
-        raise UserError(f"{output} cannot be written ({error.strerror}); name another with --output") from None
-    print(f"{output}: {len(graph.nodes)} nodes, {len(graph.edges)} edges")
+    if put(text, output):
+        print(f"{output}: {len(graph.nodes)} nodes, {len(graph.edges)} edges")
     return 0
 
 

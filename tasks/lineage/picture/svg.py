@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.lineage.picture.graph import MARKS, Graph, Mark
-from tasks.lineage.picture.layout import number, place
-from tasks.lineage.picture.placed import LINE, MARGIN, Box
-from tasks.lineage.picture.text import clean, width, wrapped
+from tasks.lineage.picture.layout import MARGIN, number, place
+from tasks.lineage.picture.text import LINE, Box, clean, width, wrapped
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -21,9 +21,9 @@ MEANING = 170  # from the left edge of the legend to its words
 
 
 def svg(graph: Graph, *, inline: bool = False) -> str:
-    """A picture that stands by itself, with its title above; `inline` is for an HTML page that says itself what it is.
+    """A picture with its title above and what its marks mean below; `inline` is for a page that says itself what it is.
 
-    Below it is what its marks mean. Nothing of a dataset reaches it unescaped: the template escapes all but the style.
+    Nothing of a dataset reaches it unescaped: the template escapes all but the style.
     """
     layout = place(graph)
     wide = max(layout.width, 560.0)
@@ -51,7 +51,12 @@ def _template() -> Template:
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, finalize=_written,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
-    environment.filters |= {"chip_width": _chip_width, "hue": _hue, "uncut": _uncut}
+    filters: dict[str, Callable[[Any], Any]] = {
+        "chip_width": lambda mark: width(MARKS[mark][0], "chip") + 14,
+        "hue": lambda hue: f"hue-{hue % HUES}" if hue >= 0 else "outside",
+        "uncut": _uncut,
+    }
+    environment.filters |= filters
     environment.globals["style"] = Markup((HERE / "picture.css").read_text(encoding="utf-8"))  # noqa: S704 - our own
     return environment.get_template("picture.svg")
 
@@ -63,14 +68,6 @@ def _written(value: Any) -> Any:
     if isinstance(value, float):
         return number(value)
     return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _chip_width(mark: Mark) -> float:
-    return width(MARKS[mark][0], "chip") + 14
-
-
-def _hue(hue: int) -> str:
-    return f"hue-{hue % HUES}" if hue >= 0 else "outside"
 
 
 def _uncut(box: Box) -> str:
