@@ -7,7 +7,7 @@ item store when they are asked for, and never into the workspace.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,14 +94,14 @@ class Lineage:
         """MLflow runs that published this very result of a stage, the oldest first; none where MLflow has none."""
         return self.runs_by_stage([stage])[stage]
 
-    def runs_by_stage(self, stages: Iterable[str]) -> dict[str, list[Run]]:
+    def runs_by_stage(self, stages: Collection[str]) -> dict[str, list[Run]]:
         """`runs_of` for several stages, asked of MLflow at once."""
-        digests = {name: self.executions[name].digest if name in self.executions else None for name in stages}
-        found = self.tracking.of_manifests({digest for digest in digests.values() if digest})
-        return {name: found[digest] if digest else [] for name, digest in digests.items()}
+        digests = {name: self.executions[name].digest for name in stages if name in self.executions}
+        found = self.tracking.of_manifests(set(digests.values()))
+        return {name: found[digests[name]] if name in digests else [] for name in stages}
 
     def need(self, *paths: str | Path) -> Path:
-        """Have files or folders of the project below `root`; where the first lies. Raises UserError for one it lacks."""
+        """Have some paths of the project below `root`; where the first lies. Raises UserError for one it lacks."""
         for path in map(Path, paths):
             target = self.root / path
             if self.objects is None:

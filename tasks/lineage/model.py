@@ -5,16 +5,18 @@ Identity is the content digest: an execution's is the sha256 of its manifest, an
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from tasks.shared.artifacts.publish import MANIFEST
 from tasks.shared.artifacts.types import RESULTS
+from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import sha256_json
 
 Kind = Literal["manifest", "output", "source"]
@@ -138,3 +140,30 @@ def value_at(params: Any, dotted: str) -> Any:
     for key in dotted.split("."):
         params = params[key]
     return params
+
+
+EXECUTION = TypeAdapter(Execution)
+
+
+def parse_manifest(content: bytes, where: str) -> Execution:
+    """An execution from the bytes of its manifest. Raises UserError where they are none; `where` names them."""
+    try:
+        raw = {"folders": {}} | json.loads(content)  # older manifests name every file
+        for name, key in (("used", "inputs"), ("generated", "outputs")):
+            raw[name] = {path: one | {"path": path} for path, one in raw[key].items()}
+        raw["digest"] = hashlib.sha256(content).hexdigest()
+        return EXECUTION.validate_json(json.dumps(raw), strict=True)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        reason = str(error)
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise UserError(f"{where} is no manifest ({reason}); restore it: `dvc checkout`") from None
+
+
+def read_manifest_file(path: Path) -> Execution:
+    """The execution whose manifest lies at a path. Raises UserError where there is none."""
+    try:
+        return parse_manifest(path.read_bytes(), str(path))
+    except OSError:
+        raise UserError(f"{path} is missing; run `dvc checkout` or `dvc repro`") from None

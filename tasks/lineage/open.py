@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,8 @@ import yaml
 
 from tasks.lineage.dvc import LOCK, PARAMS, LockedStage, Objects, parse_lock
 from tasks.lineage.lineage import Lineage
-from tasks.lineage.manifest import parse_manifest, read_manifest_file
 from tasks.lineage.mlflow import Tracking
-from tasks.lineage.model import Execution, Run, manifest_path, value_at
+from tasks.lineage.model import Execution, Run, manifest_path, parse_manifest, read_manifest_file, value_at
 from tasks.shared.artifacts.publish import MANIFEST
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.items import store_folder
@@ -179,13 +179,9 @@ def _snapshot(name: str) -> Path:
 def _recorded(manifests: Iterable[Execution]) -> dict[str, Any]:
     """Params as manifests have them, by section."""
     params: dict[str, Any] = {}
-    for manifest in manifests:
-        for dotted, value in manifest.params.items():
-            *sections, key = dotted.split(".")
-            place = params
-            for section in sections:
-                place = place.setdefault(section, {})
-            place[key] = value
+    for dotted, value in (pair for manifest in manifests for pair in manifest.params.items()):
+        *sections, key = dotted.split(".")
+        reduce(lambda place, section: place.setdefault(section, {}), sections, params)[key] = value
     return params
 
 

@@ -72,9 +72,6 @@ def models(evidence: Evidence) -> list[tuple[str, str, str | None, str | None]]:
 
 def _digest_of_folder(evidence: Evidence, folder: str) -> str | None:
     """Identity of a folder of weights that a stage made, as `Model.digest` has it; None for any other model."""
-    files = {
-        PurePosixPath(name).relative_to(folder).as_posix(): one.sha256
-        for name, one in evidence.lineage.execution("base").generated.items()
-        if PurePosixPath(folder) in PurePosixPath(name).parents
-    }
+    made, top = evidence.lineage.execution("base").generated, f"{PurePosixPath(folder)}/"
+    files = {name.removeprefix(top): one.sha256 for name, one in made.items() if name.startswith(top)}
     return sha256_json(files) if files else None

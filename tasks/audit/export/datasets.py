@@ -1,7 +1,7 @@
 """Datasets of a state: what stages wrote and read, each under its name and with a digest for its version.
 
 A file is versioned by its sha256, `results/<stage>` as a whole by that of its manifest, a folder with a file an item or
-with a model's files by its listing; the LanceDB table, whose bytes are not reproducible, by the manifest of its content.
+a model by its listing; the LanceDB table, whose bytes are not reproducible, by the manifest of its content.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from typing import Any
 
 from openlineage.client.event_v2 import InputDataset, OutputDataset
 
-from tasks.audit.export.facets import TABLES, Kind, as_input, described, rows_and_columns
-from tasks.audit.export.names import Names
+from tasks.audit.export.facets import TABLES, Kind, Names, as_input, described, rows_and_columns
 from tasks.audit.recorded import recorded_artifacts, recorded_file
 from tasks.lineage.lineage import Lineage
 from tasks.lineage.model import Artifact, Execution, Holds
@@ -45,7 +44,7 @@ OF_LISTING = "the canonical JSON of the sha256 of every file by its path in the 
 
 
 class Datasets:
-    """The datasets of a state, to be asked for stage by stage, makers first, so that readers are told what makers are."""
+    """The datasets of a state, to be asked for by stage, makers first, so that readers are told what makers are."""
 
     def __init__(self, lineage: Lineage, names: Names) -> None:
         self.lineage, self.names = lineage, names
@@ -98,7 +97,7 @@ class Datasets:
             return recorded_file(self.lineage, path, sha256)
         except UserError as error:
             self.remarks[f"{error}; what it holds is left out"] = None
-            return None
+        return None
 
     def _stage(self, stage: str, version: str, size: Mapping[str, int] | None = None) -> OutputDataset:
         path, identity = (RESULTS / stage).as_posix(), "manifest.json, which has the sha256 of every file"
@@ -139,16 +138,15 @@ class Datasets:
         """The models that a stage took from outside, by the hub's revision or the digest that the stage recorded."""
         stage = execution.stage
         told = (self.json(execution, RECORDED[stage]) if stage in RECORDED else None) or {}
-        if stage == "evaluate":
-            told = told.get("retriever") or {}
+        told = (told.get("retriever") or {}) if stage == "evaluate" else told
         if stage == "base":  # the model itself, or the teacher of one that is made from a seed
             pretrained = execution.params.get("base", {}).get("source") == "pretrained"
             told = execution.params.get("base" if pretrained else "retriever") or {}
         for part, of in (("model", ""), ("processor", "processor_"), ("adapter", "adapter_")):
             if told.get(part) and "system" not in told:  # else it is of stage base
                 revision, digest = told.get(f"{of}revision"), told.get(f"{of}digest")
-                identity = "the model's revision on the hub, as params name it" if revision else OF_LISTING
-                identity = identity if revision or digest else "no digest: the stage did not record one"
+                identity = OF_LISTING if digest else "no digest: the stage did not record one"
+                identity = "the model's revision on the hub, as params name it" if revision else identity
                 name = self.names.model(told[part], revision)
                 yield as_input(self._dataset(name, "MODEL", revision or digest, identity), None)
 

@@ -20,10 +20,8 @@ from openlineage.client.event_v2 import Job, RunEvent, RunState, set_producer
 from openlineage.client.event_v2 import Run as JobRun
 
 from tasks.audit.ancestry import ancestry
-from tasks.audit.export import names
 from tasks.audit.export.datasets import Datasets
-from tasks.audit.export.facets import own
-from tasks.audit.export.names import shareable
+from tasks.audit.export.facets import Names, namespace_of, own, shareable, web_address
 from tasks.lineage.lineage import FINAL, Lineage
 from tasks.lineage.model import Execution, Run, manifest_path
 from tasks.shared.artifacts import scores
@@ -61,11 +59,11 @@ def export(lineage: Lineage, last: str, namespace: str | None = None, run_id: st
         release = "unknown"
     set_producer(f"pkg:generic/reeltrace@{release}")  # a package URL (ECMA-427); the package is in no registry
     remote = git.origin()
-    address = names.web_address(remote) if remote else None
-    namespace = namespace or names.namespace(address)
+    address = web_address(remote) if remote else None
+    namespace = namespace or namespace_of(address)
     corpus = lineage.executions.get("corpus")
     path = corpus.params.get("corpus", {}).get("path") if corpus else None
-    datasets = Datasets(lineage, names.Names(namespace, path))
+    datasets = Datasets(lineage, Names(namespace, path))
     found = ancestry(lineage, last)
     events = [
         _as_dict(event)
@@ -108,7 +106,7 @@ def _events(
 
 
 def _end(lineage: Lineage, execution: Execution, run: Run | None, commit: str | None) -> tuple[str, str]:
-    """When a run ended, and which clock says so: MLflow's, the commit's, or that of the manifest file."""
+    """When a run ended, and which clock says so."""
     if run is not None and run.ended is not None:
         return _time(run.ended), "mlflow"
     if commit and (committed := git.commit_time(commit)):
@@ -118,7 +116,6 @@ def _end(lineage: Lineage, execution: Execution, run: Run | None, commit: str | 
 
 
 def _job_facets(lineage: Lineage, stage: str, address: str | None, commit: str | None) -> dict[str, facets.JobFacet]:
-    """Of a stage as a job; where its code lies is told where the repository has an address and the run a commit."""
     kind = facets.job_type_job.JobTypeJobFacet("BATCH", "REELTRACE", "TASK")
     found: dict[str, facets.JobFacet] = {"jobType": kind}
     if described := lineage.stages[stage].description:

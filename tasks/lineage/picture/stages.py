@@ -80,11 +80,10 @@ def stage_graph(
 
 def score_node(measure: str, system: str, value: float, interval: Sequence[float] | None, over: str) -> Node:
     """The number that a lineage is of."""
-    lines = [Line(f"{value:.3f}", "figure")]
-    if interval:
-        lines.append(Line(f"95 % interval {interval[0]:.3f} to {interval[1]:.3f}"))
+    found = [Line(f"95 % interval {interval[0]:.3f} to {interval[1]:.3f}")] if interval else []
+    lines = (Line(f"{value:.3f}", "figure"), *found, Line(over, most=2))
     facts = {"measure": measure, "system": system, "value": value, "interval": interval}
-    return Node("score", "score", f"{measure} of {system}", (*lines, Line(over, most=2)), facts=facts)
+    return Node("score", "score", f"{measure} of {system}", lines, facts=facts)
 
 
 def _described(lineage: Lineage, execution: Execution | None, run_ids: list[str]) -> tuple[tuple[Line, ...], Any]:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.lineage.picture.formats import HUES, svg
 from tasks.lineage.picture.graph import MARKS, Edge, Graph, Line, Mark, Node
 from tasks.lineage.picture.layout import Layout, place
-from tasks.lineage.picture.svg import HUES, svg
 from tasks.lineage.picture.text import Box, shortened, width, wrapped
 from tests.lineage.picture.graphs import HOSTILE, hostile, of_chance
 
