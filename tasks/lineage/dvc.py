@@ -31,25 +31,20 @@ def parse_lock(text: str | bytes, where: str) -> dict[str, LockedStage]:
     """The stages of a dvc.lock. Raises UserError where the text is none; `where` names it."""
     try:
         raw: Any = yaml.safe_load(text)
-        return {
-            name: LockedStage(
-                {str(one["path"]): str(one.get("md5", "")) for one in stage.get("deps", [])},
-                {str(one["path"]): str(one.get("md5", "")) for one in stage.get("outs", [])},
-                dict(stage.get("params", {}).get(PARAMS, {})),
+        found: dict[str, LockedStage] = {}
+        for name, stage in (raw or {}).get("stages", {}).items():
+            deps, outs = (
+                {str(one["path"]): str(one.get("md5", "")) for one in stage.get(key, [])} for key in ("deps", "outs")
             )
-            for name, stage in (raw or {}).get("stages", {}).items()
-        }
+            found[name] = LockedStage(deps, outs, dict(stage.get("params", {}).get(PARAMS, {})))
+        return found
     except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{where} is not as DVC writes it ({reason}); restore it from git") from None
 
 
 class Objects:
-    """The objects of a DVC project.
-
-    Args:
-        root: of the project.
-    """
+    """The objects of the DVC project at a root."""
 
     def __init__(self, root: Path = Path()) -> None:
         self.root = root

@@ -23,45 +23,31 @@ from tasks.shared.runtime.files import sha256_file
 
 VIDEOS = RESULTS / "corpus" / "manifest.parquet"
 READER = {"train": "train", "test": "encode"}  # the stage that makes documents of a split's videos
+Ids = Collection[str] | None
 TEXT_FIELDS = {"train": "document.train_text", "test": "document.test_text"}  # the param that says of what words
 
 
 @dataclass(frozen=True)
 class Said:
-    """A transcript: sha256 of its text, the text, the language that was heard, and what is written in the picture."""
+    """A transcript without its times."""
 
-    sha256: str
+    sha256: str  # of the text
     text: str
     language: str | None
     ocr: str | None
 
-    @staticmethod
-    def of(found: Transcript) -> Said:
-        """The row without its times."""
-        return Said(hashlib.sha256(found.text.encode()).hexdigest(), found.text, found.language, found.ocr)
-
 
 @dataclass(frozen=True)
 class VideoLineage:
-    """What was made of one video, step by step. A step that it has no part in is None.
-
-    Attributes:
-        video: its row of the corpus.
-        media: frames and audio with their sha256.
-        said: its transcript; None where nobody listened, read or shipped anything.
-        document: its row of the index: what the model read, and the digests of vector and payload.
-        failures: steps that could not process it.
-        without: the modalities that documents of its split consist of, where it has none of them and so no document.
-        mismatches: rows that were made of something else than what their id has now.
-    """
+    """What was made of one video, step by step. A step that it has no part in is None."""
 
     video: Video
     media: Media | None
     said: Said | None
     document: IndexedDocument | None
-    failures: list[Failure]
-    without: list[str]
-    mismatches: list[Mismatch]
+    failures: list[Failure]  # steps that could not process it
+    without: list[str]  # modalities of its split's documents, where it has none of them and so no document
+    mismatches: list[Mismatch]  # rows that were made of something else than what their id has now
 
     @property
     def left_out(self) -> str:
@@ -80,27 +66,18 @@ def video_lineages(lineage: Lineage, video_ids: Collection[str]) -> dict[str, Vi
     heard = read_transcripts(lineage.need(transcripts.FOLDER / transcripts.TABLE).parent, video_ids)
     indexed_in = _folder_of(lineage, indexed.FOLDER / indexed.TABLE)  # older states do not record it
     rows = read_indexed(indexed_in, video_ids) if indexed_in else {}
-    failed: dict[str, list[Failure]] = {}
-    for stage in ("extract", "transcribe", "encode"):
-        if folder := _folder_of(lineage, RESULTS / stage / FAILURES):
-            for failure in read_failures(folder):
-                failed.setdefault(failure.video_id, []).append(failure)
-    wrong: dict[str, list[Mismatch]] = {}
-    for one in mismatches(lineage, videos, extracted, heard, rows):
-        wrong.setdefault(one.id, []).append(one)
-    return {
-        video_id: VideoLineage(
-            videos[video_id],
-            extracted.get(video_id),
-            Said.of(heard[video_id]) if video_id in heard else None,
-            rows.get(video_id),
-            failed.get(video_id, []),
-            _without(lineage, videos[video_id], extracted.get(video_id), heard.get(video_id)),
-            wrong.get(video_id, []),
-        )
-        for video_id in dict.fromkeys(video_ids)
-        if video_id in videos
-    }
+    folders = [_folder_of(lineage, RESULTS / stage / FAILURES) for stage in ("extract", "transcribe", "encode")]
+    failures = [failure for folder in folders if folder for failure in read_failures(folder)]
+    wrong = list(mismatches(lineage, videos, extracted, heard, rows))
+    found: dict[str, VideoLineage] = {}
+    for key in [key for key in dict.fromkeys(video_ids) if key in videos]:
+        video, made, text = videos[key], extracted.get(key), heard.get(key)
+        digest = hashlib.sha256(text.text.encode()).hexdigest() if text else ""
+        said = Said(digest, text.text, text.language, text.ocr) if text else None
+        failed, other = [one for one in failures if one.video_id == key], [one for one in wrong if one.id == key]
+        without = _without(lineage, video, made, text)
+        found[key] = VideoLineage(video, made, said, rows.get(key), failed, without, other)
+    return found
 
 
 def _without(lineage: Lineage, video: Video, made: Media | None, heard: Transcript | None) -> list[str]:
@@ -125,10 +102,7 @@ def mismatches(
     rows: Mapping[str, IndexedDocument],
     digest: Callable[[Path], str | None] = sha256_file,
 ) -> Iterator[Mismatch]:
-    """The rows that were made of something else than their rows before them say, or its files are.
-
-    Rows are by video id; `digest` reads the sha256 of a file.
-    """
+    """The rows, by video id, that were made of something else than the rows before them say, or its files are."""
     yield from media.mismatched(extracted, videos.values())
     for video_id, one in extracted.items():
         for name, recorded in ((one.frames, one.frames_sha256), (one.audio, one.audio_sha256)):
@@ -159,17 +133,13 @@ def _vectors(lineage: Lineage, rows: Mapping[str, IndexedDocument]) -> Iterator[
                 yield Mismatch(str(paths[system]), video_id, "vector", digest, recorded, "encode")
 
 
-def exposures_of(
-    lineage: Lineage, *, video_ids: Collection[str] | None = None, query_ids: Collection[str] | None = None
-) -> list[Exposure] | None:
+def exposures_of(lineage: Lineage, *, video_ids: Ids = None, query_ids: Ids = None) -> list[Exposure] | None:
     """What training showed of some videos or for some queries; None where nothing was recorded or trained."""
     folder = _folder_of(lineage, exposures.FOLDER / exposures.TABLE)
     return read_exposures(folder, video_ids, query_ids) if folder else None
 
 
-def altered_of(
-    lineage: Lineage, *, video_ids: Collection[str] | None = None, query_ids: Collection[str] | None = None
-) -> list[Altered]:
+def altered_of(lineage: Lineage, *, video_ids: Ids = None, query_ids: Ids = None) -> list[Altered]:
     """What training showed otherwise than it is, of some videos or for some queries."""
     folder = _folder_of(lineage, exposures.FOLDER / exposures.ALTERED)
     return read_altered(folder, video_ids, query_ids) if folder else []

@@ -7,7 +7,7 @@ item store when they are asked for, and never into the workspace.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,35 +28,20 @@ FINAL = "evaluate"  # the stage that makes the score
 
 @dataclass
 class Lineage:
-    """A state of the pipeline.
+    """A state of the pipeline: the workspace, what a commit records, or what an MLflow run was made of."""
 
-    Attributes:
-        name: for people: `workspace`, `revision abc1234` or `run 0123...`.
-        root: the folder below which `results/...` lies.
-        tracking: where MLflow's runs are looked up.
-        executions: of the stages that were published, by stage, as each feeds the next.
-        stages: of its dvc.yaml, in that order.
-        params: of its params.yaml, by section.
-        missing: stages whose manifest is not to be had, and why.
-        outs: DVC's md5 of every recorded output, by path.
-        lock: dvc.lock by stage; empty where there is none.
-        commit: of git: the workspace's HEAD, the revision, or the run's; None where unknown.
-        dirty: tracked files that differ from the commit (workspace), or the mark that there were some (run).
-        objects: DVC's objects that its files are brought from; None for the workspace, whose files lie there.
-    """
-
-    name: str
-    root: Path
+    name: str  # for people: `workspace`, `revision abc1234` or `run 0123...`
+    root: Path  # the folder below which `results/...` lies
     tracking: Tracking
-    executions: dict[str, Execution] = field(default_factory=dict)
-    stages: dict[str, StageSpec] = field(default_factory=dict)
-    params: dict[str, Any] = field(default_factory=dict)
-    missing: dict[str, str] = field(default_factory=dict)
-    outs: dict[str, str] = field(default_factory=dict)
-    lock: dict[str, LockedStage] = field(default_factory=dict)
-    commit: str | None = None
-    dirty: list[str] = field(default_factory=list)
-    objects: Objects | None = field(default=None, repr=False)
+    executions: dict[str, Execution] = field(default_factory=dict)  # by stage, as each feeds the next
+    stages: dict[str, StageSpec] = field(default_factory=dict)  # of its dvc.yaml, in that order
+    params: dict[str, Any] = field(default_factory=dict)  # of its params.yaml, by section
+    missing: dict[str, str] = field(default_factory=dict)  # stages whose manifest is not to be had, and why
+    outs: dict[str, str] = field(default_factory=dict)  # DVC's md5 of every recorded output, by path
+    lock: dict[str, LockedStage] = field(default_factory=dict)  # dvc.lock by stage; empty where there is none
+    commit: str | None = None  # of git; None where unknown
+    dirty: list[str] = field(default_factory=list)  # tracked files that differ from it, or (run) that there were some
+    objects: Objects | None = field(default=None, repr=False)  # that files come from; None where they lie in `root`
 
     @property
     def results(self) -> Path:
@@ -88,7 +73,7 @@ class Lineage:
     def links(self, *readers: str) -> list[Link]:
         """Every recorded input of some stages (of all where none is named), in the order of the stages."""
         return [
-            Link(name, artifact, artifact.maker, self._holds(artifact))
+            Link(name, artifact, self._holds(artifact))
             for name, execution in self.executions.items()
             if not readers or name in readers
             for artifact in execution.used.values()
@@ -109,17 +94,14 @@ class Lineage:
         """MLflow runs that published this very result of a stage, the oldest first; none where MLflow has none."""
         return self.runs_by_stage([stage])[stage]
 
-    def runs_by_stage(self, stages: Iterable[str]) -> dict[str, list[Run]]:
+    def runs_by_stage(self, stages: Collection[str]) -> dict[str, list[Run]]:
         """`runs_of` for several stages, asked of MLflow at once."""
-        digests = {name: self.executions[name].digest if name in self.executions else None for name in stages}
-        found = self.tracking.of_manifests({digest for digest in digests.values() if digest})
-        return {name: found[digest] if digest else [] for name, digest in digests.items()}
+        digests = {name: self.executions[name].digest for name in stages if name in self.executions}
+        found = self.tracking.of_manifests(set(digests.values()))
+        return {name: found[digests[name]] if name in digests else [] for name in stages}
 
     def need(self, *paths: str | Path) -> Path:
-        """Have files or folders (as seen from the project's root) below `root`; where the first of them lies.
-
-        Raises UserError where one is not to be had.
-        """
+        """Have some paths of the project below `root`; where the first lies. Raises UserError for one it lacks."""
         for path in map(Path, paths):
             target = self.root / path
             if self.objects is None:
@@ -156,10 +138,7 @@ class Lineage:
         return found
 
     def unlike_lock(self, stage: str) -> str | None:
-        """Why a workspace's result is not the one that dvc.lock records; None where it is, or that cannot be told.
-
-        The stage's own manifest is enough: what it follows from is held by the digests in it.
-        """
+        """Why a workspace's result is not the one that dvc.lock records; None where it is, or that cannot be told."""
         manifest = RESULTS / stage / MANIFEST
         if self.objects is not None or stage not in self.executions:
             return None

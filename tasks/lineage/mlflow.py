@@ -80,8 +80,8 @@ class Tracking:
         """Runs that a condition on their rows chooses."""
         path = database_of(self.uri, self.root)
         if not path.is_file():
-            wrong = f"MLflow's database {path} is not here; set MLFLOW_TRACKING_URI to where the runs were logged"
-            self.problem = wrong
+            todo = "set MLFLOW_TRACKING_URI to where the runs were logged"
+            self.problem = f"MLflow's database {path} is not here; {todo}"
             return []
         query = (
             "SELECT run_uuid, name, status, start_time, end_time, artifact_uri, (SELECT json_group_object(key, value) "  # noqa: S608
@@ -121,29 +121,17 @@ def read_database(path: Path, query: str, values: Sequence[str] = ()) -> list[An
 
 def _run(row: Sequence[Any], tags: dict[str, str]) -> Run:
     """From id, name, status, start, end and artifact address, and tags."""
-    run_id, name, status, started, ended, artifacts = row
-    return Run(
-        run_id=run_id,
-        stage=tags.get("reeltrace.stage", name or ""),
-        status=status,
-        manifest=tags.get(MANIFEST_TAG),
-        started=_time(started),
-        ended=_time(ended),
-        commit=tags.get("git.commit"),
-        dirty=tags.get("git.dirty") == "true",
-        artifacts=artifacts,
-        tags=tags,
-    )
+    run_id, name, status, *times, artifacts = row
+    stage, manifest = tags.get("reeltrace.stage", name or ""), tags.get(MANIFEST_TAG)
+    started, ended = (None if one is None else datetime.fromtimestamp(one / 1000, UTC) for one in times)
+    commit, dirty = tags.get("git.commit"), tags.get("git.dirty") == "true"
+    return Run(run_id, stage, status, manifest, started, ended, commit, dirty, artifacts, tags)
 
 
 def _of_client(run: Any) -> Run:
     info = run.info
     row = (info.run_id, info.run_name, info.status, info.start_time, info.end_time, info.artifact_uri)
     return _run(row, dict(run.data.tags))
-
-
-def _time(milliseconds: int | None) -> datetime | None:
-    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def _oldest_first(run: Run) -> tuple[datetime, str]:

@@ -5,16 +5,18 @@ Identity is the content digest: an execution's is the sha256 of its manifest, an
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from tasks.shared.artifacts.publish import MANIFEST
 from tasks.shared.artifacts.types import RESULTS
+from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import sha256_json
 
 Kind = Literal["manifest", "output", "source"]
@@ -46,27 +48,23 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Execution:
-    """What a stage did, as its manifest has it.
-
-    Attributes:
-        digest: sha256 of the manifest's bytes, the identity of the result.
-        params: by section or key as dvc.yaml names them.
-        code, components: sha256 by source file, version by package.
-        used, generated: inputs and outputs by path; files of large folders are not among them.
-        folders: large folders of outputs: `{"files": ..., "bytes": ...}` by path.
-        derived: outputs whose bytes are not reproducible.
-    """
+    """What a stage did, as its manifest has it."""
 
     stage: str
-    digest: str
-    params: dict[str, Any]
-    code: dict[str, str]
-    components: dict[str, str]
-    used: dict[str, Artifact]
-    generated: dict[str, Artifact]
-    folders: dict[str, dict[str, int]]
-    derived: list[str]
+    digest: str  # sha256 of the manifest's bytes, the identity of the result
+    params: dict[str, Any]  # by section or key as dvc.yaml names them
+    code: dict[str, str]  # sha256 by source file
+    components: dict[str, str]  # version by package
+    used: dict[str, Artifact]  # inputs by path
+    generated: dict[str, Artifact]  # outputs by path, without the files of large folders
+    folders: dict[str, dict[str, int]]  # large folders of outputs: `{"files": ..., "bytes": ...}` by path
+    derived: list[str]  # outputs whose bytes are not reproducible
     counts: dict[str, int]
+
+    @property
+    def weights(self) -> dict[str, str]:
+        """sha256 of the weights that it made, by path."""
+        return {path: one.sha256 for path, one in sorted(self.generated.items()) if path.endswith(".safetensors")}
 
     @property
     def code_digest(self) -> str:
@@ -90,24 +88,17 @@ class Execution:
 
 @dataclass(frozen=True)
 class Run:
-    """An MLflow run of a stage.
-
-    Attributes:
-        manifest: sha256 of the manifest it published; None where it published nothing.
-        started, ended: in UTC; None while it runs.
-        dirty: whether tracked files differed from the commit.
-        artifacts: address of what MLflow keeps of it.
-    """
+    """An MLflow run of a stage."""
 
     run_id: str
     stage: str
     status: str
-    manifest: str | None
-    started: datetime | None
-    ended: datetime | None
+    manifest: str | None  # sha256 of the one it published; None where it published nothing
+    started: datetime | None  # in UTC
+    ended: datetime | None  # None while it runs
     commit: str | None
-    dirty: bool
-    artifacts: str = field(repr=False)
+    dirty: bool  # tracked files differed from the commit
+    artifacts: str = field(repr=False)  # address of what MLflow keeps of it
     tags: dict[str, str] = field(repr=False)
 
     @property
@@ -121,18 +112,16 @@ class Run:
 
 @dataclass(frozen=True)
 class Link:
-    """An artifact that a stage read.
-
-    Attributes:
-        reader: the stage; artifact: as its manifest has it.
-        maker: the stage that made it; None for what comes from outside the pipeline.
-        holds: whether the maker's manifest lists it with this digest.
-    """
+    """An artifact that a stage read, as its manifest has it."""
 
     reader: str
     artifact: Artifact
-    maker: str | None
-    holds: Holds
+    holds: Holds  # whether the maker's manifest lists it with this digest
+
+    @property
+    def maker(self) -> str | None:
+        """The stage that made it; None for what comes from outside the pipeline."""
+        return self.artifact.maker
 
 
 def manifest_path(stage: str) -> str:
@@ -151,3 +140,30 @@ def value_at(params: Any, dotted: str) -> Any:
     for key in dotted.split("."):
         params = params[key]
     return params
+
+
+EXECUTION = TypeAdapter(Execution)
+
+
+def parse_manifest(content: bytes, where: str) -> Execution:
+    """An execution from the bytes of its manifest. Raises UserError where they are none; `where` names them."""
+    try:
+        raw = {"folders": {}} | json.loads(content)  # older manifests name every file
+        for name, key in (("used", "inputs"), ("generated", "outputs")):
+            raw[name] = {path: one | {"path": path} for path, one in raw[key].items()}
+        raw["digest"] = hashlib.sha256(content).hexdigest()
+        return EXECUTION.validate_json(json.dumps(raw), strict=True)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        reason = str(error)
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise UserError(f"{where} is no manifest ({reason}); restore it: `dvc checkout`") from None
+
+
+def read_manifest_file(path: Path) -> Execution:
+    """The execution whose manifest lies at a path. Raises UserError where there is none."""
+    try:
+        return parse_manifest(path.read_bytes(), str(path))
+    except OSError:
+        raise UserError(f"{path} is missing; run `dvc checkout` or `dvc repro`") from None

@@ -20,18 +20,12 @@ from tasks.shared.execution.tracking import REGISTERED_MODEL
 
 @dataclass
 class Record:
-    """What MLflow has of a run.
-
-    Attributes:
-        metrics: name, step, value of everything that was logged.
-        latest: what MLflow shows as the value of a metric.
-        versions: of the registered model that came from this run: tags, by version.
-    """
+    """What MLflow has of a run."""
 
     params: dict[str, str] = field(default_factory=dict)
-    metrics: list[tuple[str, int, float]] = field(default_factory=list)
-    latest: dict[str, float] = field(default_factory=dict)
-    versions: dict[str, dict[str, str]] = field(default_factory=dict)
+    metrics: list[tuple[str, int, float]] = field(default_factory=list)  # name, step, value of all that was logged
+    latest: dict[str, float] = field(default_factory=dict)  # what MLflow shows as the value of a metric
+    versions: dict[str, dict[str, str]] = field(default_factory=dict)  # of the model from this run: tags, by version
 
 
 def read_records(uri: str, root: Path, run_ids: Sequence[str]) -> dict[str, Record]:
@@ -55,10 +49,8 @@ def read_records(uri: str, root: Path, run_ids: Sequence[str]) -> dict[str, Reco
 
 def damaged(uri: str, root: Path) -> tuple[str, str, str, str] | None:
     """Of a SQLite database that is there and is none: where, record, expected and found; None of any other."""
-    if not uri.startswith(SQLITE):
-        return None
     path = database_of(uri, root)
-    if not path.is_file():
+    if not uri.startswith(SQLITE) or not path.is_file():
         return None
     try:
         problems = [row[0] for row in read_database(path, "PRAGMA quick_check(1)")]

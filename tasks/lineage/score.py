@@ -20,18 +20,12 @@ RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True)
 class Score:
-    """A score of a state.
-
-    Attributes:
-        stage: the last stage of its ancestry: evaluate, or the stage of a run that was named.
-        measure, system: of a number; system is None where the final one is meant.
-        query_id: of a query's ranking; with video_id, of one rank in it.
-    """
+    """A score of a state: a number, a query's ranking where `query_id` is given, with `video_id` one rank in it."""
 
     lineage: Lineage
-    stage: str = FINAL
+    stage: str = FINAL  # the last stage of its ancestry; another one of a run that was named
     measure: str = HEADLINE
-    system: str | None = None
+    system: str | None = None  # None where the final one is meant
     query_id: str | None = None
     video_id: str | None = None
 

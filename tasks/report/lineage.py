@@ -1,6 +1,4 @@
-"""How the numbers came about: the parts on lineage of `report.html`, and the page `lineage.html` with every stage in
-full and the ancestry of the results shown. From the stages' manifests: no times, no hosts.
-"""
+"""How the numbers came about: lineage in `report.html` and `lineage.html`, from manifests alone: no times, no hosts."""
 
 from __future__ import annotations
 
@@ -67,18 +65,13 @@ def models(evidence: Evidence) -> list[tuple[str, str, str | None, str | None]]:
     if base.adapter:
         found.append(("omni embedder, adapter it starts from", base.adapter, base.adapter_revision, None))
     if evidence.training.trained:
-        weights = sorted(evidence.lineage.execution("train").generated.items())
-        found += [
-            ("adapter trained here", name, None, one.sha256) for name, one in weights if name.endswith(".safetensors")
-        ]
+        weights = evidence.lineage.execution("train").weights
+        found += [("adapter trained here", name, None, digest) for name, digest in weights.items()]
     return found
 
 
 def _digest_of_folder(evidence: Evidence, folder: str) -> str | None:
     """Identity of a folder of weights that a stage made, as `Model.digest` has it; None for any other model."""
-    files = {
-        PurePosixPath(name).relative_to(folder).as_posix(): one.sha256
-        for name, one in evidence.lineage.execution("base").generated.items()
-        if PurePosixPath(folder) in PurePosixPath(name).parents
-    }
+    made, top = evidence.lineage.execution("base").generated, f"{PurePosixPath(folder)}/"
+    files = {name.removeprefix(top): one.sha256 for name, one in made.items() if name.startswith(top)}
     return sha256_json(files) if files else None

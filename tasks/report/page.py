@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tasks.lineage.picture.svg import svg
+from tasks.lineage.picture.formats import svg
 from tasks.report import numbers
 from tasks.report.evidence import Evidence
 from tasks.report.headline import demo_notes, not_shown, searched, systems_explained, verdicts

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tasks.audit.export.events import Export, export
-from tasks.audit.export.names import Names, namespace, shareable, web_address
+from tasks.audit.export.facets import Names, namespace_of, shareable, web_address
 from tasks.corpus.run import run as make_corpus
 from tasks.extract.run import run as extract
 from tasks.lineage.open import workspace
@@ -44,8 +44,8 @@ def test_addresses_of_remotes(remote: str, address: str | None) -> None:
 
 
 def test_the_namespace_is_that_of_the_repository() -> None:
-    assert namespace("https://github.com/a/b") == "reeltrace://github.com/a/b"
-    assert namespace(None) == "reeltrace"
+    assert namespace_of("https://github.com/a/b") == "reeltrace://github.com/a/b"
+    assert namespace_of(None) == "reeltrace"
 
 
 def test_names_do_not_tell_of_the_machine() -> None:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.audit.cli import build_parser
-from tasks.audit.graph import items, view
+from tasks.audit.graph import view
 from tasks.audit.text import as_json
 from tasks.lineage.score import resolve
 from tasks.shared.artifacts.corpus import read_queries, read_videos
@@ -190,8 +190,8 @@ def test_a_training_video_is_drawn_with_the_queries_it_was_shown_for(
         by_video.setdefault(one.video_id, set()).add(one.query_id)
     video_id = max(by_video, key=lambda one: (len(by_video[one]), one))
     monkeypatch.chdir(project.root)
-    monkeypatch.setattr(items, "MOST", 2)
-    graph = items.graph_of_pair(resolve(f"{query_id}:{video_id}", None))
+    monkeypatch.setattr(view, "MOST", 2)
+    graph = view.graph_of_pair(resolve(f"{query_id}:{video_id}", None))
     nodes = {node.key: node for node in graph.nodes}
     training = [node for node in graph.nodes if node.title == "training query"]
     assert len(training) == 2 and {node.facts["query_id"] for node in training} <= by_video[video_id]

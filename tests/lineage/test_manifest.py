@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from tasks.lineage.manifest import parse_manifest
-from tasks.lineage.model import Artifact
+from tasks.lineage.model import Artifact, parse_manifest
 from tasks.shared.runtime.errors import UserError
 
 FILE = "results/mine/negatives.jsonl"

@@ -135,3 +135,15 @@ def test_dvc_has_the_same_graph(project: Project, monkeypatch: pytest.MonkeyPatc
     assert edges == {(above, name) for name, parents in parents_of(stages).items() for above in parents}
     assert upstream_of(stages, "mine") == ["base", "corpus", "extract", "transcribe", "mine"]
     assert downstream_of(stages, "mine") == ["mine", "train", "encode", "evaluate", "report"]
+
+
+def test_of_a_run_that_lies_not_here_the_runs_above_are_found_by_digests(
+    finished: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(finished.root)
+    here = workspace()
+    (finished.root / "results/evaluate/manifest.json").unlink()
+    found = of_run(here.runs_of("evaluate")[-1].run_id)
+    expected = {stage: here.executions[stage].digest for stage in here.upstream("evaluate")}
+    assert {stage: one.digest for stage, one in found.executions.items()} == expected
+    assert found.name.startswith("run ") and not found.broken()

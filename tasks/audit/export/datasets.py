@@ -1,9 +1,7 @@
 """Datasets of a state: what stages wrote and read, each under its name and with a digest for its version.
 
-A file is a dataset, versioned by the sha256 of its bytes. So is what a stage published as a whole, `results/<stage>`,
-by the sha256 of its manifest, which lists the sha256 of every file; a stage that depends on the folder read that. A
-folder with a file an item (videos, frames, audio) or with a model's files is one dataset, by the digest of its
-listing; the LanceDB table, whose bytes are not reproducible, by the digest of the manifest of its content.
+A file is versioned by its sha256, `results/<stage>` as a whole by that of its manifest, a folder with a file an item or
+a model by its listing; the LanceDB table, whose bytes are not reproducible, by the manifest of its content.
 """
 
 from __future__ import annotations
@@ -15,8 +13,7 @@ from typing import Any
 
 from openlineage.client.event_v2 import InputDataset, OutputDataset
 
-from tasks.audit.export.facets import TABLES, Kind, as_input, described, rows_and_columns
-from tasks.audit.export.names import Names
+from tasks.audit.export.facets import TABLES, Kind, Names, as_input, described, rows_and_columns
 from tasks.audit.recorded import recorded_artifacts, recorded_file
 from tasks.lineage.lineage import Lineage
 from tasks.lineage.model import Artifact, Execution, Holds
@@ -47,14 +44,11 @@ OF_LISTING = "the canonical JSON of the sha256 of every file by its path in the 
 
 
 class Datasets:
-    """The datasets of a state, to be asked for stage by stage, makers first, so that readers are told what makers are.
-
-    `remarks` says of every file that was asked for and cannot be used, why.
-    """
+    """The datasets of a state, to be asked for by stage, makers first, so that readers are told what makers are."""
 
     def __init__(self, lineage: Lineage, names: Names) -> None:
         self.lineage, self.names = lineage, names
-        self.remarks: dict[str, None] = {}
+        self.remarks: dict[str, None] = {}  # why files that were asked for cannot be used
         self._told: dict[tuple[tuple[str, str], str | None], OutputDataset] = {}  # by name and version
 
     def written(self, execution: Execution) -> list[OutputDataset]:
@@ -65,16 +59,13 @@ class Datasets:
             outputs = execution.generated
             self.remarks[f"{error}; what it lists is left out"] = None
         dvc = self.lineage.outs
-        whole = dvc.get((RESULTS / execution.stage).as_posix())
-        found = [self._stage(execution.stage, execution.digest, _size(outputs.values()), whole)]
-        groups = _groups(outputs, execution.folders)
-        found += [self._part(path, group, dvc.get(path)) for path, group in groups.items()]
+        found = [self._stage(execution.stage, execution.digest, _size(outputs.values()))]
+        found += [self._part(path, group, dvc.get(path)) for path, group in _groups(outputs, execution.folders).items()]
         if INDEX in execution.derived and CONTENT in outputs:
             version = outputs[CONTENT].sha256
             size = {"rowCount": rows_and_columns(place)[0]} if (place := self._file(CONTENT, version)) else {}
             identity = f"{index.MANIFEST}, which describes the table's content"
-            name = self.names.file(INDEX)
-            found.append(self._dataset(name, "TABLE", version, identity, size, dvc.get(INDEX)))
+            found.append(self._dataset(self.names.file(INDEX), "TABLE", version, identity, size, dvc.get(INDEX)))
         return found
 
     def read(self, execution: Execution) -> list[InputDataset]:
@@ -94,7 +85,6 @@ class Datasets:
         return [*found, *self._videos(execution), *self._models(execution)]
 
     def json(self, execution: Execution, path: Path) -> Any:
-        """What a stage's JSON file says; None where it is not to be had."""
         place = self._file(path.as_posix(), execution.digest_of(path))
         return json.loads(place.read_text(encoding="utf-8")) if place else None
 
@@ -107,13 +97,12 @@ class Datasets:
             return recorded_file(self.lineage, path, sha256)
         except UserError as error:
             self.remarks[f"{error}; what it holds is left out"] = None
-            return None
+        return None
 
-    def _stage(
-        self, stage: str, version: str, size: Mapping[str, int] | None = None, dvc: str | None = None
-    ) -> OutputDataset:
-        name = self.names.file((RESULTS / stage).as_posix())
-        return self._dataset(name, "STAGE", version, "manifest.json, which has the sha256 of every file", size, dvc)
+    def _stage(self, stage: str, version: str, size: Mapping[str, int] | None = None) -> OutputDataset:
+        path, identity = (RESULTS / stage).as_posix(), "manifest.json, which has the sha256 of every file"
+        dvc = self.lineage.outs.get(path) if size else None  # of another version it is not known
+        return self._dataset(self.names.file(path), "STAGE", version, identity, size, dvc)
 
     def _part(self, path: str, files: Mapping[str, Artifact], dvc: str | None = None) -> OutputDataset:
         """A file, or a folder that is one dataset."""
@@ -126,18 +115,14 @@ class Datasets:
             size["rowCount"], columns = rows_and_columns(place)
         return self._dataset(name, "FILE", version, "the file's bytes", size, dvc, columns)
 
-    def _dataset(
-        self, name: tuple[str, str], kind: Kind, version: str | None, identity: str,
-        size: Mapping[str, int] | None = None, dvc: str | None = None, columns: Any = None,
-    ) -> OutputDataset:  # fmt: skip
+    def _dataset(self, name: tuple[str, str], kind: Kind, version: str | None, *about: Any) -> OutputDataset:
         """A version as it was first described: by its maker, where this state has it."""
         if (name, version) not in self._told:
-            self._told[name, version] = described(name, kind, version, identity, size, dvc, columns)
+            self._told[name, version] = described(name, kind, version, *about)
         return self._told[name, version]
 
     def _videos(self, execution: Execution) -> list[InputDataset]:
-        """The source videos, where a stage reads them: corpus lists them unless it made them, extract decodes them,
-        and transcribe reads what is written in them where its params say so."""
+        """The source videos: corpus lists them unless it made them, extract decodes them, OCR reads what they show."""
         ocr = execution.params.get("transcribe", {}).get("ocr") == "rapidocr"
         table = (execution.generated | execution.used).get(VIDEOS)
         reads = execution.stage in ("corpus", "extract") or ocr
@@ -153,16 +138,15 @@ class Datasets:
         """The models that a stage took from outside, by the hub's revision or the digest that the stage recorded."""
         stage = execution.stage
         told = (self.json(execution, RECORDED[stage]) if stage in RECORDED else None) or {}
-        if stage == "evaluate":
-            told = told.get("retriever") or {}
+        told = (told.get("retriever") or {}) if stage == "evaluate" else told
         if stage == "base":  # the model itself, or the teacher of one that is made from a seed
             pretrained = execution.params.get("base", {}).get("source") == "pretrained"
             told = execution.params.get("base" if pretrained else "retriever") or {}
         for part, of in (("model", ""), ("processor", "processor_"), ("adapter", "adapter_")):
             if told.get(part) and "system" not in told:  # else it is of stage base
                 revision, digest = told.get(f"{of}revision"), told.get(f"{of}digest")
-                identity = "the model's revision on the hub, as params name it" if revision else OF_LISTING
-                identity = identity if revision or digest else "no digest: the stage did not record one"
+                identity = OF_LISTING if digest else "no digest: the stage did not record one"
+                identity = "the model's revision on the hub, as params name it" if revision else identity
                 name = self.names.model(told[part], revision)
                 yield as_input(self._dataset(name, "MODEL", revision or digest, identity), None)
 

@@ -1,8 +1,6 @@
-"""The lineage of a result as OpenLineage events: every run of its stages from its start to its end.
+"""The lineage of a result as OpenLineage events: START says when and which job, COMPLETE all that a run read and wrote.
 
-The specification asks for one START and one final event of every run, and takes what the events of a run say together:
-START says when and which job, COMPLETE all that was read and written. Facets of our own are named `reeltrace_...`; no
-schema of these is published, so they name the base definition that they follow.
+Facets of our own are named `reeltrace_...`; no schema of these is published, so they name their base definition.
 """
 
 from __future__ import annotations
@@ -22,10 +20,8 @@ from openlineage.client.event_v2 import Job, RunEvent, RunState, set_producer
 from openlineage.client.event_v2 import Run as JobRun
 
 from tasks.audit.ancestry import ancestry
-from tasks.audit.export import names
 from tasks.audit.export.datasets import Datasets
-from tasks.audit.export.facets import own
-from tasks.audit.export.names import shareable
+from tasks.audit.export.facets import Names, namespace_of, own, shareable, web_address
 from tasks.lineage.lineage import FINAL, Lineage
 from tasks.lineage.model import Execution, Run, manifest_path
 from tasks.shared.artifacts import scores
@@ -50,13 +46,11 @@ class Export:
 
 
 def export(lineage: Lineage, last: str, namespace: str | None = None, run_id: str | None = None) -> Export:
-    """Events of a stage and of all that it follows from.
+    """Events of a stage and of all that it follows from. Raises UserError where the stage is not to be had.
 
     Args:
         namespace: of jobs and of the project's files; None takes the address of the git remote `origin`.
         run_id: an MLflow run that stands for its stage where others published the same.
-
-    Raises UserError where the stage is not to be had.
     """
     lineage.execution(last)
     try:
@@ -65,11 +59,11 @@ def export(lineage: Lineage, last: str, namespace: str | None = None, run_id: st
         release = "unknown"
     set_producer(f"pkg:generic/reeltrace@{release}")  # a package URL (ECMA-427); the package is in no registry
     remote = git.origin()
-    address = names.web_address(remote) if remote else None
-    namespace = namespace or names.namespace(address)
+    address = web_address(remote) if remote else None
+    namespace = namespace or namespace_of(address)
     corpus = lineage.executions.get("corpus")
     path = corpus.params.get("corpus", {}).get("path") if corpus else None
-    datasets = Datasets(lineage, names.Names(namespace, str(path) if path else None))
+    datasets = Datasets(lineage, Names(namespace, path))
     found = ancestry(lineage, last)
     events = [
         _as_dict(event)
@@ -82,12 +76,9 @@ def export(lineage: Lineage, last: str, namespace: str | None = None, run_id: st
 def _events(
     datasets: Datasets, execution: Execution, runs: Sequence[Run], named: str | None, address: str | None
 ) -> list[RunEvent]:
-    """START and COMPLETE of the run that stands for an execution.
-
-    It is the run that was named, else the first of those that finished: it made what later ones made again.
-    """
-    finished = [one for one in runs if one.status == "FINISHED"] or runs
-    run = next((one for one in runs if one.run_id == named), next(iter(finished), None))
+    """START and COMPLETE of the run that stands for an execution: the named one, else the first that finished."""
+    order = sorted(runs, key=lambda one: (one.run_id != named, one.status != "FINISHED"))
+    run = order[0] if order else None
     lineage, tags = datasets.lineage, run.tags if run else {}
     commit = (run.commit if run else None) or lineage.commit
     ended, clock = _end(lineage, execution, run, commit)
@@ -115,7 +106,7 @@ def _events(
 
 
 def _end(lineage: Lineage, execution: Execution, run: Run | None, commit: str | None) -> tuple[str, str]:
-    """When a run ended, and which clock says so: MLflow's, the commit's, or that of the manifest file."""
+    """When a run ended, and which clock says so."""
     if run is not None and run.ended is not None:
         return _time(run.ended), "mlflow"
     if commit and (committed := git.commit_time(commit)):
@@ -125,16 +116,13 @@ def _end(lineage: Lineage, execution: Execution, run: Run | None, commit: str | 
 
 
 def _job_facets(lineage: Lineage, stage: str, address: str | None, commit: str | None) -> dict[str, facets.JobFacet]:
-    """Of a stage as a job; where its code lies is told where the repository has an address and the run a commit."""
     kind = facets.job_type_job.JobTypeJobFacet("BATCH", "REELTRACE", "TASK")
     found: dict[str, facets.JobFacet] = {"jobType": kind}
     if described := lineage.stages[stage].description:
         found["documentation"] = facets.documentation_job.DocumentationJobFacet(described, "text/plain")
     if address and commit:
-        folder = f"tasks/{stage}"
-        found["sourceCodeLocation"] = facets.source_code_location_job.SourceCodeLocationJobFacet(
-            "git", address, address, folder, commit
-        )
+        location = facets.source_code_location_job.SourceCodeLocationJobFacet
+        found["sourceCodeLocation"] = location("git", address, address, f"tasks/{stage}", commit)
     return found
 
 
@@ -142,10 +130,8 @@ def _run_facets(datasets: Datasets, execution: Execution) -> dict[str, facets.Ru
     """What decided an execution's bytes, and the scores where it made them."""
     lineage, stage, params = datasets.lineage, execution.stage, shareable(execution.params)
     parameters = facets.execution_parameters_run
-    given = [
-        parameters.ExecutionParameter(key, value=value if isinstance(value, str) else json.dumps(value))
-        for key, value in flat(params).items()
-    ]
+    values = {key: value if isinstance(value, str) else json.dumps(value) for key, value in flat(params).items()}
+    given = [parameters.ExecutionParameter(key, value=value) for key, value in values.items()]
     locked = lineage.lock.get(stage)
     about = {
         "manifestSha256": execution.digest,

@@ -49,6 +49,10 @@ class Drawing:
         self.nodes: list[Node] = []
         self.edges: list[Edge] = []
 
+    def graph(self, title: str) -> Graph:
+        """All that was found."""
+        return Graph(f"Lineage of {title}", self.about, tuple(self.nodes), tuple(self.edges))
+
     def add(self, node: Node, *reads: Read) -> None:
         """A node and what it takes."""
         self.nodes.append(node)
@@ -70,14 +74,9 @@ class Drawing:
         self.nodes.append(node)
         self.edges.append(Edge(node.key, reader, (label,)))
 
-    def graph(self, title: str) -> Graph:
-        """The whole."""
-        return Graph(f"Lineage of {title}", self.about, tuple(self.nodes), tuple(self.edges))
-
     def score(self, value: float, says: str, judged: str, facts: dict[str, Any], read: str) -> None:
         """What a query scores, and the judgments it is measured by."""
-        corpus = self.stages.get("corpus")
-        digest = corpus.digest_of(QRELS) if corpus else None
+        digest = self.stages["corpus"].digest_of(QRELS) if "corpus" in self.stages else None
         lines = (Line(judged), *digests(f"{Path(QRELS).name} {short(digest)}"))
         self.beside(Node("judgments", "source", "judgments", lines, facts={QRELS: digest}), "score", "relevance")
         lines = (Line(f"{value:.3f}", "figure"), Line(says, most=2))
@@ -93,22 +92,21 @@ class Drawing:
         lines = [Line(title) for title in [video.title or video.caption] if title]
         lines += [Line(video.path), *digests(f"sha256 {short(video.sha256)}"), Line(about)]
         self.made("video", "corpus", f"video {video.video_id}", lines, asdict(video))
-        title = "frames and sound" if media else "not extracted"
+        reasons = [f"{one.step} failed: {one.error}: {one.message}" for one in found.failures]
+        title, facts = "not extracted", dict[str, Any]()
+        lines = [Line(one, most=2) for one in reasons or ["it has no row in media.parquet"]]
         if media:
+            title, facts = "frames and sound", asdict(media)
             frames = f"{len(media.times)} frames  {short(media.frames_sha256)}" if media.frames else "no picture"
             sound = f"audio {media.audio_seconds:.1f} s  {short(media.audio_sha256)}" if media.audio else "no sound"
             lines = digests(frames, sound)
-        else:
-            reasons = [f"{one.step} failed: {one.error}: {one.message}" for one in found.failures]
-            lines = [Line(one, most=2) for one in reasons or ["it has no row in media.parquet"]]
-        facts = asdict(media) if media else {}
         self.made("media", "extract", title, lines, facts, ("video", "file", "extract" in stages))
-        title, lines = "transcript" if said else "no transcript", [Line("nothing to hear, or not extracted")]
+        title, facts, lines = "no transcript", {}, [Line("nothing to hear, or not extracted")]
         if said:
+            title, facts = "transcript", asdict(said)
             heard = f"{len(said.text.split())} words, heard as {said.language}" if said.text else "no speech found"
             quoted = [f"“{said.text}”"] * bool(said.text) + [f"on screen: “{said.ocr}”"] * bool(said.ocr)
             lines = [Line(heard), *(Line(text, most=2) for text in quoted), *digests(f"text {short(said.sha256)}")]
-        facts = asdict(said) if said else {}
         self.made("transcript", "transcribe", title, lines, facts, ("media", "audio", "transcribe" in stages))
         if document:
             has = " + ".join(document.modalities) or "nothing"
@@ -129,8 +127,7 @@ class Drawing:
         start = Node("base", "source", "base model", tuple(lines), mark, facts={"manifest": digest})
         for node, label in ((start, "weights"), *beside):
             self.beside(node, "checkpoint", label)
-        outputs = train.generated if train else {}
-        weights = {path: one.sha256 for path, one in sorted(outputs.items()) if path.endswith(".safetensors")}
+        weights = train.weights if train else {}
         lines = [Line("nothing was trained: the base as it is")]
         if train and weights:
             lines = digests(*(f"{path.rpartition('/')[2]} {short(digest)}" for path, digest in weights.items()))

@@ -13,8 +13,7 @@ from urllib.parse import unquote, urlparse
 
 from tasks.lineage.dvc import Objects
 from tasks.lineage.lineage import Lineage
-from tasks.lineage.manifest import read_manifest_file
-from tasks.lineage.model import Run
+from tasks.lineage.model import Run, read_manifest_file
 from tasks.lineage.records import versions_by_run
 from tasks.shared.artifacts.exposures import FOLDER, ROWS, TABLE, Exposure
 from tasks.shared.artifacts.publish import MANIFEST

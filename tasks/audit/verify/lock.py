@@ -9,8 +9,7 @@ from typing import Any
 
 from tasks.audit.verify.state import State
 from tasks.lineage.dvc import FOLDER, LOCK
-from tasks.lineage.manifest import read_manifest_file
-from tasks.lineage.model import Execution, manifest_path
+from tasks.lineage.model import Execution, manifest_path, read_manifest_file
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.execution.params import as_read
 from tasks.shared.execution.tracking import flat

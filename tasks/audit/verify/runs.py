@@ -14,9 +14,8 @@ from tasks.audit.verify.lock import same_work
 from tasks.audit.verify.metrics import Entry, metrics_of
 from tasks.audit.verify.state import State
 from tasks.lineage.dvc import LOCK
-from tasks.lineage.manifest import read_manifest_file
 from tasks.lineage.mlflow import MANIFEST_TAG
-from tasks.lineage.model import Execution, Run, manifest_path
+from tasks.lineage.model import Execution, Run, manifest_path, read_manifest_file
 from tasks.lineage.records import Record, damaged, read_records
 from tasks.shared.artifacts.publish import MANIFEST
 from tasks.shared.artifacts.types import RESULTS

@@ -17,10 +17,7 @@ MARKS: dict[Mark, tuple[str, str]] = {  # the words on a box, and what they mean
         "DVC would run this stage again: a param, a source file or a file it read or made has changed since",
     ),
     "follows": ("follows from stale", "unchanged itself, but made of what is stale, broken or missing"),
-    "broken": (
-        "broken",
-        "what was read is not, byte for byte, what its maker has here: the two are not of one run",
-    ),
+    "broken": ("broken", "what was read is not, byte for byte, what its maker has here: the two are not of one run"),
     "missing": ("missing", "its manifest is not to be had in this state"),
 }
 
@@ -36,39 +33,26 @@ class Line:
 
 @dataclass(frozen=True)
 class Node:
-    """Something that was made or came from outside.
-
-    Attributes:
-        key: its identity in the graph.
-        mark: what does not hold of it; why: the reasons, in words.
-        link: where more is told about it, an address in the page.
-        facts: the same for programs, digests in full.
-    """
+    """Something that was made or came from outside."""
 
     key: str
     kind: Kind
     title: str
     lines: tuple[Line, ...] = ()
-    mark: Mark | None = None
-    why: tuple[str, ...] = ()
-    link: str | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
+    mark: Mark | None = None  # what does not hold of it
+    why: tuple[str, ...] = ()  # the reasons of that, in words
+    link: str | None = None  # where more is told about it, an address in the page
+    facts: dict[str, Any] = field(default_factory=dict)  # the same for programs, digests in full
 
 
 @dataclass(frozen=True)
 class Edge:
-    """What one node took from another.
-
-    Attributes:
-        maker, reader: keys of nodes.
-        artifacts: names of what was read; empty where nothing needs to be said.
-        broken: whether the reader read something else than the maker has.
-    """
+    """What one node took from another, by their keys."""
 
     maker: str
     reader: str
-    artifacts: tuple[str, ...] = ()
-    broken: bool = False
+    artifacts: tuple[str, ...] = ()  # names of what was read; empty where nothing needs to be said
+    broken: bool = False  # the reader read something else than the maker has
 
     @property
     def label(self) -> str:

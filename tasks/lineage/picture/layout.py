@@ -8,18 +8,42 @@ box. What comes from outside stands in a column to the left, beside its first re
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from tasks.lineage.picture.graph import Edge, Graph, Node
-from tasks.lineage.picture.placed import MAIN, MARGIN, SIDE, Box, Layout, Route, Text, box_of, label_of
-from tasks.lineage.picture.text import width
+from tasks.lineage.picture.text import Box, Text, box_of, clean, shortened, width
 
+MAIN, SIDE = 348, 262  # widths of the boxes in the two columns, pixels
+MARGIN = 16
+LONGEST_LABEL = 300
 BETWEEN = 40  # rows
 STACKED = 12  # boxes beside one reader
 PORT = 22  # lines entering one side of a box
 LANE = 15
 ROUND = 7
 ARROW = 8
+
+
+@dataclass(frozen=True)
+class Route:
+    """A placed edge: an SVG path without its arrow head, the head's tip and way (right, left, down), and the label."""
+
+    edge: Edge
+    hue: int
+    path: str
+    tip: tuple[float, float]
+    way: str
+    label: Text
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The picture: boxes, lines, and its size in pixels."""
+
+    boxes: tuple[Box, ...]
+    routes: tuple[Route, ...]
+    width: float
+    height: float
 
 
 def place(graph: Graph) -> Layout:
@@ -72,7 +96,6 @@ class _Placing:
         return self.first_lane + LANE * self.lanes[maker]
 
     def _entering(self, key: str) -> list[Edge]:
-        """What enters a box from the right, from the top down."""
         return sorted((edge for edge in self.skipping if edge.reader == key), key=lambda edge: self.lanes[edge.maker])
 
     def _boxes(self, nodes: Mapping[str, Node]) -> Iterator[Box]:
@@ -133,6 +156,11 @@ class _Placing:
                 path = _turning(box.x + SIDE, start, lane, end, tip)
             label = Text(self.x - ARROW - 6, end - 4, label_of(edge), "label", "end")
             yield Route(edge, -1, path, (self.x, end), "right", label)
+
+
+def label_of(edge: Edge) -> str:
+    """What is written at a line, cut to what there is room for."""
+    return shortened(clean(edge.label), LONGEST_LABEL, "label")
 
 
 def _widest(edges: Sequence[Edge]) -> float:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from tasks.lineage.lineage import Lineage
-from tasks.lineage.model import Execution
 from tasks.lineage.picture.graph import Line, Node, counted, digests, short
 from tasks.shared.artifacts import models, scores, transcripts
 from tasks.shared.runtime.errors import UserError
@@ -20,6 +20,7 @@ MODELS = {  # by the section of params that names one: what it is, and which sta
     "base.processor": ("tokenizer", {"base": "token ids"}),
     "base.adapter": ("adapter", {"base": "weights"}),
 }
+RECORDED = {"transcribe": transcripts.FOLDER / models.MODEL, "evaluate": scores.FOLDER / scores.METRICS}
 Source = tuple[Node, dict[str, str]]  # with what it is for, by the stage that reads it
 
 
@@ -40,7 +41,7 @@ def sources_of(lineage: Lineage, names: Sequence[str]) -> list[Source]:
     for execution in (lineage.executions[name] for name in names if name in lineage.executions):
         params, stage = flat(execution.params), execution.stage
         if stage == "corpus":
-            found |= _of_corpus(params, execution)
+            found |= _of_corpus(params, execution.counts)
         for section, (title, uses) in MODELS.items():
             of = f"{section}_" if section in params else f"{section}."  # base.adapter has base.adapter_revision
             name, revision = params.get(section, params.get(f"{section}.model", "null")), params.get(f"{of}revision")
@@ -66,28 +67,26 @@ def _asked_for(section: str, stage: str, params: Mapping[str, str]) -> bool:
 def _digests(lineage: Lineage) -> dict[str, str | None]:
     """Digests of models by their name in params, where a stage recorded them."""
     found: dict[str, str | None] = {}
-    try:
-        if "transcribe" in lineage.executions:
-            recogniser = read_json(lineage.need(transcripts.FOLDER / models.MODEL))
-            found[recogniser["model"]] = recogniser["digest"]
-        if "evaluate" in lineage.executions:
-            retriever = read_json(lineage.need(scores.FOLDER / scores.METRICS)).get("retriever") or {}
-            found[str(retriever.get("model"))] = retriever.get("digest")
-    except (UserError, ValueError, KeyError):
-        return found  # a name without its digest is what the picture then shows
+    with suppress(UserError, ValueError, KeyError):  # a name without its digest is what the picture then shows
+        for stage, path in RECORDED.items():
+            if stage in lineage.executions:
+                told = read_json(lineage.need(path))
+                told = told if stage == "transcribe" else told["retriever"] or {}
+                found |= {told["model"]: told["digest"]} if told else {}
     return found
 
 
-def _of_corpus(params: Mapping[str, str], corpus: Execution) -> dict[str, Source]:
+def _of_corpus(params: Mapping[str, str], counts: Mapping[str, int]) -> dict[str, Source]:
     facts = {key: params.get(f"corpus.{key}") for key in ("source", "path")}
-    place = ": ".join(value for value in facts.values() if value is not None)
-    asked = {what: corpus.counts.get(f"test_{what}", 0) + corpus.counts.get(f"train_{what}", 0)
-             for what in ("queries", "judgments")}  # fmt: skip
-    found: dict[str, Source] = {}
-    for key, title, counts, read in (
-        ("videos", "videos", {"videos": corpus.counts.get("videos", 0)}, "sha256 of each"),
-        ("queries", "queries and judgments", asked, "texts, relevance"),
-    ):
-        lines = (*([Line(place)] if place else []), Line(counted(counts) or "none known"))
-        found[key] = (Node(key, "source", title, lines, facts=facts | counts), {"corpus": read})
-    return found
+    place = [Line(": ".join(filter(None, facts.values())))] if any(facts.values()) else []
+    asked = {what: counts.get(f"test_{what}", 0) + counts.get(f"train_{what}", 0) for what in ("queries", "judgments")}
+    return {
+        key: (
+            Node(key, "source", title, (*place, Line(counted(some) or "none known")), facts=facts | some),
+            {"corpus": read},
+        )
+        for key, title, some, read in (
+            ("videos", "videos", {"videos": counts.get("videos", 0)}, "sha256 of each"),
+            ("queries", "queries and judgments", asked, "texts, relevance"),
+        )
+    }

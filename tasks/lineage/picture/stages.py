@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
+from typing import Any
 
 from tasks.lineage.lineage import Lineage
 from tasks.lineage.model import Execution, Run, short_path
@@ -50,16 +51,12 @@ def stage_graph(
 ) -> Graph:
     """The graph of stages that are in order, makers before readers; the last one makes the score.
 
-    A stage whose manifest is not to be had is drawn with what dvc.yaml says that it reads.
-
     Args:
         score: the number at the end; None where the lineage is a stage's.
         runs: MLflow's, by stage, where the picture is to name them.
         link: address of a stage's details, with `{}` for its name.
     """
-    nodes: list[Node] = []
-    edges: list[Edge] = []
-    sources = sources_of(lineage, names)
+    nodes, edges, sources = list[Node](), list[Edge](), sources_of(lineage, names)
     for name in names:
         for source, uses in sources:
             if next(iter(uses)) == name:
@@ -70,10 +67,11 @@ def stage_graph(
         mark, why = marks.get(name, (None, ()))
         nodes.append(Node(name, "stage", name, lines, mark, why, link and link.format(name), facts))
         read, broken = _read(lineage, name), {one.maker for one in lineage.broken(name)}
-        for maker in names:
-            if maker in read:
-                made = lineage.executions.get(maker)
-                edges.append(Edge(maker, name, tuple(_artifacts(maker, made, read[maker])), maker in broken))
+        edges += [
+            Edge(maker, name, tuple(_artifacts(maker, lineage.executions.get(maker), read[maker])), maker in broken)
+            for maker in names
+            if maker in read
+        ]
     if score is not None:
         nodes.append(replace(score, mark="follows") if names[-1] in marks else score)
         edges.append(Edge(names[-1], score.key, (METRICS,)))
@@ -82,16 +80,13 @@ def stage_graph(
 
 def score_node(measure: str, system: str, value: float, interval: Sequence[float] | None, over: str) -> Node:
     """The number that a lineage is of."""
-    lines = [Line(f"{value:.3f}", "figure")]
-    if interval:
-        lines.append(Line(f"95 % interval {interval[0]:.3f} to {interval[1]:.3f}"))
+    found = [Line(f"95 % interval {interval[0]:.3f} to {interval[1]:.3f}")] if interval else []
+    lines = (Line(f"{value:.3f}", "figure"), *found, Line(over, most=2))
     facts = {"measure": measure, "system": system, "value": value, "interval": interval}
-    return Node("score", "score", f"{measure} of {system}", (*lines, Line(over, most=2)), facts=facts)
+    return Node("score", "score", f"{measure} of {system}", lines, facts=facts)
 
 
-def _described(
-    lineage: Lineage, execution: Execution | None, run_ids: list[str]
-) -> tuple[tuple[Line, ...], dict[str, object]]:
+def _described(lineage: Lineage, execution: Execution | None, run_ids: list[str]) -> tuple[tuple[Line, ...], Any]:
     """What a stage's box says, for people and for programs."""
     if execution is None:
         return tuple(digests(f"manifest {short(None)}")), {"manifest": None}

@@ -1,4 +1,4 @@
-"""How wide words are in a picture that nobody has drawn yet, and words cut and wrapped for it.
+"""Words in a picture that nobody has drawn yet: how wide they are, cut and wrapped, and the boxes that hold them.
 
 Widths are estimates on the safe side: those of DejaVu Sans, which is wider than the fonts that most systems have.
 """
@@ -8,8 +8,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_right
+from dataclasses import dataclass
 from itertools import accumulate
 
+from tasks.lineage.picture.graph import MARKS, Line, Node
+
+PAD = 14
+LINE = 17  # from one line of words to the next
 WIDTHS = {  # of the size, by letter
     letter: ems
     for ems, letters in {
@@ -79,3 +84,41 @@ def wrapped(text: str, most: float, style: str, lines: int) -> list[str]:
 def clean(text: str) -> str:
     """A text on one line, without what no XML may hold."""
     return " ".join(NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text).split())
+
+
+@dataclass(frozen=True)
+class Text:
+    """A line of text: the place of its baseline at its start, or at its end where `anchor` says so."""
+
+    x: float
+    y: float
+    text: str
+    style: str
+    anchor: str = "start"
+
+
+@dataclass(frozen=True)
+class Box:
+    """A node with its words, whose places are relative to the box's corner, and where it is."""
+
+    node: Node
+    lines: tuple[Text, ...]
+    width: float
+    height: float
+    x: float = 0
+    y: float = 0
+    hue: int = -1  # tells it and the lines that leave it from the others; -1 of what comes from outside
+
+
+def box_of(node: Node, wide: float) -> Box:
+    """A node's box, as high as its words need when they are wrapped and cut to it."""
+    inner = wide - 2 * PAD - 3
+    chip = width(MARKS[node.mark][0], "chip") + 24 if node.mark else 0
+    y = PAD + 13.0
+    found = [Text(PAD + 3, y, shortened(clean(node.title), inner - chip, "title"), "title")]
+    for line in (*node.lines, *(Line(text, "why", 2) for text in node.why)):
+        for text in wrapped(clean(line.text), inner, line.style, line.most):
+            y += 40 if line.style == "figure" else LINE + 3 * (len(found) == 1)
+            found.append(Text(PAD + 3, y, text, line.style))
+        y += 6 * (line.style == "figure")
+    return Box(node, tuple(found), wide, y + PAD - 3)

@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.lineage.picture.formats import HUES, svg
 from tasks.lineage.picture.graph import MARKS, Edge, Graph, Line, Mark, Node
-from tasks.lineage.picture.layout import place
-from tasks.lineage.picture.placed import Box, Layout
-from tasks.lineage.picture.svg import HUES, svg
-from tasks.lineage.picture.text import shortened, width, wrapped
+from tasks.lineage.picture.layout import Layout, place
+from tasks.lineage.picture.text import Box, shortened, width, wrapped
 from tests.lineage.picture.graphs import HOSTILE, hostile, of_chance
 
 SVG = "{http://www.w3.org/2000/svg}"
