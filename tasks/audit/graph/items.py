@@ -8,8 +8,7 @@ from pathlib import Path
 from tasks.audit.ancestry import ancestry
 from tasks.audit.graph import boxes
 from tasks.audit.graph.boxes import MEDIA, SPEECH, WORDS, Drawing, role_counts
-from tasks.audit.trace.pair import PairTrace, trace_pair
-from tasks.audit.trace.trace import QueryTrace, judgments_of, trace_query
+from tasks.audit.trace.trace import PairTrace, QueryTrace, judgments_of, trace_pair, trace_query
 from tasks.lineage.items import video_lineages
 from tasks.lineage.picture.graph import Graph, Line, Node, digests, short
 from tasks.lineage.score import QUERIES, Score
