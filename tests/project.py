@@ -107,9 +107,10 @@ class Project:
     def copy(self, root: Path) -> Project:
         """A project of its own with the same history, results, cache and MLflow runs."""
         shutil.copytree(self.root, root, symlinks=True)
+        addresses = str(self.root.resolve()), str(root.resolve())
         with sqlite3.connect(root / "mlflow.db") as database:  # MLflow keeps absolute addresses
             for table, column in (("runs", "artifact_uri"), ("experiments", "artifact_location")):
-                database.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (str(self.root), str(root)))
+                database.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", addresses)
         return Project(root)
 
 

@@ -21,6 +21,8 @@ from tests.flows.runs import Runs
 from tests.flows.serving import Serving, small_workspace
 from tests.flows.small import Small
 
+SERVER = pytest.StashKey[Server]()
+
 
 @pytest.fixture(scope="session")
 def prefect_database(request: pytest.FixtureRequest) -> Path:
@@ -28,13 +30,24 @@ def prefect_database(request: pytest.FixtureRequest) -> Path:
     return request.config.cache.mkdir(f"prefect-{version('prefect')}") / "prefect.db"
 
 
-@pytest.fixture(scope="package")
-def running_server(tmp_path_factory: pytest.TempPathFactory, prefect_database: Path) -> Iterator[Server]:
-    """A Prefect server that lives as long as there are tests of flows; one that has nothing to do still works."""
+@pytest.fixture(scope="session")
+def running_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, prefect_database: Path
+) -> Iterator[Server]:
+    """A Prefect server of this worker, which runs while there are tests of flows."""
     server = Server(tmp_path_factory.mktemp("prefect"), prefect_database)
+    request.config.stash[SERVER] = server
     server.start()
     yield server
     if server.process is not None:
+        server.stop()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Stop the server where tests of something else follow: one that has nothing to do still works."""
+    server = item.config.stash.get(SERVER, None)
+    if server and server.process and nextitem and Path(__file__).parent not in nextitem.path.parents:
         server.stop()
 
 
@@ -44,6 +57,8 @@ def prefect_server(running_server: Server) -> Iterator[Server]:
     from prefect.client.orchestration import get_client
     from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
+    if running_server.process is None:
+        running_server.start()
     with temporary_settings({PREFECT_API_URL: running_server.api, PREFECT_HOME: running_server.home}):
         yield running_server
         with get_client(sync_client=True) as client:
@@ -68,10 +83,10 @@ def serving(tmp_path: Path, prefect_server: Server) -> Iterator[Serving]:
             os.kill(pid, signal.SIGKILL)
 
 
-@pytest.fixture(scope="package")
-def runs(running_server: Server) -> Runs:
+@pytest.fixture
+def runs(prefect_server: Server) -> Runs:
     """Starts flows that use the server."""
-    return Runs(running_server)
+    return Runs(prefect_server)
 
 
 @pytest.fixture(scope="session")

@@ -82,7 +82,7 @@ def _read(training: Checkpoint, places: Iterable[tuple[Path, Path]]) -> tuple[Ch
                 return replace(training, why="made before trainings recorded what they show; run it again to know"), []
             if sha256_file(table) != recorded:
                 raise UserError(f"{table} is not what its manifest says; `reeltrace audit verify` says more")
-            return training, ROWS.read(table)
+            return training, replace(ROWS, name="").read(table)  # in DVC's cache it has another name
         except (UserError, OSError) as error:
             training = replace(training, why=" ".join(str(error).split())[:200])
     return training, []
