@@ -140,7 +140,7 @@ def _metrics(state: State, execution: Execution, name: str, record: Record) -> I
     for metric in {*last, *shown}:
         step, latest = last.get(metric, 0), shown.get(metric)
         values = history.get((metric, step), [])
-        if latest not in map(repr, values):
+        if latest not in set(map(repr, values)):
             yield f"metric {metric}" + f" step {step}" * bool(step), "MLflow's history of it", _shown(values), latest
 
 
