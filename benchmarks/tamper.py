@@ -17,7 +17,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tasks.audit.verify.verify import verify
+from tasks.audit.verify.view import verify
 from tasks.shared.runtime.progress import progress
 from tests.audit.tamperer import Tamperer
 from tests.audit.tampering import KINDS

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.audit.trace.pair import gain_at_10
+from tasks.audit.trace.trace import gain_at_10
 from tasks.shared.artifacts.corpus import read_qrels, read_queries
 from tasks.shared.artifacts.exposures import Altered, read_exposures, write_altered
 from tasks.shared.artifacts.media import read_media

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tasks.audit.verify.answer import Answer
-from tasks.audit.verify.verify import verify
+from tasks.audit.verify.view import verify
 from tasks.shared.execution.pipeline import dvc_hash
 from tasks.shared.runtime.errors import UserError
 from tasks.shared.runtime.files import sha256_file, write_json

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.audit.verify.digests import Digest, Digests, walk
-from tasks.audit.verify.verify import verify
+from tasks.audit.verify.state import Digest, Digests, walk
+from tasks.audit.verify.view import verify
 from tasks.lineage import records
 from tasks.lineage.records import read_records
 from tasks.shared.execution.pipeline import dvc_hash

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.audit.verify.verify import verify
+from tasks.audit.verify.view import verify
 from tests.audit.tamperer import Tamperer
 from tests.audit.tampering import KINDS
 from tests.project import Project

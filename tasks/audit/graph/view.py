@@ -10,8 +10,7 @@ from tasks.audit.ancestry import ancestry
 from tasks.audit.graph import boxes
 from tasks.audit.graph.boxes import MEDIA, SPEECH, WORDS, Drawing, role_counts, state_of
 from tasks.audit.text import as_json, put
-from tasks.audit.trace.pair import PairTrace, trace_pair
-from tasks.audit.trace.trace import QueryTrace, judgments_of, trace_query, trace_score
+from tasks.audit.trace.trace import PairTrace, QueryTrace, judgments_of, trace_pair, trace_query, trace_score
 from tasks.lineage.items import video_lineages
 from tasks.lineage.picture.formats import dot, mermaid, svg
 from tasks.lineage.picture.graph import Graph, Line, Node, digests, short

@@ -4,60 +4,42 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tasks.audit.verify.digests import Digest
-
 Kind = Literal["missing", "altered", "extra", "unreadable"]
-NoteKind = Literal["changed since", "not checked"]
 
 
 @dataclass
 class Finding:
-    """A disagreement between a thing and one or more records of it. Which of them was altered is not decided.
-
-    Attributes:
-        where: a path, `results/encode/lancedb row VIDEO`, `MLflow run ID metric NAME`, `dvc.lock STAGE deps PATH`.
-        found: its digest or value now; None where it is not there.
-        remark: the reason, where there is one.
-        claims: what every record says that contradicts it, by record; None where that knows of no such thing.
-    """
+    """A disagreement between a thing and one or more records of it. Which of them was altered is not decided."""
 
     kind: Kind
-    where: str
-    found: str | None
-    remark: str | None
-    claims: dict[str, str | None]
+    where: str  # a path, `results/encode/lancedb row VIDEO`, `MLflow run ID metric NAME`, `dvc.lock STAGE deps PATH`
+    found: str | None  # its digest or value now; None where it is not there
+    remark: str | None  # the reason, where there is one
+    claims: dict[str, str | None]  # what contradicts it, by record; None where that knows of no such thing
 
 
 @dataclass(frozen=True)
 class Note:
     """No damage: code, params, versions or inputs that changed since, or a check that was not possible."""
 
-    kind: NoteKind
+    kind: Literal["changed since", "not checked"]
     where: str
     what: str
 
 
 @dataclass
 class Answer:
-    """The verification of a state.
-
-    Attributes:
-        state, commit: which, as a Lineage names it.
-        manifests: sha256 of every stage's manifest, by stage.
-        runs: MLflow's runs that published these, by stage.
-        intact: there is no finding.
-        checked: how much of every kind; sizes: its bytes, where that has a meaning.
-    """
+    """The verification of a state. Its sizes are in bytes."""
 
     state: str
     commit: str | None
-    manifests: dict[str, str] = field(default_factory=dict)
-    runs: dict[str, list[str]] = field(default_factory=dict)
-    intact: bool = True
+    manifests: dict[str, str] = field(default_factory=dict)  # sha256 by stage
+    runs: dict[str, list[str]] = field(default_factory=dict)  # MLflow's runs that published these, by stage
+    intact: bool = True  # there is no finding
     checked: Counter[str] = field(default_factory=Counter)
     sizes: Counter[str] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
@@ -89,24 +71,10 @@ class Answer:
         for name in sorted({*expected, *found}):
             self.compare(f"{what} {name}", record, expected.get(name), found.get(name))
 
-    def compare_file(self, where: str, record: str, expected: str | None, found: Digest) -> None:
-        """Compare a file with what a record says of it: `sha256 ...`, `md5 ...`, or None where it knows of none."""
-        if found.sha256 is None and not found.missing:
-            self.find("unreadable", where, record, expected, None, found.reason)
-        else:
-            self.compare(where, record, expected, found.like(expected), found.reason)
-
-    def note(self, kind: NoteKind, where: str, what: str) -> None:
-        """Add a note, once."""
-        if (one := Note(kind, where, what)) not in self.notes:
+    def unchecked(self, where: str, why: str | Exception) -> None:
+        """Add a note on a check that was not possible, once."""
+        if (one := Note("not checked", where, " ".join(str(why).split())[:300])) not in self.notes:
             self.notes.append(one)
-
-    def count(self, what: str, checked: Iterable[object]) -> None:
-        """Count what was checked, and of files their size."""
-        for one in checked:
-            self.checked[what] += 1
-            if isinstance(one, Digest):
-                self.sizes[what] += one.bytes
 
     def wrong(self, where: str) -> bool:
         """Whether there is a finding about this, or about something in it."""
@@ -117,10 +85,9 @@ class Answer:
         """The verification in one line."""
         unchecked = sum(note.kind == "not checked" for note in self.notes)
         but = f"; {unchecked} checks were not possible, see the notes" if unchecked else ""
-        if self.intact:
-            return f"intact: all that was checked is as recorded{but}"
-        kinds = [one.kind for one in self.findings]
-        return f"not intact: {', '.join(f'{kinds.count(kind)} {kind}' for kind in dict.fromkeys(kinds))}{but}"
+        kinds = Counter(one.kind for one in self.findings)
+        found = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        return (f"not intact: {found}" if kinds else "intact: all that was checked is as recorded") + but
 
 
 def parse_answer(text: str) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +14,7 @@ from tasks.audit.verify.rows import LANCE, opened
 from tasks.audit.verify.state import State
 from tasks.evaluate.directions import direction_ranks, directions
 from tasks.evaluate.fusion import compared, fuse_system
-from tasks.evaluate.measures import per_query
+from tasks.evaluate.measures import PerQuery, per_query
 from tasks.evaluate.numbers import numbers
 from tasks.evaluate.rankings import read_views, texts_of
 from tasks.lineage.model import Execution
@@ -22,7 +23,6 @@ from tasks.shared.artifacts.corpus import read_qrels, read_queries, read_videos
 from tasks.shared.artifacts.fusion import run_name
 from tasks.shared.artifacts.index import read_index_manifest
 from tasks.shared.artifacts.runs import RUNS, read_run
-from tasks.shared.artifacts.scores import METRICS, PER_QUERY, read_per_query
 from tasks.shared.artifacts.types import FUSIONS, Run
 from tasks.shared.artifacts.vectors import SYSTEMS, VIEWS, Vectors, read_vectors
 from tasks.shared.retrieval.bm25 import BM25
@@ -38,13 +38,13 @@ def check_scores(state: State) -> None:
     """Compute what the evaluate stage wrote again and compare it; what cannot be read is a note."""
     answer, results, execution = state.answer, state.lineage.results, state.lineage.executions.get("evaluate")
     if execution is None:
-        answer.note("not checked", "scores", f"{FOLDER} has no manifest that says how they were computed")
+        answer.unchecked("scores", f"{FOLDER} has no manifest that says how they were computed")
         return
     for what, check in (("rankings", _check_rankings), ("scores", _check_numbers)):
         try:
             check(answer, execution, results)
         except (UserError, KeyError, TypeError, ValueError, AttributeError) as error:
-            answer.note("not checked", f"{what} computed again", " ".join(str(error).split())[:300])
+            answer.unchecked(f"{what} computed again", error)
 
 
 def _check_rankings(answer: Answer, execution: Execution, results: Path) -> None:
@@ -52,7 +52,7 @@ def _check_rankings(answer: Answer, execution: Execution, results: Path) -> None
     names = {path.stem for path in (evaluated / RUNS).glob("*.trec")}
     if "text_dense" in names:
         what = "its vectors are not kept, so its ranking is taken as it is: only what it scores is computed again"
-        answer.note("not checked", "text_dense", what)
+        answer.unchecked("text_dense", what)
     for name, source, again in _again(execution, results, names, depth):
         there = read_run(name, evaluated)
         for query_id in sorted({*again, *there}):
@@ -66,11 +66,8 @@ def _check_rankings(answer: Answer, execution: Execution, results: Path) -> None
 
 
 def _again(execution: Execution, results: Path, names: set[str], depth: int) -> Iterator[tuple[str, str, Run]]:
-    """Rankings, each with what it follows from.
-
-    tuned and base rank by exact search, the final system over the index's rows and the other over its vectors, and by
-    fusion of the vectors of single modalities; bm25 ranks the documents' text.
-    """
+    """Rankings, each with what it follows from: the rows of the index for the final system, the vectors of the other
+    one, those of single modalities for fusion, and the documents' text for bm25."""
     corpus, folder = results / "corpus", results / "encode" / "vectors"
     modalities, weights = execution.param("encode.modalities"), execution.param("evaluate.weights")
     final = read_index_manifest(results / "encode").encoding.system
@@ -82,14 +79,12 @@ def _again(execution: Execution, results: Path, names: set[str], depth: int) -> 
             training = read_qrels(corpus / "qrels.train.trec")
             fused = fuse_system(system, methods, modalities, weights, training, depth, folder).runs
             source = ", ".join(f"results/encode/vectors/{system}.videos.{one}.parquet" for one in modalities)
-            for method in methods:
-                yield run_name(system, method), source, fused.get(method, {})
+            yield from ((run_name(system, method), source, fused.get(method, {})) for method in methods)
     if "bm25" in names:
-        queries = read_queries(corpus / "queries.parquet", "test")
+        asked = {one.query_id: one.text for one in read_queries(corpus / "queries.parquet", "test")}
         videos = read_videos(corpus / "manifest.parquet", "test")
-        ranked = BM25(texts_of(videos, execution.param("document.test_text"), results / "transcribe"))
-        asked = {one.query_id: one.text for one in queries}
-        yield "bm25", "results/corpus, results/transcribe", ranked.search(asked, depth)
+        texts = texts_of(videos, execution.param("document.test_text"), results / "transcribe")
+        yield "bm25", "results/corpus, results/transcribe", BM25(texts).search(asked, depth)
 
 
 def _rows(results: Path) -> Vectors:
@@ -105,7 +100,7 @@ def _check_numbers(answer: Answer, execution: Execution, results: Path) -> None:
     """What every query scores, and all numbers of metrics.json, from the rankings and the judgments."""
     corpus, evaluated = results / "corpus", results / "evaluate"
     videos, queries = read_videos(corpus / "manifest.parquet", "test"), read_queries(corpus / "queries.parquet", "test")
-    there = read_json(evaluated / METRICS)
+    there = read_json(evaluated / artifact.METRICS)
     systems = [one for one in artifact.SYSTEMS if (evaluated / RUNS / f"{one}.trec").is_file()]
     runs = {name: read_run(name, evaluated) for name in systems}
     sizes = *(execution.param(f"evaluate.{key}") for key in ("bootstrap", "permutations")), execution.param("run.seed")
@@ -115,27 +110,26 @@ def _check_numbers(answer: Answer, execution: Execution, results: Path) -> None:
         ranks = direction_ranks(read_views(VIEWS, results / "encode" / "vectors"))
         again["directions"] = asdict(directions(ranks, *sizes))
     if "fusion" in there:
-        fused = {
-            system: {
-                one: values[system] if one == "joint" else per_query(read_run(run_name(system, one), evaluated), judged)
-                for one in methods
-            }
-            for system, methods in there["fusion"]["systems"].items()
-        }
+        fused: dict[str, dict[str, PerQuery]] = defaultdict(dict)
+        for system, one in ((system, one) for system, of in there["fusion"]["systems"].items() for one in of):
+            own = one != "joint"
+            ranked = read_run(run_name(system, one), evaluated) if own else {}
+            fused[system][one] = per_query(ranked, judged) if own else values[system]
         again["fusion"] = there["fusion"] | asdict(compared(fused, *sizes))
     for part, one in again.items():
-        answer.checked["numbers computed again"] += len(dict(_leaves(one)))
-        _compare(answer, f"{FOLDER}/{METRICS} {part}", f"{FOLDER}/{RUNS}", one, there.get(part))
-    rows = {f"query {one.query_id} system {one.system}": one.values for one in read_per_query(evaluated)}
+        answer.checked["numbers computed again"] += len(_leaves(one))
+        _compare(answer, f"{FOLDER}/{artifact.METRICS} {part}", f"{FOLDER}/{RUNS}", one, there.get(part))
+    rows = {f"query {one.query_id} system {one.system}": one.values for one in artifact.read_per_query(evaluated)}
     mine = {f"query {one} system {name}": of for name, found in values.items() for one, of in found.items()}
     answer.checked["per-query scores computed again"] += len(mine)
     for name in sorted({*rows, *mine}):
-        _compare(answer, f"{FOLDER}/{PER_QUERY} {name}", f"{FOLDER}/{RUNS}", mine.get(name), rows.get(name))
+        where = f"{FOLDER}/{artifact.PER_QUERY} {name}"
+        _compare(answer, where, f"{FOLDER}/{RUNS}", mine.get(name), rows.get(name))
 
 
 def _compare(answer: Answer, where: str, record: str, again: Any, there: Any) -> None:
     """Name every number that differs between two numbers, or two values of nested dicts and lists."""
-    wanted, found = dict(_leaves(again)), dict(_leaves(there))
+    wanted, found = _leaves(again), _leaves(there)
     for name in sorted({*wanted, *found}):
         one, other = wanted.get(name), found.get(name)
         if not (isinstance(one, int | float) and isinstance(other, int | float) and _close(one, other)):
@@ -148,9 +142,10 @@ def _close(one: float, other: float) -> bool:
     return abs(one - other) <= CLOSE * max(1.0, abs(one))
 
 
-def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(value: Any, name: str = "") -> dict[str, Any]:
     if not isinstance(value, Mapping | list | tuple):
-        yield name, value
-        return
+        return {name: value}
+    found: dict[str, Any] = {}
     for key, one in value.items() if isinstance(value, Mapping) else enumerate(value):
-        yield from _leaves(one, f"{name}/{key}" if name else str(key))
+        found |= _leaves(one, f"{name}/{key}" if name else str(key))
+    return found

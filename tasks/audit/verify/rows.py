@@ -1,5 +1,5 @@
-"""Rows against each other: those of the index against what encode recorded of them, and the rows of every item table
-against the digests of what they were made from.
+"""Source videos against the rows of the corpus, rows of the index against what encode recorded of them, and the rows of
+every item table against the digests of what they were made from.
 
 The bytes of the LanceDB table differ from build to build, so its content is what counts: `documents.parquet` has the
 digests of every row, `index.manifest.json` those of the whole.
@@ -11,24 +11,20 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import pyarrow as pa
 
-from tasks.audit.verify.answer import Answer
 from tasks.audit.verify.state import State
 from tasks.lineage.items import mismatches
 from tasks.lineage.model import manifest_path
 from tasks.shared.artifacts import corpus, index, indexed, media, negatives, shipped, transcripts, vectors
-from tasks.shared.artifacts.index import RowDigests, row_digests
 from tasks.shared.artifacts.rows import Mismatch
 from tasks.shared.runtime.errors import UserError
 
-T = TypeVar("T")
-LANCE, CONTENT = "results/encode/lancedb", "results/encode/index.manifest.json"
-DOCUMENTS, MEDIA = "results/encode/documents.parquet", "results/extract/media.parquet"
-VIDEOS, QUERIES = "results/corpus/manifest.parquet", "results/corpus/queries.parquet"
-WORDS, SHIPPED = "results/transcribe/transcripts.parquet", "results/corpus/shipped.parquet"
+LANCE, CONTENT, DOCUMENTS = (f"results/encode/{one}" for one in (index.DATABASE, index.MANIFEST, indexed.TABLE))
+MEDIA, WORDS = "results/extract/media.parquet", "results/transcribe/transcripts.parquet"
+VIDEOS, QUERIES, SHIPPED = (f"results/corpus/{one}.parquet" for one in ("manifest", "queries", "shipped"))
 MINED = "results/mine/negatives.jsonl"
 MADE_FROM = {  # where that lies of which a row has the digest, if not in MEDIA
     "shipped text": SHIPPED,
@@ -36,6 +32,21 @@ MADE_FROM = {  # where that lies of which a row has the digest, if not in MEDIA
     "query text": QUERIES,
     **dict.fromkeys(("document", "content", "vector"), DOCUMENTS),
 }
+
+
+def check_videos(state: State) -> None:
+    """Compare every source video with its digest in the corpus."""
+    try:
+        videos = corpus.read_videos(state.place(VIDEOS)) if state.intact(VIDEOS) else None
+    except UserError:
+        videos = None
+    if videos is None and "corpus" in state.lineage.stages:
+        state.answer.unchecked("source videos", f"{VIDEOS}, which names them, is not as recorded")
+    paths = {one.path: one.sha256 for one in videos or ()}
+    state.digests.read(map(state.place, paths))
+    for path, sha256 in paths.items():
+        state.compare(path, VIDEOS, f"sha256 {sha256}")
+    state.count("source videos", map(state.digest, paths))
 
 
 def check_index(state: State) -> None:
@@ -47,38 +58,37 @@ def check_index(state: State) -> None:
     content = _intact(state, CONTENT, index.read_index_manifest)
     try:
         table, version, tagged = opened(state.lineage.root / LANCE)
-        table.select([*index.PAYLOAD.names, "vector"])
+        found = index.row_digests(table)
     except BaseException as error:  # Lance's Rust code panics on bad bytes, which is no Exception
         if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
             raise
         answer.find("unreadable", LANCE, CONTENT, f"table {index.TABLE}", None, " ".join(str(error).split())[:200])
         return
-    there = f"version {tagged}" if tagged else None
-    answer.compare(f"{LANCE} tag {index.TAG}", LANCE, f"version {version}", there)
+    answer.compare(f"{LANCE} tag {index.TAG}", LANCE, f"version {version}", f"version {tagged}" if tagged else None)
     answer.checked["index rows"] += table.num_rows
     for video_id, count in Counter(table.column("video_id").to_pylist()).items():
         if count > 1:
             answer.find("extra", f"{LANCE} row {video_id}", DOCUMENTS, "one row", f"{count} rows")
-    found = _digests(answer, table)
     for what in ("vector", "payload") if documents is not None else ():
-        expected = {one: f"{what} sha256 {getattr(row, f'{what}_sha256')}" for one, row in (documents or {}).items()}
+        expected = {one: f"{what} sha256 {getattr(row, f'{what}_sha256')}" for one, row in documents.items()}
         now = {one: f"{what} sha256 {getattr(row, what)}" for one, row in found.items()}
         answer.compare_all(f"{LANCE} row", DOCUMENTS, expected, now)
-    if content is not None and found and not answer.wrong(LANCE):
-        whole = asdict(index.describe(table, content.encoding)).items()
-        recorded = {name: str(value) for name, value in asdict(content).items()}
-        answer.compare_all(LANCE, CONTENT, recorded, {name: str(value) for name, value in whole})
+    if content is not None and not answer.wrong(LANCE):
+        recorded, whole = asdict(content), asdict(index.describe(table, content.encoding))
+        for name, value in whole.items():
+            answer.compare(f"{LANCE} {name}", CONTENT, str(recorded[name]), str(value))
 
 
-def _intact(state: State, path: str, read: Callable[[Path], T]) -> T | None:
+def _intact(state: State, path: str, read: Callable[[Path], Any]) -> Any:
     """What encode recorded of the index; None, which is noted, where that is not as recorded or cannot be read."""
     try:
-        if not state.intact(path):
-            raise UserError(f"{path}, which says what it holds, is not as recorded")
-        return read(state.lineage.root / index.FOLDER)
+        if state.intact(path):
+            return read(state.lineage.root / index.FOLDER)
+        reason = f"{path}, which says what it holds, is not as recorded"
     except UserError as error:
-        state.answer.note("not checked", f"{LANCE} by {path}", str(error))
-        return None
+        reason = str(error)
+    state.answer.unchecked(f"{LANCE} by {path}", reason)
+    return None
 
 
 def opened(database: Path) -> tuple[pa.Table, int, int | None]:
@@ -90,18 +100,6 @@ def opened(database: Path) -> tuple[pa.Table, int, int | None]:
     return table.to_arrow(), table.version, tag["version"] if tag else None
 
 
-def _digests(answer: Answer, table: pa.Table) -> dict[str, RowDigests]:
-    """Digests of every row that can be read, by video id."""
-    try:
-        return row_digests(table)
-    except (UserError, ValueError, TypeError, pa.ArrowException) as error:
-        if half := table.num_rows // 2:
-            return _digests(answer, table.slice(0, half)) | _digests(answer, table.slice(half))
-        for video_id in table.column("video_id"):
-            answer.find("unreadable", f"{LANCE} row {video_id}", DOCUMENTS, None, None, str(error))
-        return {}
-
-
 def check_items(state: State) -> None:
     """Compare the rows of every item table with what the same id has in the tables that they were made from.
 
@@ -110,7 +108,7 @@ def check_items(state: State) -> None:
     try:
         found = list(_mismatches(state))
     except (UserError, ValueError, KeyError, TypeError, AttributeError) as error:
-        state.answer.note("not checked", "rows of item tables", " ".join(str(error).split())[:300])
+        state.answer.unchecked("rows of item tables", error)
         return
     for one in found:
         if one.table == MEDIA and one.made_from != "video":  # a file that is not what its row says
@@ -140,7 +138,8 @@ def _mismatches(state: State) -> Iterator[Mismatch]:
     words = transcripts.read_transcripts(place(WORDS).parent) if WORDS in there else {}
     documents = indexed.read_indexed(place(DOCUMENTS).parent) if DOCUMENTS in there else {}
     mined = negatives.read_negatives(place(MINED)) if MINED in there else []
-    state.answer.count("rows of item tables", [*videos, *queries, *frames, *words, *documents, *mined])
+    count = len(videos) + len(queries) + len(frames) + len(words) + len(documents) + len(mined)
+    state.answer.checked["rows of item tables"] += count
     known = {one.video_id: one for one in videos}
     yield from mismatches(state.lineage, known, frames, words, documents, lambda path: state.digests[path].sha256)
     if SHIPPED in there:

@@ -1,33 +1,111 @@
-"""The state to verify. What is damaged in it is a finding, so it is read where other commands would refuse."""
+"""The state to verify and the bytes of its files, each read once, for sha256 and md5 together.
+
+What is damaged in it is a finding, so it is read where other commands would refuse.
+"""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tasks.audit.recorded import recorded_outputs
 from tasks.audit.verify.answer import Answer
-from tasks.audit.verify.digests import Digest, Digests, walk
-from tasks.lineage.dvc import FOLDER, LOCK, LockedStage, Objects, parse_lock
+from tasks.lineage.dvc import FOLDER, Objects
 from tasks.lineage.lineage import Lineage
-from tasks.lineage.open import revision, workspace
 from tasks.shared.artifacts.types import RESULTS
-from tasks.shared.runtime import git
 from tasks.shared.runtime.errors import UserError
-from tasks.shared.runtime.files import files_under
+from tasks.shared.runtime.files import CHUNK, files_under
+from tasks.shared.runtime.progress import progress
+
+
+@dataclass(frozen=True)
+class Digest:
+    """What a file's bytes are. A file that is missing or cannot be read has no digests, and may have a reason."""
+
+    sha256: str | None = None
+    md5: str | None = None
+    bytes: int = 0
+    missing: bool = False
+    reason: str | None = None
+
+
+class Digests(dict[Path, Digest]):
+    """Digests by path, read when they are asked for."""
+
+    def __missing__(self, path: Path) -> Digest:
+        return self.setdefault(path, digest(path))
+
+    def read(self, paths: Iterable[Path]) -> None:
+        """Read many files at once. hashlib lets go of the interpreter's lock: threads are enough."""
+        wanted = [path for path in dict.fromkeys(paths) if path not in self]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            found = progress(pool.map(digest, wanted), "verify", total=len(wanted), unit="file")
+            self.update(zip(wanted, found, strict=True))
+
+    def folder_md5(self, files: Mapping[str, Path]) -> str | None:
+        """DVC's md5 of a folder, from its files by their path in it; None where there is none or one is unreadable."""
+        there = {name: one for name in sorted(files) if not (one := self[files[name]]).missing}
+        if not there or not all(one.md5 for one in there.values()):
+            return None
+        entries = [{"md5": one.md5, "relpath": name} for name, one in there.items()]
+        return hashlib.md5(json.dumps(entries, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + FOLDER
+
+
+def digest(path: Path) -> Digest:
+    """Read a file once. What is no regular file is not opened: reading a pipe would never end."""
+    sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
+    link = f"a link to {path.readlink()}" if path.is_symlink() else None
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return Digest(missing=True, reason=link or "it is no file")
+        with path.open("rb") as stream:
+            while chunk := stream.read(CHUNK):
+                sha256.update(chunk)
+                md5.update(chunk)
+                size += len(chunk)
+    except (FileNotFoundError, NotADirectoryError):
+        return Digest(missing=True, reason=link)
+    except OSError as error:
+        return Digest(reason=error.strerror)
+    return Digest(sha256.hexdigest(), md5.hexdigest(), size)
+
+
+def walk(root: Path, folder: Path, recorded: Collection[str] = ()) -> dict[str, Path]:
+    """Everything below a folder that is no folder, hidden files too, by its path below `root`.
+
+    A link to a file is that file, which is how DVC may place its objects. A link to a folder is followed where a
+    recorded path leads through it.
+    """
+    found: list[Path] = []
+
+    def unreadable(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            found.append(Path(error.filename))
+
+    for place, folders, names in os.walk(root / folder, followlinks=True, onerror=unreadable):
+        for path in [Path(place, name) for name in folders]:
+            start = f"{path.relative_to(root).as_posix()}/"
+            if path.is_symlink() and not any(one.startswith(start) for one in recorded):
+                folders.remove(path.name)
+                names.append(path.name)
+        folders.sort()
+        found += [Path(place, name) for name in sorted(names)]
+    return {os.fsencode(one.relative_to(root)).decode("utf-8", "backslashreplace"): one for one in found}
 
 
 @dataclass
 class State:
-    """A state with its files, and what is found of it.
+    """A state with its files, and what is found of it. Manifests that cannot be read are not in its lineage.
 
     Attributes:
-        lineage: its records; manifests that cannot be read are not among them.
         revision: it is not the workspace; its files are DVC's objects, laid out below its root.
-        committed: dvc.lock of HEAD, which the workspace's is compared with.
         files: where all lies that is in the results, by its path as seen from the project's root.
     """
 
@@ -35,7 +113,6 @@ class State:
     answer: Answer
     objects: Objects
     revision: bool
-    committed: dict[str, LockedStage] = field(default_factory=dict)
     files: dict[str, Path] = field(default_factory=dict)
     digests: Digests = field(default_factory=Digests)
 
@@ -48,9 +125,22 @@ class State:
         """What is at a path."""
         return self.digests[self.place(path)]
 
-    def compare(self, path: str, record: str, expected: str | None) -> None:
-        """Compare a file with what a record says of it."""
-        self.answer.compare_file(path, record, expected, self.digest(path))
+    def compare(self, where: str, record: str, expected: str | None, found: Digest | None = None) -> None:
+        """Compare a file (by default the one at `where`) with what a record says of it: `sha256 ...`, `md5 ...`, or
+        None where it knows of none."""
+        found = found or self.digest(where)
+        kind = expected.split()[0] if expected else "sha256"
+        if found.sha256 is None and not found.missing:
+            self.answer.find("unreadable", where, record, expected, None, found.reason)
+        else:
+            there = f"{kind} {getattr(found, kind)}" if found.sha256 else None
+            self.answer.compare(where, record, expected, there, found.reason)
+
+    def count(self, what: str, files: Iterable[Digest]) -> None:
+        """Count files that were checked, and their bytes."""
+        for one in files:
+            self.answer.checked[what] += 1
+            self.answer.sizes[what] += one.bytes
 
     def below(self, folder: str) -> dict[str, Path]:
         """The files of a folder by their path in it; outside of the results without those that .dvcignore names."""
@@ -87,49 +177,3 @@ class State:
                 whole = self.digests[self.objects.path(md5)].md5 == md5.removesuffix(FOLDER)
                 return self.objects.files(md5) if whole else None
         return None
-
-
-@contextmanager
-def opened(rev: str | None) -> Iterator[State]:
-    """The workspace, or what a commit recorded as far as DVC's cache has it.
-
-    Raises UserError where this is no project, where it has no results at all, and for an unknown commit.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        unreadable: dict[str, str] = {}
-        lineage = revision(rev) if rev else workspace(unreadable=unreadable)
-        state = State(lineage, Answer(lineage.name, lineage.commit), Objects(), rev is not None)
-        if state.revision:
-            state.lineage = replace(lineage, root=Path(folder), objects=None)
-            _lay_out(state)
-        else:
-            text = git.file_at(lineage.commit, LOCK) if lineage.commit else None
-            with suppress(UserError):
-                state.committed = parse_lock(text, LOCK) if text else {}
-            if not Path(LOCK).is_file():
-                state.answer.note("not checked", LOCK, "it is not here: DVC's hashes cannot be compared")
-        for path, reason in unreadable.items():
-            state.answer.find("unreadable", path, f"the format of {Path(path).name}", None, None, reason)
-        recorded = [path for one in lineage.executions.values() for path in (*one.generated, *one.folders)]
-        state.files = walk(state.lineage.root, RESULTS, recorded)
-        state.digests.read(state.files.values())
-        if not state.files and not lineage.lock:
-            raise UserError(f"there are no results in {RESULTS}; run `dvc repro`, or `dvc pull` in a clone")
-        yield state
-
-
-def _lay_out(state: State) -> None:
-    """Links to DVC's objects where the files of a revision belong; a folder whose list is not to be had is found."""
-    for stage, locked in state.lineage.lock.items():
-        for out, md5 in locked.outs.items():
-            listing = state.listing(md5) if md5.endswith(FOLDER) else {"": md5}
-            if listing is None:
-                there = "another content" if state.objects.has(md5) else None
-                remark = "of its list in DVC's cache; `dvc fetch` may bring it"
-                state.answer.compare(out, f"{LOCK} {stage} outs {out}", f"md5 {md5}", there, remark)
-            for name, one in (listing or {}).items():
-                state.answer.checked["DVC objects"] += 1
-                place = state.lineage.root / out / name
-                if state.objects.has(one):
-                    place.parent.mkdir(parents=True, exist_ok=True)
-                    place.symlink_to(state.objects.path(one).absolute())
