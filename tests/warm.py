@@ -18,11 +18,12 @@ import json
 import os
 import runpy
 import select
-import shutil
+import shlex
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import traceback
 from collections.abc import Iterator, Mapping
@@ -53,8 +54,7 @@ READ_AT_START = (
     "LC_",
 )
 OWN = ("PYTHONPATH", "PYTHONSAFEPATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE")  # done by the fork itself
-SHIM = """#!{python} -IS
-import json, os, signal, socket, sys
+ASKS = """import json, os, signal, socket, sys
 
 def real():
     os.execv({python!r}, [{python!r}, *sys.argv[1:]])
@@ -94,13 +94,18 @@ def python() -> str:
 def started(folder: Path, environment: Mapping[str, str]) -> Iterator[None]:
     """Make the folder with the program `python`, for programs that have this environment, and end the process."""
     folder.mkdir()
-    address = str(folder / "socket")
-    decided = {name: value for name, value in environment.items() if name.startswith(READ_AT_START) and name not in OWN}
     program = folder / "python"
-    program.write_text(
-        SHIM.format(python=sys.executable, read=READ_AT_START, own=OWN, decided=decided, address=address)
-    )
-    program.chmod(0o755)
+    program.touch(mode=0o755)
+    if sys.platform != "linux":  # others can't wait for a process and a socket at once
+        program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
+        yield
+        return
+    place = tempfile.TemporaryDirectory(prefix="reeltrace-")  # the name of a socket may not be long
+    address = f"{place.name}/socket"
+    decided = {name: value for name, value in environment.items() if name.startswith(READ_AT_START) and name not in OWN}
+    asks = folder / "asks.py"
+    asks.write_text(ASKS.format(python=sys.executable, read=READ_AT_START, own=OWN, decided=decided, address=address))
+    program.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, "-IS", str(asks)])} "$@"\n')
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(address)
         listening.listen(64)
@@ -113,7 +118,7 @@ def started(folder: Path, environment: Mapping[str, str]) -> Iterator[None]:
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        shutil.rmtree(folder)
+        place.cleanup()
 
 
 def serve() -> NoReturn:
