@@ -39,7 +39,7 @@ def test_another_order_is_the_same_choice(finished: Project) -> None:
     train = finished.manifest("train")
     told = _impact(finished, "train.modalities=[audio, video, text]")
     assert told["params"][0]["same"]
-    assert any("the order means nothing, but DVC compares what is written" in note for note in told["notes"])
+    assert any("DVC compares the order too" in note for note in told["notes"])
     finished.change({"train.modalities": ["audio", "video", "text"]})
     assert finished.repro() == ["train"], "DVC sees another value, and the stage publishes the same bytes"
     assert finished.manifest("train") == train
