@@ -40,19 +40,9 @@ PACKAGES = (
     "dvc.cli", "dvc.repo", "dvc.commands.repro",
 )  # fmt: skip
 FOLDER = "REELTRACE_WARM"  # environment variable: the folder with `python` and the socket, where there is one
-READ_AT_START = (
-    "PYTHON",
-    "OMP_",
-    "MKL_",
-    "OPENBLAS_",
-    "ONEDNN_",
-    "HF_",
-    "TRANSFORMERS_",
-    "TORCH",
-    "LD_",
-    "LANG",
-    "LC_",
-)
+READ_AT_START = (  # beginnings of variables
+    "PYTHON", "OMP_", "MKL_", "OPENBLAS_", "ONEDNN_", "HF_", "TRANSFORMERS_", "TORCH", "LD_", "LANG", "LC_",
+)  # fmt: skip
 OWN = ("PYTHONPATH", "PYTHONSAFEPATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE")  # done by the fork itself
 ASKS = """import json, os, signal, socket, sys
 
@@ -142,7 +132,9 @@ def _answer(asking: socket.socket) -> NoReturn:
     length, streams, _, _ = socket.recv_fds(asking, 4, 3)
     wanted, size = b"", int.from_bytes(length, "big")
     while len(wanted) < size:
-        wanted += asking.recv(size - len(wanted))
+        if not (more := asking.recv(size - len(wanted))):
+            os._exit(1)  # who asked is gone
+        wanted += more
     asked = json.loads(wanted)
     program = os.fork()
     if program == 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -28,23 +29,29 @@ STEPS = {"accumulated": 2, "checkpointed": 2}
 
 @pytest.fixture(scope="module")
 def job(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
-    """The same trainings in this process, and on two and three ranks."""
+    """The same trainings in this process, on two ranks as torchrun numbers them, and on three that it started."""
     folders = {count: tmp_path_factory.mktemp(f"ranks{count}") for count in (1, 2, 3)}
     for variant, changes in VARIANTS.items():
         train(folders[1] / variant, Ranks(), **changes)
-    for count in (2, 3):
-        command = [python(), "-m", "tests.train.ranks_job", str(folders[count]), *(VARIANTS if count == 2 else ODD)]
-        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(count)}
-        ranks = [
-            subprocess.Popen(
-                command, cwd=REPOSITORY, env=os.environ | address | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            )
-            for rank in range(count)
-        ]  # fmt: skip
-        for rank in ranks:
-            out, errors = rank.communicate(timeout=900)
-            assert (rank.returncode, out.strip()) == (0, str(count)), errors
+    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
+    ranks = [
+        subprocess.Popen(
+            [python(), "-m", "tests.train.ranks_job", str(folders[2]), *VARIANTS], cwd=REPOSITORY,
+            env=os.environ | address | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    for rank in ranks:
+        out, errors = rank.communicate(timeout=900)
+        assert (rank.returncode, out.strip()) == (0, "2"), errors
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=3"]
+    done = subprocess.run(
+        [*torchrun, "-m", "tests.train.ranks_job", str(folders[3]), *ODD], cwd=REPOSITORY,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)}, capture_output=True, text=True, check=False, timeout=900,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["3"] * 3
     return folders
 
 
