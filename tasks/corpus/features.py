@@ -86,9 +86,9 @@ def _files(folder: Path) -> tuple[dict[Kind, list[Path]], list[str]]:
         kind = next((one for one, mark in KINDS.items() if mark.search(_place(file, folder))), None)
         if kind and file.name.endswith((*TAR_SUFFIXES, ".csv")) and not file.name.startswith(".") and file.is_file():
             found[kind].append(file)
-    preferred = [file for file in found["ocr"] if PREFERRED in _place(file, folder)] or found["ocr"]
-    ignored = [file.as_posix() for file in found["ocr"] if file not in preferred]
-    return found | {"ocr": preferred}, ignored
+    preferred = [file for file in found["ocr"] if PREFERRED in _place(file, folder)]
+    ignored = [file.as_posix() for file in found["ocr"] if preferred and PREFERRED not in _place(file, folder)]
+    return found | {"ocr": preferred or found["ocr"]}, ignored
 
 
 def _place(file: Path, folder: Path) -> str:

@@ -103,9 +103,8 @@ def _recall(file: Path) -> dict[str, Remembered]:
     lines = file.read_text(encoding="utf-8", errors="replace").split("\n")
     memory = {}
     for checksum, _, text in (line.partition(" ") for line in lines):
-        if checksum == f"{zlib.crc32(text.encode()):08x}":
-            one = Remembered(*json.loads(text))
-            memory[one.path] = one
+        if checksum == f"{zlib.crc32(text.encode()):08x}" and len(row := json.loads(text)) == len(Remembered._fields):
+            memory[row[0]] = Remembered(*row)
     if len(lines) > 2 * len(memory) + 1 or lines[-1]:
         write_text(file, "".join(one.line() for one in memory.values()))
     return memory

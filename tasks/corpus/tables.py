@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ def csv_rows(name: str, content: bytes, known: Collection[str] | None = None) ->
             where = f"{name}:{reader.line_num}"
             if None in raw or None in raw.values():
                 columns = len(reader.fieldnames or ())
-                raise UserError(f"{where}: not {columns} fields; quote a field that has commas in it")
+                raise UserError(f"{where}: not {columns} fields; quote a field that has {delimiter!r} in it")
             rows.append(row_of(where, raw, known))
     except csv.Error as error:
         raise UserError(f"{name}:{reader.line_num + 1}: not CSV ({error}); mend the row") from None
@@ -67,8 +67,10 @@ def csv_rows(name: str, content: bytes, known: Collection[str] | None = None) ->
 def read_judgments(path: Path) -> list[Judgment]:
     """Judgments of a TREC qrels file, in its order. Raises UserError where one is not `query 0 video relevance`."""
     judgments = []
-    for where, line in _lines(path):
-        fields = line.split()
+    for number, line in enumerate(decoded(str(path), path.read_bytes()).split("\n"), start=1):
+        where = f"{path}:{number}"
+        if not (fields := line.split()):
+            continue
         if len(fields) != 4:
             raise UserError(f"{where}: not a TREC judgment: write `query 0 video relevance`")
         judgments.append(Judgment(fields[0], fields[2], relevance_of(where, fields[3])))
@@ -93,13 +95,6 @@ def row_of(where: str, raw: Mapping[str, Any], known: Collection[str] | None = N
             raise UserError(f"{where}: {name} is not text; write it as a string or leave it out")
         fields[name] = None if value is None else str(value).strip() or None  # ids are often numbers
     return Row(where, fields)
-
-
-def _lines(path: Path) -> Iterator[tuple[str, str]]:
-    """Lines that are not blank, and where each stands. Only line feeds end them: others may stand in a JSON string."""
-    for number, line in enumerate(decoded(str(path), path.read_bytes()).split("\n"), start=1):
-        if line.strip():
-            yield f"{path}:{number}", line
 
 
 def decoded(name: str, content: bytes) -> str:

@@ -96,7 +96,7 @@ def _whole(folder: Path) -> bool:
     try:
         sizes = read_json(folder / MEMBERS)["sizes"]
         return all((folder / name).stat().st_size == size for name, size in sizes.items())
-    except (UserError, OSError):
+    except (UserError, OSError, KeyError, TypeError, AttributeError):  # not as this version writes it
         return False
 
 

@@ -90,6 +90,8 @@ class Objects:
         for out, md5 in outs.items():
             if path.is_relative_to(out) or Path(out).is_relative_to(path):
                 folder = md5.endswith(FOLDER)
+                if folder and (exact := self.files(md5).get(path.as_posix().removeprefix(f"{out}/"))):
+                    return {path: exact}  # of a large folder, without a look at every name
                 files = {f"{out}/{name}": one for name, one in self.files(md5).items()} if folder else {out: md5}
                 found |= {name: one for name, one in files.items() if f"{name}/".startswith(f"{path.as_posix()}/")}
         return {Path(name): one for name, one in found.items()}

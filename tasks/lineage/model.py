@@ -151,6 +151,7 @@ def parse_manifest(content: bytes, where: str) -> Execution:
         raw = {"folders": {}} | json.loads(content)  # older manifests name every file
         for name, key in (("used", "inputs"), ("generated", "outputs")):
             raw[name] = {path: one | {"path": path} for path, one in raw[key].items()}
+        raw["folders"] = {path: {key: one[key] for key in ("files", "bytes")} for path, one in raw["folders"].items()}
         raw["digest"] = hashlib.sha256(content).hexdigest()
         return EXECUTION.validate_json(json.dumps(raw), strict=True)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

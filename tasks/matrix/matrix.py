@@ -103,7 +103,10 @@ def matrix_of(cells: Sequence[Cell], resamples: int, seed: int) -> Matrix:
     if any(sorted(scored) != queries for scored in values.values()):
         raise UserError("the experiments were scored on different queries; run the grid again at one commit")
     numbers = {place: np.array([scored[query] for query in queries]) for place, scored in values.items()}
-    samples = list(draws(len(queries), resamples, seed))
+    blocks: dict[Place, list[np.ndarray]] = {place: [] for place in numbers}
+    for drawn in draws(len(queries), resamples, seed):  # one after the other: all at once may be large
+        for place, of in numbers.items():
+            blocks[place].append(of[drawn].mean(axis=1))
 
     def ordered(subsets: Iterable[Subset]) -> list[Subset]:
         return sorted(set(subsets), key=lambda subset: (len(subset), [MODALITIES.index(one) for one in subset]))
@@ -112,7 +115,7 @@ def matrix_of(cells: Sequence[Cell], resamples: int, seed: int) -> Matrix:
         rows=ordered(cell.trained for cell in cells),
         columns=ordered(cell.indexed for cell in cells),
         means={place: float(of.mean()) for place, of in numbers.items()},
-        resampled={place: np.concatenate([of[one].mean(axis=1) for one in samples]) for place, of in numbers.items()},
+        resampled={place: np.concatenate(parts) for place, parts in blocks.items()},
         queries=len(queries),
     )
 

@@ -87,8 +87,11 @@ class NegativesData:
         }
 
 
-def read_data(lineage: Lineage) -> NegativesData:
-    """Read a state. Raises UserError where corpus or mine are missing, or do not belong together."""
+def read_data(lineage: Lineage, *, scored: bool = True) -> NegativesData:
+    """Read a state, and what its test queries score where that is asked for.
+
+    Raises UserError where corpus or mine are missing, or do not belong together.
+    """
     notes: list[str] = []
 
     def optional(what: str, table: Path, read: Callable[[Path], T], *fits: tuple[str, str]) -> T | None:
@@ -120,7 +123,7 @@ def read_data(lineage: Lineage) -> NegativesData:
         media=optional("pictures and sound", media.FOLDER / media.TABLE, lambda one: media.read_media(one, videos)),
         texts=optional("transcripts", transcripts.FOLDER / transcripts.TABLE, texts),
         exposures=optional("what training showed", shown, exposures.read_exposures, *chain[:1]),
-        scores=optional("the effect on scores", per_query, scores.read_per_query, *chain),
+        scores=optional("the effect on scores", per_query, scores.read_per_query, *chain) if scored else None,
         notes=notes,
     )
     _check_ids(data)
@@ -138,7 +141,9 @@ def read_data(lineage: Lineage) -> NegativesData:
 
 
 def _check_fits(lineage: Lineage, pairs: Sequence[tuple[str, str]]) -> None:
-    """Raise UserError where a stage of a pair read another result of the second than lies here."""
+    """Raise UserError where a stage of a pair read another result of the second than lies here, or is missing."""
+    for reader, _ in pairs:
+        lineage.execution(reader)
     for link in lineage.broken(*(reader for reader, _ in pairs)) if pairs else ():
         if (link.reader, link.maker) in pairs:
             other = f"{RESULTS / link.reader} was made from another {RESULTS / str(link.maker)} than lies here"

@@ -32,7 +32,7 @@ def answer(chosen: argparse.Namespace) -> int:
         raise UserError("QUERY, --sample and --judged ask for different things; give one of them")
     if chosen.per_stratum and not chosen.sample:
         raise UserError("--per-stratum says how large --sample is; give both")
-    data = read_data(state(chosen.rev))
+    data = read_data(state(chosen.rev), scored=not (chosen.query or chosen.sample or chosen.judged))
     if chosen.query:
         found = audit_query(data, chosen.query)
     elif chosen.sample or chosen.judged:

@@ -90,9 +90,10 @@ def _ranked(scores: dict[str, float]) -> dict[str, float]:
 
 def _parse_json(path: Path, text: str) -> Run:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if twice := [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]:
-            raise UserError(f"{path}: {twice[0]!r} is there twice in one object; keep one")
-        return dict(pairs)
+        if len(found := dict(pairs)) < len(pairs):
+            ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
+            raise UserError(f"{path}: {twice!r} is there twice in one object; keep one")
+        return found
 
     try:
         content = json.loads(text, object_pairs_hook=unique)

@@ -45,6 +45,8 @@ def test_an_execution_is_what_its_manifest_says() -> None:
         ({"outputs": {FILE: {"sha256": "c" * 64, "bytes": 3, "mtime": 1}}}, f"{FILE}.mtime"),
         ({"counts": {"queries": "2"}}, "counts.queries"),
         ({"derived": "lancedb"}, "derived"),
+        ({"folders": {"results/extract/frames": {"files": 3}}}, "bytes"),
+        ({"folders": {"results/extract/frames": {"files": "3", "bytes": 9}}}, "frames.files"),
     ],
 )
 def test_what_is_not_as_a_stage_writes_it_is_refused(change: dict[str, Any], where: str) -> None:
