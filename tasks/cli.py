@@ -7,7 +7,6 @@ stale, is `dvc repro`. Nothing heavy is imported before a subcommand needs it.
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import runpy
 import sys
@@ -128,11 +127,7 @@ def _search(chosen: argparse.Namespace) -> int:
     words = " ".join(chosen.words)
     filters = {"language": chosen.language, "video_type": chosen.video_type}
     words_too = not chosen.vectors_only
-    gc.disable()  # nothing of what one query imports becomes garbage, and to look costs a fifth of it
-    try:
-        found = search(words, chosen.k, filters, chosen.index, by_words=words_too, fusion=chosen.fusion)
-    finally:
-        gc.enable()
+    found = search(words, chosen.k, filters, chosen.index, by_words=words_too, fusion=chosen.fusion)
     print(as_json(words, found) if chosen.json else as_table(found))
     return 0
 
