@@ -13,6 +13,7 @@ from tasks.audit.diff.view import show_difference
 from tasks.shared.artifacts.corpus import Judgment, Query, Video, write_qrels, write_queries, write_videos
 from tasks.shared.artifacts.media import FOLDER as MEDIA
 from tasks.shared.artifacts.media import Media, write_media
+from tasks.shared.artifacts.models import Training, write_training
 from tasks.shared.artifacts.transcripts import FOLDER as TRANSCRIPTS
 from tasks.shared.artifacts.transcripts import Transcript, write_transcripts
 from tests.audit.states import published
@@ -104,3 +105,21 @@ def test_what_differs_in_training_only_is_not_of_the_test(tmp_path: Path) -> Non
     b = corpus(tmp_path / "b", [VIDEO], [QUERY, replace(train, text="other")], [])
     found = compared(a, b)
     assert [one.key for one in found.tables["queries"].differ] == ["t"] and found.caveats == []
+
+
+@pytest.mark.parametrize("of_test", ["A", "B"])
+def test_a_query_that_is_of_the_test_in_one_state_alone_is_of_the_test(tmp_path: Path, of_test: str) -> None:
+    both = {
+        side: corpus(tmp_path / side, [VIDEO], [replace(QUERY, split="test" if side == of_test else "train")], [])
+        for side in "AB"
+    }
+    assert compared(both["A"], both["B"]).caveats == ["A and B were not scored on the same test: queries differ"]
+
+
+def test_where_neither_trained_there_is_nothing_to_compare_of_it(tmp_path: Path) -> None:
+    for side, reason in (("a", "none judged"), ("b", "none judged yet")):
+        corpus(tmp_path / side, [VIDEO], [QUERY], [])
+        write_training(tmp_path / side / "results/train", Training(trained=False, reason=reason))
+    assert {"exposures", "loss"}.isdisjoint(compared(tmp_path / "a", tmp_path / "b").unknown)
+    (tmp_path / "b/results/train/loss.csv").write_text("step,loss\n")
+    assert "A: a recorded no results/train/loss.csv" in compared(tmp_path / "a", tmp_path / "b").unknown.values()

@@ -63,7 +63,16 @@ def compare(asked: tuple[str, str], pair: Pair) -> Difference:
             unknown[what] = str(error)
         return None
 
-    tables = {name: attempt(name, path, partial(table_difference, name=name)) for name, (path, _) in TABLES.items()}
+    def made(path: Path) -> bool:
+        """Not so where both ran the stage and neither wrote it: nothing was trained in either."""
+        ran = [one.executions.get(path.parts[1]) for one in (pair.a, pair.b)]
+        return not all(ran) or any(one.digest_of(path) for one in ran if one)
+
+    tables = {
+        name: attempt(name, path, partial(table_difference, name=name))
+        for name, (path, _) in TABLES.items()
+        if made(path)
+    }
     differing = {name: one for name, one in tables.items() if one}
     effect = attempt("scores", scores.FOLDER / scores.PER_QUERY, effect_difference)
     head = headline(stages, effect, scored="scores" not in unknown)
@@ -111,8 +120,8 @@ def _side(asked: str, lineage: Lineage) -> dict[str, Any]:
 
 def _caveats(tables: Mapping[str, Rowwise], effect: EffectDifference | None) -> list[str]:
     """Why the test itself is another: what is asked, what counts as right, what is searched, and what was scored."""
-    rows = {name: [one.b or one.a for one in tables[name].differ] for name in TEST if name in tables}
-    other = [name for name, of in rows.items() if any(row.get("split", "test") == "test" for row in of)]
+    rows = {name: [row for one in tables[name].differ for row in (one.a, one.b)] for name in TEST if name in tables}
+    other = [name for name, of in rows.items() if any(row and row.get("split", "test") == "test" for row in of)]
     found = [f"A and B were not scored on the same test: {', '.join(other)} differ"] if other else []
     for side, alone in effect.alone.items() if effect else ():
         if alone:

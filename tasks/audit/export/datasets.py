@@ -59,7 +59,10 @@ class Datasets:
             outputs = execution.generated
             self.remarks[f"{error}; what it lists is left out"] = None
         dvc = self.lineage.outs
-        found = [self._stage(execution.stage, execution.digest, _size(outputs.values()))]
+        size = _size(execution.generated.values())
+        for key, of in (("fileCount", "files"), ("size", "bytes")):
+            size[key] += sum(one[of] for one in execution.folders.values())
+        found = [self._stage(execution.stage, execution.digest, size)]
         found += [self._part(path, group, dvc.get(path)) for path, group in _groups(outputs, execution.folders).items()]
         if INDEX in execution.derived and CONTENT in outputs:
             version = outputs[CONTENT].sha256
@@ -90,7 +93,7 @@ class Datasets:
 
     def _file(self, path: str, sha256: str | None) -> Path | None:
         """Where an output lies; None where it is not of this state, or (which is remarked) not as it was recorded."""
-        maker = self.lineage.executions.get(PurePosixPath(path).parts[1])
+        maker = self.lineage.executions.get(path.partition("/")[2].partition("/")[0])
         if sha256 is None or maker is None or maker.digest_of(path) != sha256:
             return None
         try:

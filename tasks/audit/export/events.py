@@ -93,7 +93,10 @@ def _events(
         "environment": {name: tags[f"env.{name}"] for name in ENVIRONMENT if f"env.{name}" in tags},
     }
     told = _run_facets(datasets, execution) | {"reeltrace_execution": own(facets.RunFacet(), **about)}
-    identity = str(uuid.UUID(hex=run.run_id) if run else uuid.uuid5(UNKNOWN, execution.digest))
+    try:
+        identity = str(uuid.UUID(hex=run.run_id if run else ""))
+    except ValueError:  # MLflow knows no run of it, or its server has ids of another kind
+        identity = str(uuid.uuid5(UNKNOWN, run.run_id if run else execution.digest))
     job = Job(datasets.names.project, execution.stage, _job_facets(lineage, execution.stage, address, commit))
     inputs, outputs = datasets.read(execution), datasets.written(execution)
     return [

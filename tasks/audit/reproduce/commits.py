@@ -108,15 +108,14 @@ def mismatches(commit: str, executions: Mapping[str, Execution], params: Mapping
 
 def _sources(commit: str) -> dict[str, str]:
     """sha256 of every source file of a commit as it is checked out, by its path from the project's root."""
-    done = subprocess.run(["git", "archive", commit], capture_output=True, check=False)
+    done = subprocess.run(["git", "archive", commit, CODE], capture_output=True, check=False)
     if done.returncode:
         reason = " ".join(done.stderr.decode(errors="replace").split())[:200]
         raise UserError(
             f"commit {commit[:10]} cannot be read from git ({reason}); mend it with `git fetch` or `git fsck`"
         )
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as files:
-        sources = [one for one in files if one.isfile() and one.name.startswith(f"{CODE}/")]
-        contents = {one.name: files.extractfile(one) for one in sources}
+        contents = {one.name: files.extractfile(one) for one in files if one.isfile()}
         return {name: hashlib.sha256(content.read()).hexdigest() for name, content in contents.items() if content}
 
 

@@ -47,19 +47,19 @@ def refs_below(prefix: str, root: Path = Path()) -> dict[str, str]:
     return {name.removeprefix(prefix): commit for commit, _, name in (line.partition(" ") for line in listing)}
 
 
-def commit_time(commit: str, root: Path = Path()) -> str:
+def commit_time(commit: str) -> str:
     """When a commit was made, ISO 8601."""
-    return _git(root, "show", "--no-patch", "--format=%cI", commit).stdout.strip()
+    return _git(Path(), "show", "--no-patch", "--format=%cI", commit).stdout.strip()
 
 
-def commits_of(*paths: str, root: Path = Path()) -> list[str]:
+def commits_of(*paths: str) -> list[str]:
     """Commits that changed any of some files or folders, on any branch or tag, the newest first."""
-    return _git(root, "log", "--all", "--format=%H", "--", *paths).stdout.split()
+    return _git(Path(), "log", "--all", "--format=%H", "--", *paths).stdout.split()
 
 
-def origin(root: Path = Path()) -> str | None:
+def origin() -> str | None:
     """The address of the remote `origin` as git has it, which may hold a password; None where there is none."""
-    return _git(root, "config", "--get", "remote.origin.url").stdout.strip() or None
+    return _git(Path(), "config", "--get", "remote.origin.url").stdout.strip() or None
 
 
 def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
