@@ -127,7 +127,8 @@ def _pair(trace: PairTrace) -> Iterable[Any]:
         yield f"{rank} by {trace.system}, {judged}{gain}"
     places = [{"system": name, **vars(one), "score is": SCORES.get(name, "BM25")} for name, one in trace.places.items()]
     yield rows("Its place", places)
-    yield rows(f"Around it in the ranking of {trace.system}", trace.neighbours)
+    around = [{"": ">" if one["video_id"] == video.video_id else "", **one} for one in trace.neighbours]
+    yield rows(f"Around it in the ranking of {trace.system}", around)
     yield item_tree(trace.lineage)
     if trace.shown is None:
         yield "training: what it showed is not recorded in this state"

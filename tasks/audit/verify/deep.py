@@ -69,14 +69,15 @@ def _again(execution: Execution, results: Path, names: set[str], depth: int) -> 
     """Rankings, each with what it follows from: the rows of the index for the final system, the vectors of the other
     one, those of single modalities for fusion, and the documents' text for bm25."""
     corpus, folder = results / "corpus", results / "encode" / "vectors"
-    modalities, weights = execution.param("encode.modalities"), execution.param("evaluate.weights")
+    modalities = execution.param("encode.modalities")
     final = read_index_manifest(results / "encode").encoding.system
-    for system in names.intersection(SYSTEMS):
+    for system in [one for one in SYSTEMS if one in names]:
         source = LANCE if system == final else f"results/encode/vectors/{system}.videos.parquet"
         documents = _rows(results) if system == final else read_vectors(system, "videos", folder)
         yield system, source, search(read_vectors(system, "queries", folder), documents, depth)
         if methods := [one for one in FUSIONS if run_name(system, one) in names]:
             training = read_qrels(corpus / "qrels.train.trec")
+            weights = execution.param("evaluate.weights")
             fused = fuse_system(system, methods, modalities, weights, training, depth, folder).runs
             source = ", ".join(f"results/encode/vectors/{system}.videos.{one}.parquet" for one in modalities)
             yield from ((run_name(system, method), source, fused.get(method, {})) for method in methods)

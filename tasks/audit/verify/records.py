@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from tasks.audit.verify.answer import Note
+from tasks.audit.verify.answer import Kind, Note
 from tasks.audit.verify.state import State
 from tasks.lineage.dvc import FOLDER, LOCK, PARAMS, parse_lock
 from tasks.lineage.model import Execution, manifest_path, read_manifest_file
@@ -44,7 +44,8 @@ def check_files(state: State) -> None:
                 md5s, todo = ", ".join(lineage.outs_of(stage).values()), "run `dvc checkout`, `dvc pull` or `dvc fetch`"
                 answer.find("missing", folder, f"{LOCK} {stage} outs", f"md5 {md5s}", None, todo)
         elif not execution and own not in answer.by_where:
-            answer.find("missing", own, "every published stage has one", None, None)
+            kind: Kind = "unreadable" if own in state.files else "missing"  # a revision's, damaged in the cache
+            answer.find(kind, own, "every published stage has one", None, None)
         if stage not in lineage.executions:
             unlisted.add(folder)
             continue
@@ -121,11 +122,11 @@ def _check_head(state: State) -> None:
     The outputs of a stage that did the same work for both must be those of HEAD, if no run says that it published them:
     equal work gives equal bytes.
     """
-    lineage, head, committed = state.lineage, f"{LOCK} of HEAD", {}
+    lineage, head = state.lineage, f"{LOCK} of HEAD"
     with suppress(UserError):
-        committed = parse_lock((lineage.commit and git.file_at(lineage.commit, LOCK)) or "", LOCK)
-    for stage in sorted(committed.keys() & lineage.stages.keys()):
-        spec, before, locked = lineage.stages[stage], committed[stage], lineage.lock.get(stage)
+        state.committed = parse_lock((lineage.commit and git.file_at(lineage.commit, LOCK)) or "", LOCK)
+    for stage in sorted(state.committed.keys() & lineage.stages.keys()):
+        spec, before, locked = lineage.stages[stage], state.committed[stage], lineage.lock.get(stage)
         if locked is None:
             state.answer.find("missing", f"{LOCK} {stage}", head, ", ".join(before.outs.values()), None)
             continue
@@ -135,10 +136,13 @@ def _check_head(state: State) -> None:
                     state.answer.find("missing", f"{LOCK} {stage} {kind} {path}", head, f"md5 {md5}", None)
         execution = lineage.executions.get(stage)
         if execution and before.outs != locked.outs and not lineage.runs_of(stage):
-            with suppress(UserError, ValueError):  # what HEAD has is not to be had
-                (md5,) = state.objects.files_at(before.outs, Path(manifest_path(stage))).values()
-                outs = before.outs.keys() - {*execution.derived}
-                for out in outs if same_work(read_manifest_file(state.objects.path(md5)), execution) else ():
+            files = dict(before.outs)
+            for out, folder in before.outs.items():
+                files |= {f"{out}/{name}": md5 for name, md5 in (state.listing(folder) or {}).items()}
+            with suppress(UserError, KeyError):  # what HEAD has is not in the cache
+                there = state.objects.has(md5 := files[manifest_path(stage)])
+                outs = sorted(before.outs.keys() - {*execution.derived})
+                for out in outs if there and same_work(read_manifest_file(state.objects.path(md5)), execution) else ():
                     _check_out(state, out, before.outs[out], f"{head}, of the same work")
 
 

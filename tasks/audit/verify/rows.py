@@ -138,6 +138,10 @@ def _mismatches(state: State) -> Iterator[Mismatch]:
     words = transcripts.read_transcripts(place(WORDS).parent) if WORDS in there else {}
     documents = indexed.read_indexed(place(DOCUMENTS).parent) if DOCUMENTS in there else {}
     mined = negatives.read_negatives(place(MINED)) if MINED in there else []
+    for row in frames.values():  # what is gone; `mismatches` has what is there
+        for name, sha256 in ((row.frames, row.frames_sha256), (row.audio, row.audio_sha256)):
+            if name and f"{media.FOLDER}/{name}" not in there:
+                yield Mismatch(MEDIA, row.video_id, name, sha256, None, "extract")
     count = len(videos) + len(queries) + len(frames) + len(words) + len(documents) + len(mined)
     state.answer.checked["rows of item tables"] += count
     known = {one.video_id: one for one in videos}

@@ -64,7 +64,7 @@ def check_runs(state: State) -> None:
 
 def _runs(state: State) -> Iterator[tuple[Run, Execution]]:
     """The runs that say that they published the state's manifests, or whose outputs are those in dvc.lock; of a result
-    that no run says it published, those that did the same work: equal work gives equal bytes."""
+    that no run says it published and no commit has, those that did the same work: equal work gives equal bytes."""
     lineage = state.lineage
     digests = {one.digest for one in lineage.executions.values()}
     runs = {one.run_id: one for one in lineage.tracking.of_stages(list(lineage.stages))}
@@ -75,7 +75,9 @@ def _runs(state: State) -> Iterator[tuple[Run, Execution]]:
         others = [run for run in runs.values() if run.manifest not in digests]
         if not state.answer.wrong((RESULTS / stage).as_posix()):  # what lies there is what dvc.lock says
             its += [run for run in others if outs and outs.items() <= run.outs.items()]
-            its = its or [run for run in others if run.stage == stage and _like(run, execution)]
+            before = state.committed.get(stage)
+            if not its and not state.revision and not (before and before.outs == lineage.outs_of(stage)):
+                its = [run for run in others if run.stage == stage and _like(run, execution)]
         yield from ((run, execution) for run in its)
 
 
@@ -83,7 +85,7 @@ def _copies(run: Run) -> Path | None:
     """Where a run's copies lie on this machine; None where that is elsewhere."""
     address = urlparse(run.artifacts)
     folder = Path(unquote(address.path)) if address.scheme == "file" else Path(run.artifacts)
-    return folder if address.scheme in ("", "file") and folder.parents[1].is_dir() else None
+    return folder if address.scheme in ("", "file") and folder.parent.parent.is_dir() else None
 
 
 def _like(run: Run, execution: Execution) -> bool:
@@ -136,7 +138,7 @@ def _metrics(state: State, execution: Execution, name: str, record: Record) -> I
         source = manifest_path(execution.stage) if metric.startswith("count/") else artifact
         yield f"metric {metric}" + f" step {step}" * bool(step), source, _shown(expected), _shown(values)
     shown = {metric: repr(value) for metric, value in record.latest.items()}
-    for metric in {*last, *shown}:
+    for metric in sorted({*last, *shown}):
         step, latest = last.get(metric, 0), shown.get(metric)
         values = history.get((metric, step), [])
         if latest not in set(map(repr, values)):

@@ -15,9 +15,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tasks.audit.recorded import recorded_outputs
+from tasks.audit.recorded import listing_of, recorded_outputs
 from tasks.audit.verify.answer import Answer
-from tasks.lineage.dvc import FOLDER, Objects
+from tasks.lineage.dvc import FOLDER, LockedStage, Objects
 from tasks.lineage.lineage import Lineage
 from tasks.shared.artifacts.types import RESULTS
 from tasks.shared.runtime.errors import UserError
@@ -92,7 +92,7 @@ def walk(root: Path, folder: Path, recorded: Collection[str] = ()) -> dict[str, 
     for place, folders, names in os.walk(root / folder, followlinks=True, onerror=unreadable):
         for path in [Path(place, name) for name in folders]:
             start = f"{path.relative_to(root).as_posix()}/"
-            if path.is_symlink() and not any(one.startswith(start) for one in recorded):
+            if path.is_symlink() and not any(f"{one}/".startswith(start) for one in recorded):
                 folders.remove(path.name)
                 names.append(path.name)
         folders.sort()
@@ -107,6 +107,7 @@ class State:
     Attributes:
         revision: it is not the workspace; its files are DVC's objects, laid out below its root.
         files: where all lies that is in the results, by its path as seen from the project's root.
+        committed: dvc.lock of HEAD, by stage; empty for a revision.
     """
 
     lineage: Lineage
@@ -115,6 +116,7 @@ class State:
     revision: bool
     files: dict[str, Path] = field(default_factory=dict)
     digests: Digests = field(default_factory=Digests)
+    committed: dict[str, LockedStage] = field(default_factory=dict)
 
     def place(self, path: str) -> Path:
         """Where a file lies, of the results or outside."""
@@ -164,16 +166,16 @@ class State:
     def outputs(self, stage: str) -> tuple[dict[str, str], list[str]]:
         """sha256 of all outputs that a stage's manifest names, itself or in its `files.parquet`; and the folders whose
         files are not known, because that table is not as recorded."""
-        try:
-            return recorded_outputs(self.lineage, stage), []
-        except UserError:
-            execution = self.lineage.executions[stage]
-            return {path: one.sha256 for path, one in execution.generated.items()}, sorted(execution.folders)
+        execution = self.lineage.executions[stage]
+        with suppress(UserError):
+            if not execution.folders or self.intact(listing_of(stage)):
+                return recorded_outputs(self.lineage, stage), []
+        return {path: one.sha256 for path, one in execution.generated.items()}, sorted(execution.folders)
 
     def listing(self, md5: str) -> dict[str, str] | None:
         """The md5 of a folder's files as DVC's cache has it; None where it lacks that, or has it damaged."""
-        if md5.endswith(FOLDER) and self.objects.has(md5):
-            with suppress(ValueError, KeyError, TypeError):
-                whole = self.digests[self.objects.path(md5)].md5 == md5.removesuffix(FOLDER)
-                return self.objects.files(md5) if whole else None
+        with suppress(UserError, ValueError, KeyError, TypeError):
+            there = md5.endswith(FOLDER) and self.objects.has(md5)
+            if there and self.digests[self.objects.path(md5)].md5 == md5.removesuffix(FOLDER):
+                return self.objects.files(md5)
         return None

@@ -72,7 +72,7 @@ def _some_rows(file: pq.ParquetFile, wanted: Mapping[str, set[str]]) -> pa.Table
         if column in table.column_names:
             there = table.column(column).to_pylist()
             rows = [row for row in rows if there[row] in values]
-    return pa.concat_tables([table.slice(0, 0), *(table.slice(row, 1) for row in rows)])
+    return table.take(pa.array(rows, pa.int64()))
 
 
 def _may_hold(group: pq.RowGroupMetaData, wanted: Mapping[str, set[str]]) -> bool:
