@@ -37,6 +37,7 @@ from tasks.shared.runtime.files import write_text
 from tasks.shared.runtime.gpu import gpus
 from tasks.shared.runtime.progress import PLACE
 from tasks.train.ranks import Ranks
+from tasks.train.rows import judged_batches
 from tasks.train.training_set import TrainingSet, checkpoints, read_training_set, training_store
 from tasks.train.views import count_views
 
@@ -73,8 +74,6 @@ def run(stage: StageRun) -> None:
 
 
 def _train(stage: StageRun, mined: list[MinedQuery], ranks: Ranks) -> None:
-    from tasks.train.rows import judged_batches  # imports torch, which `plan` does not need
-
     settings, training_set = stage.params.train, read_training_set(stage.params, mined)
     rows, seed = training_set.rows, stage.params.run.seed
     batches = judged_batches(rows, training_set.positives, settings.batch_size, settings.epochs, seed)

@@ -45,7 +45,7 @@ def test_a_pretrained_base_is_looked_at_and_named(workspace: Workspace, tmp_path
         ({"model": None}, "names nothing"),
         (
             {"model": "owner/name"},
-            "base.model: owner/name is no directory here",
+            "base.model: owner/name is no directory here, so it is on the hub: set base.revision",
         ),
         (
             {"model": "owner/name", "revision": "0" * 40, "adapter": "owner/lora"},

@@ -1,4 +1,4 @@
-"""Small hand-made results of corpus, extract, transcribe, mine, train and evaluate, by the artifacts' own writers."""
+"""Small hand-made results of the stages from corpus to evaluate, by the artifacts' own writers."""
 
 from __future__ import annotations
 
@@ -106,9 +106,11 @@ def lay(
             write_exposures(out, exposures)
             _manifest(out, "train", {"train": {"negatives": params["keep"]}}, input_files(Path("results/mine")))
     if scores is not None:
+        with publishing("encode") as out:
+            _manifest(out, "encode", {}, input_files(Path("results/train")) if exposures is not None else [])
         with publishing("evaluate") as out:
             write_per_query(out, scores)
-            _manifest(out, "evaluate", {}, [])
+            _manifest(out, "evaluate", {}, input_files(Path("results/encode")))
 
 
 def _manifest(out: Path, stage: str, params: dict[str, Any], inputs: Sequence[Path]) -> None:

@@ -106,7 +106,7 @@ def read_qrels(path: Path) -> Qrels:
 
 
 def read_judgments(path: Path, query_id: str) -> dict[str, int]:
-    """Relevance by video id of one query, without reading the rest of the file."""
+    """Relevance by video id of one query, without parsing the rest of the file."""
     return {fields[2]: int(fields[3]) for line in lines_starting(path, query_id) if len(fields := line.split()) == 4}
 
 

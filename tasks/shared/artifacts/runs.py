@@ -46,6 +46,6 @@ def read_run(system: str, folder: Path = FOLDER) -> Run:
 
 
 def read_ranking(system: str, query_id: str, folder: Path = FOLDER) -> dict[str, float]:
-    """What a system ranked for one query, best first, without reading the rest of its run."""
+    """What a system ranked for one query, best first, without parsing the rest of its run."""
     fields = [line.split() for line in lines_starting(folder / RUNS / f"{system}.trec", query_id)]
     return {one[2]: float(one[4]) for one in fields if len(one) == 6}

@@ -10,7 +10,7 @@ import io
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +103,9 @@ def write_scores(folder: Path, scores: Scores) -> None:
 
 def read_scores(folder: Path = FOLDER) -> Scores:
     """The numbers of `metrics.json`. Raises UserError where another version wrote it."""
-    return read_record(Scores, folder / METRICS, "evaluate")
+    found = read_record(Scores, folder / METRICS, "evaluate")
+    # versions before sorted the keys, and the first system is the one that is asked about
+    return replace(found, systems={name: found.systems[name] for name in SYSTEMS if name in found.systems})
 
 
 def as_metrics(scores: Scores) -> dict[str, float]:

@@ -73,6 +73,8 @@ def read_record(kind: type[Row], path: Path, stage: str) -> Row:
 def as_record(kind: type[Row], value: Any, path: Path, stage: str) -> Row:
     """An object out of a stage's file at `path`. Raises UserError where another version wrote it."""
     try:
+        if value is None:
+            raise TypeError("null")
         found: Row = structured(kind, value)
     except (TypeError, KeyError, AttributeError) as error:
         raise UserError(f"{path} is not as this version writes it ({error}); run `dvc repro -f {stage}`") from None

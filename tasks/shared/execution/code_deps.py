@@ -51,8 +51,11 @@ def write_code_deps(root: Path = ROOT) -> None:
     parser = _parser()
     file = parser.load(root / DVC_FILE)
     for name, stage in file["stages"].items():
-        first = [*code_deps(name, root), *(dep for dep in stage["deps"] if not _is_code(dep))]
-        stage["deps"][:] = first
+        deps = stage["deps"]  # changed in place, so that comments between them stay
+        for place in reversed([place for place, dep in enumerate(deps) if _is_code(dep)]):
+            del deps[place]
+        for place, dep in enumerate(code_deps(name, root)):
+            deps.insert(place, dep)
     text = io.StringIO()
     parser.dump(file, text)
     write_text(root / DVC_FILE, text.getvalue())

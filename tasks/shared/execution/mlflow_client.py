@@ -72,7 +72,7 @@ def upgrade_database(uri: str) -> str | None:
     """Bring a database that an older MLflow wrote to the schema of the installed MLflow, and keep a copy of it. What
     was done, as one line; None where `uri` names no SQLite file or nothing was to be done. Raises UserError where a
     newer MLflow wrote the database, or MLflow cannot upgrade it."""
-    path = database_of(uri)
+    path = database_of(uri.partition("?")[0])
     if path is None or _is_current(path):
         return None
     from mlflow.db import upgrade as command  # what `mlflow db upgrade` runs

@@ -99,12 +99,13 @@ def parents_of(stages: Mapping[str, StageSpec]) -> dict[str, list[str]]:
 
 
 def _within(path: Path, folder: Path) -> bool:
-    return path == folder or folder in path.parents
+    return path.parts[: len(folder.parts)] == folder.parts
 
 
 def order_of(stages: Mapping[str, StageSpec]) -> list[str]:
     """All stages, makers before readers, as near to the order written as that allows."""
-    return list(dict.fromkeys(one for name in stages for one in _makers_first(parents_of(stages), name)))
+    parents = parents_of(stages)
+    return list(dict.fromkeys(one for name in stages for one in _makers_first(parents, name)))
 
 
 def _makers_first(parents: Mapping[str, list[str]], name: str) -> Iterator[str]:
