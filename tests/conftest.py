@@ -38,8 +38,11 @@ TIMES: dict[str, float] = {}  # of this session
 
 def pytest_configure(config: pytest.Config) -> None:
     """One thread for every test process: those of two workers would wait for each other, spinning. No example that
-    hypothesis makes has a limit of time. Where tests are shared out to workers, their programs start at once."""
+    hypothesis makes has a limit of time. Where tests are shared out to workers, their programs start at once. They hear
+    Ctrl-C also where the tests run in the background, which a shell starts deaf to it."""
     limit_threads(1)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
         config.stash[WARM] = ExitStack()
         folder = Path(config.stash[WARM].enter_context(tempfile.TemporaryDirectory()), "warm")

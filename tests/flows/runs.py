@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import pytest
 from prefect import Flow
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import ArtifactFilter, FlowRunFilter, LogFilter
@@ -38,8 +39,11 @@ class Started:
         return "".join(self.lines)
 
     def wait(self, seconds: float = PATIENCE) -> int:
-        """Its exit code."""
-        code = self.process.wait(seconds)
+        """Its exit code; the test fails with what it printed where it does not end."""
+        try:
+            code = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"it has not ended after {seconds:g} s:\n{self.printed[-3000:]}")
         self.reader.join(10)
         return code
 
