@@ -117,10 +117,7 @@ def params_of(lineage: Lineage, changed: Sequence[Param] = ()) -> dict[str, Any]
 def find_params(lineage: Lineage, named: Sequence[str]) -> list[Param]:
     """Params from `KEY` or `KEY=VALUE`, the values checked together. Raises UserError for what params.yaml refuses."""
     found = [_param(lineage, one) for one in named]
-    try:
-        checked_params(params_of(lineage, found), str(PARAMS_FILE))
-    except TypeError:
-        raise UserError("--param: one names a key of another that is not a section; give one of them") from None
+    checked_params(params_of(lineage, found), str(PARAMS_FILE))
     return found
 
 

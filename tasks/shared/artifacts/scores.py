@@ -105,7 +105,8 @@ def read_scores(folder: Path = FOLDER) -> Scores:
     """The numbers of `metrics.json`. Raises UserError where another version wrote it."""
     found = read_record(Scores, folder / METRICS, "evaluate")
     # versions before sorted the keys, and the first system is the one that is asked about
-    return replace(found, systems={name: found.systems[name] for name in SYSTEMS if name in found.systems})
+    ordered = sorted(found.systems, key=lambda name: SYSTEMS.index(name) if name in SYSTEMS else len(SYSTEMS))
+    return replace(found, systems={name: found.systems[name] for name in ordered})
 
 
 def as_metrics(scores: Scores) -> dict[str, float]:

@@ -47,13 +47,16 @@ def assignment(text: str) -> tuple[str, Any]:
 
 
 def overridden(params: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A params.yaml's content with other values at dotted keys; what is not there yet is added."""
+    """A params.yaml's content with other values at dotted keys; what is not there yet is added. Raises UserError for a
+    key below one that has a value."""
     found = copy.deepcopy(dict(params))
     for dotted, value in changes.items():
         *sections, key = dotted.split(".")
         place = found
         for name in sections:
             place = place.setdefault(name, {})
+            if not isinstance(place, dict):
+                raise UserError(f"{dotted}: {name} is {place!r}, and has no keys below it; give one of them")
         place[key] = copy.deepcopy(value)
     return found
 

@@ -63,6 +63,11 @@ def test_a_database_of_an_older_mlflow_is_upgraded_by_the_stage_that_writes_to_i
     assert upgrade_database(uri) is None, "done once"
 
 
+def test_an_address_with_options_is_of_the_same_file(older: Path) -> None:
+    assert upgrade_database(f"sqlite:///{older}?timeout=30") is not None
+    assert schema(older) == utils._get_latest_schema_revision()
+
+
 def test_a_database_of_a_newer_mlflow_costs_one_line_that_says_so(
     mlflow_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tasks.shared.execution.params import Params, as_read, load_params
+from tasks.shared.execution.params_file import overridden
 from tasks.shared.runtime.errors import UserError
 
 PARAMS = Path(__file__).resolve().parents[3] / "params.yaml"
@@ -202,3 +203,8 @@ def test_fusion_is_of_known_methods_once_each_beside_joint(tmp_path: Path, metho
     with pytest.raises(UserError, match=re.escape(message)):
         load_params(written(tmp_path, "evaluate.fusion", methods))
     assert load_params(written(tmp_path, "evaluate.fusion", ["rrf", "joint"])).evaluate.fusion == ["rrf", "joint"]
+
+
+def test_a_key_below_one_that_has_a_value_is_refused() -> None:
+    with pytest.raises(UserError, match=r"^train.epochs.first: epochs is 2, and has no keys below it; give one of"):
+        overridden({"train": {"epochs": 2}}, {"train.epochs.first": 1})
