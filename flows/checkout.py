@@ -98,7 +98,8 @@ def save_experiment(checkout: Checkout, name: str, message: str, root: Path = Pa
     with waiting_for(root / SAVING, f"experiment {name}"):
         done = subprocess.run(
             [*DVC, "exp", "save", "--force", "--name", name, "--message", message],
-            cwd=checkout.root, env=checkout.environment, capture_output=True, text=True, check=False,
+            cwd=checkout.root, env=git.author(checkout.root) | checkout.environment,
+            capture_output=True, text=True, check=False,
         )  # fmt: skip
     if done.returncode:
         reason = " ".join(done.stderr.split())[-300:]

@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -96,7 +97,11 @@ def test_two_pipelines_race_for_a_workspace(runs: Runs, here: Small) -> None:
     assert first.wait() == 0 and here.executions()["train"] == 1
 
 
-def test_overrides_run_beside_and_are_kept_as_an_experiment(here: Small) -> None:
+def test_overrides_run_beside_and_are_kept_as_an_experiment(
+    here: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HOME", "XDG_CONFIG_HOME"):  # nobody has told git who commits
+        monkeypatch.setenv(name, str(tmp_path / "home"))
     before = here.git("status", "--porcelain")
     ran = run_here(pipeline, overrides={"mine.keep": 7})
     assert ran.code == 0, ran.message

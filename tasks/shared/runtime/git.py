@@ -62,6 +62,13 @@ def origin() -> str | None:
     return _git(Path(), "config", "--get", "remote.origin.url").stdout.strip() or None
 
 
+def author(root: Path = Path()) -> dict[str, str]:
+    """Variables that name an author of commits as far as git is told of none: DVC keeps no experiment without one."""
+    usual = {"name": "reeltrace", "email": "reeltrace@localhost"}
+    missing = [key for key in usual if not _git(root, "config", "--get", f"user.{key}").stdout.strip()]
+    return {f"GIT_{who}_{key.upper()}": usual[key] for who in ("AUTHOR", "COMMITTER") for key in missing}
+
+
 def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)
