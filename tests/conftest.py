@@ -144,9 +144,18 @@ def finished(project: Project, tmp_path: Path) -> Project:
     return project.copy(tmp_path / "project")
 
 
+@pytest.fixture
+def browser(chromium: Any) -> Any:
+    """A real browser, driven by selenium, on an empty page; nothing that pages of other tests made it log is left."""
+    chromium.get("about:blank")
+    for kind in ("browser", "performance"):
+        chromium.get_log(kind)
+    return chromium
+
+
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A real browser, driven by selenium; without chromium and its driver the test is skipped."""
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The one browser of a worker, for `browser`; without chromium and its driver the test is skipped."""
     programs = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome", "chromedriver")]
     if not any(programs[:3]) or not programs[3]:
         # installing one takes root, which `make test` must not need; `.ci/run` installs it, so CI skips none

@@ -56,7 +56,6 @@ def test_dark_and_light(browser, scored: Path) -> None:  # type: ignore[no-untyp
 
 
 def test_no_request_leaves_the_page(browser, scored: Path) -> None:  # type: ignore[no-untyped-def]
-    browser.get_log("performance"), browser.get_log("browser")
     shown(browser, scored, 1400)
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     asked = [one["params"]["request"]["url"] for one in messages if one["method"] == "Network.requestWillBeSent"]
